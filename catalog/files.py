@@ -1,0 +1,31 @@
+"""Reading the catalog's data files: dated facts, kept apart from code."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DATA_DIR = Path(__file__).parent / "data"
+
+# libyaml is in every wheel of PyYAML, but not in a build from source.
+_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@cache
+def read_yaml(name: str) -> Any:
+    """The parsed content of `data/<name>`; read once a process.
+
+    Raises:
+        FileNotFoundError: no such data file.
+    """
+    return yaml.load((DATA_DIR / name).read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader
+
+
+@cache
+def read_json(name: str) -> Any:
+    """The parsed content of `data/<name>`, a JSON file; read once a process."""
+    return json.loads((DATA_DIR / name).read_text(encoding="utf-8"))

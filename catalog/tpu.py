@@ -1,0 +1,115 @@
+"""TPU slice shapes: generation x topology (x machine type) -> machine type, hosts, chips.
+
+Everything about a slice that can be derived is derived here, once. Source and date: `data/tpu_shapes.yaml`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from catalog.files import read_yaml
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class Machine(_Fact):
+    """A TPU machine type and the topologies it can form."""
+
+    chips: int
+    single_host: tuple[str, ...]
+    multi_host: tuple[str, ...]
+    vcpus: int | None = None
+    memory_gib: int | None = None
+
+
+class Generation(_Fact):
+    """A TPU generation as GKE and the compute API name it."""
+
+    name: str
+    accelerator_type: str
+    node_label: str
+    quota_family: str
+    quota_family_verified: bool
+    hbm_gib: int
+    fp8: bool
+    min_gke_version: str | None
+    multi_host_vllm: bool
+    machines: dict[str, Machine]
+    workload_policy: bool = False
+    disk_type: str = "hyperdisk-balanced"
+
+
+class SliceShape(NamedTuple):
+    """One slice: what a replica of a model runs on."""
+
+    generation: str
+    topology: str
+    machine_type: str
+    hosts: int
+    chips_per_host: int
+
+    @property
+    def chips(self) -> int:
+        """Chips of the whole slice."""
+        return self.hosts * self.chips_per_host
+
+    @property
+    def multi_host(self) -> bool:
+        """True where a replica spans more than one node (and so needs LeaderWorkerSet)."""
+        return self.hosts > 1
+
+
+@cache
+def generations() -> dict[str, Generation]:
+    """All generations by the name a user writes (`v6e`, `v5e`, `v5p`, `tpu7x`)."""
+    return {key: Generation.model_validate(value) for key, value in read_yaml("tpu_shapes.yaml")["generations"].items()}
+
+
+def chips_of(topology: str) -> int:
+    """Product of a topology: `2x4` -> 8.
+
+    Raises:
+        ValueError: the text is not of the form NxN or NxNxN.
+    """
+    return math.prod(int(part) for part in topology.split("x"))
+
+
+def all_shapes() -> Iterator[SliceShape]:
+    """Every shape of the table, single-host first within a generation."""
+    for generation, facts in generations().items():
+        for hosts_of in ("single_host", "multi_host"):
+            for machine_type, machine in facts.machines.items():
+                for topology in getattr(machine, hosts_of):
+                    hosts = chips_of(topology) // machine.chips
+                    yield SliceShape(generation, topology, machine_type, hosts, machine.chips)
+
+
+@cache
+def _index() -> dict[tuple[str, str, str | None], SliceShape]:
+    index: dict[tuple[str, str, str | None], SliceShape] = {}
+    for shape in all_shapes():
+        index[(shape.generation, shape.topology, shape.machine_type)] = shape
+        # Where two machines form the same topology, one host beats two: no cross-host traffic, no LeaderWorkerSet.
+        index.setdefault((shape.generation, shape.topology, None), shape)
+    return index
+
+
+def find_shape(generation: str, topology: str, machine_type: str | None = None) -> SliceShape | None:
+    """The slice of a generation and topology, or None where the table has none.
+
+    Without `machine_type` the single-host form wins (v6e 2x4 is one ct6e-standard-8t, not two -4t).
+    """
+    return _index().get((generation, topology, machine_type))
+
+
+def topologies(generation: str) -> tuple[str, ...]:
+    """The topologies of a generation in table order, without repeats; empty for an unknown generation."""
+    return tuple(dict.fromkeys(shape.topology for shape in all_shapes() if shape.generation == generation))
