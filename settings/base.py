@@ -1,0 +1,23 @@
+"""What all sections share: strict pydantic models, camelCase in YAML and snake_case in Python."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Section(BaseModel):
+    """A part of the environment file: unknown keys are refused, nothing is converted silently."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, validate_default=True, populate_by_name=False
+    )
+
+
+Cidr = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", examples=["10.0.0.0/20"])]
+# RFC 1035: what Service names and Google resource names have in common.
+ResourceName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Provision = Literal["create", "existing"]
+Install = Literal["install", "existing"]

@@ -1,0 +1,53 @@
+"""The GKE cluster: what may be chosen. The Gateway channel, HTTP load balancing and VPC-native are not choices (CL01)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from catalog.gke import inference_pool_floor
+from settings.base import Cidr, ResourceName, Section
+
+
+class AuthorizedNetwork(Section):
+    """A range that may reach the control plane's IP endpoint."""
+
+    name: str
+    cidr: Cidr
+
+
+class ControlPlane(Section):
+    """How people and CI reach the Kubernetes API."""
+
+    dns_endpoint: bool = Field(True, description="Reach the API by its DNS name, guarded by IAM; no address lists needed.")
+    authorized_networks: list[AuthorizedNetwork] = Field(
+        default_factory=list, description="Ranges that may use the IP endpoint; none closes it to the public."
+    )
+    cidr: Cidr = Field("172.16.0.0/28", description="Range of the private control plane, a /28.")
+
+
+class CpuPool(Section):
+    """Nodes for controllers and endpoint pickers."""
+
+    machine_type: str = Field("e2-standard-4", description="Machine type.")
+    min_nodes: int = Field(1, ge=1, le=100, description="Least nodes, over all zones.")
+    max_nodes: int = Field(3, ge=1, le=100, description="Most nodes, over all zones.")
+    disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")
+
+
+class Cluster(Section):
+    """The cluster."""
+
+    name: ResourceName | None = Field(None, description="Name; the environment's name when left out.")
+    release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field("REGULAR", description="GKE release channel.")
+    min_version: str = Field(
+        default_factory=inference_pool_floor,
+        description="Lowest control-plane version; from 1.34.0-gke.1626000 GKE owns the InferencePool CRD.",
+    )
+    private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
+    control_plane: ControlPlane = Field(default_factory=ControlPlane)
+    cpu_pool: CpuPool = Field(default_factory=CpuPool)
+    deletion_protection: bool | None = Field(
+        None, description="Refuse to delete the cluster; on in production when left out."
+    )

@@ -1,0 +1,51 @@
+"""The environment: every section, as one file `Pulumi.<env>.yaml` holds it under `config:`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.base import Section
+from settings.capacity import Capacity
+from settings.cluster import Cluster
+from settings.gateway import Gateway, IsoDate
+from settings.model import Model
+from settings.network import Network
+from settings.platform import Platform
+from settings.project import Location, Project
+
+PROJECT_NAME = "tpu-serving"
+
+
+class Prices(Section):
+    """Your own prices in place of the list prices, USD."""
+
+    chip_hour: float | None = Field(None, ge=0, description="USD per chip and hour.")
+    cluster_hour: float | None = Field(None, ge=0, description="USD per cluster and hour.")
+    load_balancer_hour: float | None = Field(None, ge=0, description="USD per load balancer and hour.")
+    cpu_node_hour: float | None = Field(None, ge=0, description="USD per CPU node and hour.")
+
+
+class Override(Section):
+    """A rule of level O set aside, with a reason and a last day."""
+
+    rule: str = Field(pattern=r"^[A-Z]{2}\d{2}$")
+    reason: str = Field(min_length=10)
+    until: IsoDate
+
+
+class Environment(Section):
+    """Everything a user may ask for."""
+
+    project: Project = Field(description="Google Cloud project.")
+    location: Location = Field(description="Zone of the TPUs and region of the rest.")
+    tier: Literal["dev", "staging", "production"] = Field("dev", description="How careful to be: dev, staging, production.")
+    network: Network = Field(default_factory=Network, description="VPC and address ranges.")
+    cluster: Cluster = Field(default_factory=Cluster, description="GKE cluster.")
+    capacity: Capacity = Field(default_factory=Capacity, description="How TPU chips are bought.")
+    platform: Platform = Field(default_factory=Platform, description="Controllers: installed or existing.")
+    gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
+    models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
+    prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
+    overrides: list[Override] = Field(default_factory=list, description="Rules of level O set aside, with reason and date.")

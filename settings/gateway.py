@@ -1,0 +1,84 @@
+"""The Gateway: who can reach the models, under which address, with which TLS."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from catalog.gke import GatewayClass
+from settings.base import ResourceName, Section
+
+
+def _iso_date(value: Any) -> Any:
+    # YAML reads 2027-01-31 as a date; the engine hands the same value over as text.
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+
+
+class Address(Section):
+    """A regional address that outlives the Gateway."""
+
+    name: ResourceName = Field(description="Name of the regional address.")
+    create: bool = Field(False, description="Create it (true), or use one that is there (false).")
+
+
+class Tls(Section):
+    """Where the listener's certificate comes from: exactly one of the three (GW05)."""
+
+    certificate_manager_certs: list[str] = Field(
+        default_factory=list, description="Names of regional Certificate Manager certificates."
+    )
+    pre_shared_certs: list[str] = Field(default_factory=list, description="Names of regional compute SSL certificates.")
+    secret_name: ResourceName | None = Field(None, description="A kubernetes.io/tls Secret in the models' namespace.")
+    ssl_policy: str | None = Field(None, description="Name of a regional SSL policy.")
+
+
+class Authentication(Section):
+    """Who is let in at the edge."""
+
+    iap_client_id: str | None = Field(None, description="Identity-Aware Proxy: OAuth client id.")
+    iap_client_secret_name: ResourceName | None = Field(None, description="Secret with the OAuth client secret (key `key`).")
+    security_policy: str | None = Field(None, description="Regional Cloud Armor policy with an allow list or tokens.")
+
+
+class Waiver(Section):
+    """A written exception from GW03: external without TLS or authentication."""
+
+    reason: str = Field(min_length=10, description="Why this is acceptable.")
+    until: IsoDate = Field(description="Last day of the exception (YYYY-MM-DD).")
+
+
+class Gateway(Section):
+    """One Gateway an environment, in the models' namespace."""
+
+    name: ResourceName = Field("inference-gateway", description="Name of the Gateway.")
+    gateway_class_name: str = Field(
+        GatewayClass.INTERNAL.value,
+        description="gke-l7-rilb (internal) or gke-l7-regional-external-managed (external).",
+        json_schema_extra={"enum": [c.value for c in GatewayClass]},
+    )
+    hostname: str | None = Field(None, description="Host name clients use; the address when left out.")
+    address: Address | None = Field(None, description="A named address; GKE picks one when left out.")
+    tls: Tls | None = Field(None, description="Certificate of the HTTPS listener; plain HTTP when left out.")
+    authentication: Authentication | None = Field(None, description="Edge authentication.")
+    global_access: bool = Field(False, description="Internal class: reachable from other regions of the VPC.")
+    waiver: Waiver | None = Field(None, description="Exception for an external Gateway without TLS or authentication.")
+
+    @property
+    def external(self) -> bool:
+        """True where the class exposes the models to the internet."""
+        return self.gateway_class_name == GatewayClass.EXTERNAL
+
+    @property
+    def scheme(self) -> str:
+        """Scheme of the URLs clients use."""
+        return "https" if self.tls else "http"
+
+    @property
+    def port(self) -> int:
+        """Port of the listener that serves the models."""
+        return 443 if self.tls else 80

@@ -1,0 +1,144 @@
+"""From a document to a checked `Environment`; every structural problem is found in one pass.
+
+A value that is wrong is taken out and the rest is read again, so that one typo never hides the other nine.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from settings.document import Document
+from settings.environment import Environment
+from settings.refusal import Finding, Path
+
+_PLACEHOLDERS: dict[Path, Any] = {
+    ("project",): {"id": "placeholder"},
+    ("project", "id"): "placeholder",
+    ("location",): {"zone": "europe-west4-a"},
+    ("location", "zone"): "europe-west4-a",
+}
+_MINIMAL_MODEL = {"name": "placeholder", "source": "hf://placeholder/placeholder", "tpu": {"generation": "v6e", "topology": "2x2"}}
+
+
+def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Path]]:
+    """Read the document as an `Environment`.
+
+    Returns the environment (wrong parts replaced by defaults, None where too little is left), what is structurally
+    wrong, and the paths that were replaced, about which no rule should speak again.
+    """
+    data: dict[str, Any] = copy.deepcopy(document.data)
+    findings: list[Finding] = []
+    replaced: set[Path] = set()
+    for _ in range(8):
+        try:
+            return Environment.model_validate(data), findings, replaced
+        except ValidationError as error:
+            problems = error.errors(include_url=False)
+        for problem in problems:
+            path = _alias_path(problem["loc"])
+            if path not in replaced:
+                findings.append(_finding(document, path, problem))
+            replaced.add(path)
+            _repair(data, path, problem["type"])
+    return None, findings, replaced
+
+
+def _alias_path(loc: tuple[int | str, ...]) -> Path:
+    # pydantic adds a marker for keys and the names of union members; neither is in the user's file.
+    return tuple(part for part in loc if not (isinstance(part, str) and part in {"[key]", "bool", "int", "float", "str"}))
+
+
+def _finding(document: Document, path: Path, problem: Any) -> Finding:
+    kind: str = problem["type"]
+    value = None if kind == "missing" else problem.get("input")
+    if kind == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+        fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known)}."
+        finding = Finding("ST01", path, value, f"Unknown key `{path[-1]}`; it would have no effect.", fix)
+    elif kind == "missing":
+        finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", f"Add it: {_describe(path)}")
+    else:
+        message = problem["msg"].removeprefix("Value error, ")
+        finding = Finding("ST02", path, value, f"{message}.", _describe(path) or "Correct the value.")
+    return replace(finding, line=document.line_of(path))
+
+
+def _repair(data: Any, path: Path, kind: str) -> None:
+    parent = data
+    for part in path[:-1]:
+        try:
+            parent = parent[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if not path:
+        return
+    last = path[-1]
+    if path in _PLACEHOLDERS:
+        parent[last] = copy.deepcopy(_PLACEHOLDERS[path])
+    elif path == ("models",):
+        parent[last] = [copy.deepcopy(_MINIMAL_MODEL)]
+    elif path[0] == "models" and len(path) == 2 and kind != "extra_forbidden":
+        parent[last] = copy.deepcopy(_MINIMAL_MODEL)
+    elif path[0] == "models" and (stand_in := _model_placeholder(path[2:])) is not None and kind != "extra_forbidden":
+        parent[last] = stand_in
+    elif isinstance(parent, dict):
+        if last in parent:
+            del parent[last]
+        elif len(path) > 1:
+            _repair(data, path[:-1], kind)
+    elif isinstance(parent, list) and isinstance(last, int) and last < len(parent):
+        del parent[last]
+
+
+def _model_placeholder(path: Path) -> Any:
+    value: Any = _MINIMAL_MODEL
+    for part in path:
+        if not isinstance(value, dict) or part not in value:
+            return None
+        value = value[part]
+    return copy.deepcopy(value)
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    current: Any = Environment
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = _field(current, part)
+        if field is None:
+            return None
+        current = _section_in(field.annotation)
+        if current is None:
+            return None
+    return current  # type: ignore[no-any-return]
+
+
+def _field(model: type[BaseModel], alias: str | int) -> Any:
+    return next((f for f in model.model_fields.values() if f.alias == alias), None)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _section_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _known_keys(path: Path) -> list[str]:
+    model = _model_at(path)
+    return [f.alias or name for name, f in model.model_fields.items()] if model else []
+
+
+def _describe(path: Path) -> str:
+    parent = _model_at(path[:-1])
+    field = _field(parent, path[-1]) if parent and path else None
+    return str(field.description) if field is not None and field.description else ""

@@ -1,0 +1,97 @@
+"""A model to serve. Five lines are enough: name, source, and generation and topology of its slice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.base import ResourceName, Section
+
+
+class TpuSlice(Section):
+    """The slice a replica runs on; machine type, hosts and chips follow from it."""
+
+    generation: str = Field(description="v6e, v5e, v5p or tpu7x.")
+    topology: str = Field(pattern=r"^\d+(x\d+)+$", description="For example 2x2.")
+    machine_type: str | None = Field(None, description="Only where two machines form the topology (v6e 2x4).")
+
+
+class SecretKey(Section):
+    """A Secret of the models' namespace that somebody else keeps."""
+
+    name: ResourceName
+    key: str = "HF_TOKEN"
+
+
+class SecretManagerVersion(Section):
+    """A secret of Secret Manager, synchronised into the cluster by GKE."""
+
+    secret: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", description="Secret id in the environment's project.")
+    version: str = Field("latest", pattern=r"^(latest|\d+)$")
+
+
+class SecretReference(Section):
+    """Where a token is found; never the token itself (SC03)."""
+
+    kubernetes_secret: SecretKey | None = Field(None, description="An existing Kubernetes Secret.")
+    pulumi_config: str | None = Field(
+        None, description="Key of a Pulumi secret: pulumi config set --secret tpu-serving:KEY."
+    )
+    secret_manager: SecretManagerVersion | None = Field(None, description="A secret of Secret Manager.")
+
+
+class Resources(Section):
+    """Requests of the server container beside its chips; half of the machine when left out."""
+
+    cpu: int | None = Field(None, ge=1)
+    memory_gib: int | None = Field(None, ge=1)
+
+
+FlagValue = bool | int | float | str
+
+
+class Model(Section):
+    """One LLMInferenceService."""
+
+    name: ResourceName = Field(description="Name of the service; part of its URL. At most 38 characters (KS04).")
+    source: str = Field(description="hf://ORG/NAME, s3://..., pvc://... or oci://...")
+    tpu: TpuSlice
+    replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
+    context_length: int | None = Field(None, ge=16, description="Longest prompt and answer together, in tokens.")
+    longest_answer_tokens: int | None = Field(None, ge=1, description="Longest answer in tokens; the context when left out.")
+    longest_answer_seconds: int | None = Field(
+        None, ge=1, le=86400, description="Time limit of an answer in seconds; derived from the tokens when left out."
+    )
+    served_names: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="Names clients put into `model`; the service's name when left out."
+    )
+    prefix_caching: bool = Field(True, description="Reuse the attention state of shared prompt beginnings.")
+    scheduler_profile: Literal["prefixCache", "loadAware"] = Field(
+        "prefixCache", description="How the endpoint picker chooses a replica."
+    )
+    picker_failure_mode: Literal["FailOpen", "FailClose"] = Field(
+        "FailOpen", description="What the load balancer does when the picker is down."
+    )
+    startup_budget_seconds: int | None = Field(
+        None, ge=60, le=14400, description="How long a server may take to start; derived from the weights when left out."
+    )
+    parameters_billion: float | None = Field(
+        None, gt=0, description="Size of a model the catalogue does not know, in billions of parameters."
+    )
+    hugging_face_token: SecretReference | None = Field(None, description="Token for gated models, by reference.")
+    runtime: Literal["vllm-tpu"] = Field("vllm-tpu", description="Model server.")
+    image: str | None = Field(None, description="Server image; the locked one when left out. Never a moving tag.")
+    server_flags: dict[str, FlagValue] = Field(
+        default_factory=dict, description="vLLM flags of the locked version, without the leading dashes."
+    )
+    unlisted_server_flags: dict[str, FlagValue] = Field(
+        default_factory=dict, description="Flags outside the locked table; needs an override of VL05."
+    )
+    resources: Resources = Field(default_factory=Resources)
+    disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")
+
+    @property
+    def names_for_clients(self) -> list[str]:
+        """What a client may put into `model`."""
+        return self.served_names or [self.name]

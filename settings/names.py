@@ -1,0 +1,45 @@
+"""Every derived name, once. KServe's are its own rule: parent plus suffix, plain while the parent has <= 38 characters."""
+
+from __future__ import annotations
+
+MAX_MODEL_NAME = 38
+
+
+def inference_pool(model: str) -> str:
+    """The InferencePool that KServe makes for a service."""
+    return f"{model}-inference-pool"
+
+
+def workload_service(model: str) -> str:
+    """The Service that KServe puts before the servers."""
+    return f"{model}-kserve-workload-svc"
+
+
+def picker_service(model: str) -> str:
+    """The Service of the endpoint picker."""
+    return f"{model}-epp-service"
+
+
+def workload(model: str, multi_host: bool) -> str:
+    """The Deployment (single-host) or LeaderWorkerSet (multi-host)."""
+    return f"{model}-kserve-mn" if multi_host else f"{model}-kserve"
+
+
+def route(model: str) -> str:
+    """Our HTTPRoute; never `<model>-kserve-route`, which KServe would try to delete (RT03)."""
+    return f"{model}-route"
+
+
+def service_account(model: str) -> str:
+    """The servers' service account."""
+    return f"{model}-server"
+
+
+def base_path(namespace: str, model: str) -> str:
+    """Path prefix of a model; KServe's own status prefers exactly this one."""
+    return f"/{namespace}/{model}"
+
+
+def token_secret(model: str) -> str:
+    """The Secret with the Hugging Face token that we make from a reference."""
+    return f"{model}-hf-token"

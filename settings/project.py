@@ -1,0 +1,31 @@
+"""The Google Cloud project and where in it the environment lives."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from settings.base import Section
+
+
+class Project(Section):
+    """The project that pays and holds every resource."""
+
+    id: str = Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$", description="Project id, not its display name.")
+    number: str | None = Field(
+        None, pattern=r"^\d+$", description="Project number; needed only where a secret lives in Secret Manager."
+    )
+    enable_apis: bool = Field(True, description="Enable the Google APIs that the environment uses (never disabled again).")
+
+
+class Location(Section):
+    """Region of the cluster and the one zone of the TPU pools."""
+
+    zone: str = Field(
+        pattern=r"^[a-z]+-[a-z]+\d+-[a-z0-9]+$", description="Zone of the TPU node pools, for example europe-west4-a."
+    )
+    region: str | None = Field(None, description="Region of network and cluster; derived from the zone when left out.")
+
+    @property
+    def region_name(self) -> str:
+        """The region, given or derived from the zone."""
+        return self.region or self.zone.rsplit("-", 1)[0]

@@ -1,0 +1,60 @@
+"""A refusal is data: what is wrong, where, what would happen, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+
+def render_path(path: Path) -> str:
+    """`("models", 0, "tpu")` -> `models[0].tpu`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(file)"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule in somebody's file (or object): refused, or a warning.
+
+    `line` is the line in the user's file (1-based), None where the input is no file.
+    """
+
+    rule: str
+    path: Path
+    value: Any
+    message: str
+    fix: str
+    source: str = ""
+    line: int | None = None
+    warning: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that `--format json` prints (design, section 5)."""
+        data = asdict(self)
+        del data["warning"]
+        data["path"] = render_path(self.path)
+        return data
+
+
+def refusals(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that stop the program."""
+    return [f for f in findings if not f.warning]
+
+
+def warnings(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that are only said."""
+    return [f for f in findings if f.warning]
+
+
+class RefusedError(Exception):
+    """The environment is refused. `findings` holds every reason, not just the first."""
+
+    def __init__(self, findings: list[Finding], origin: str) -> None:
+        super().__init__("\n".join(f"{f.rule} {render_path(f.path)}: {f.message} Fix: {f.fix}" for f in findings))
+        self.findings = findings
+        self.origin = origin
