@@ -1,0 +1,181 @@
+"""The lock: one place for every chart version, image tag and digest, and for the sets of versions that fit together."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from catalog.files import read_yaml
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_REGISTRY = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_MOVING_WORDS = frozenset({"latest", "main", "master", "nightly", "edge", "stable", "dev", "devel", "head", "trunk", "tip"})
+_FIXED_WORD = re.compile(r"v?\d+\.\d+\.\d+.*|20\d{6}.*|[0-9a-f]{7,40}")
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Chart(_Fact):
+    """A Helm chart: where it lies, its exact version, and where it is installed."""
+
+    chart: str
+    version: str
+    namespace: str
+    verified: bool
+    source: str
+    date: datetime.date
+
+
+class Image(_Fact):
+    """A container image. `digest` is None until a registry has been asked."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    used_by: str
+    source: str
+    date: datetime.date
+
+    def reference(self) -> str:
+        """`repository:tag@sha256:...`, or `repository:tag` while no digest is known."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+class Component(_Fact):
+    """Which versions of one part belong to a combination; the first is the one we install."""
+
+    versions: tuple[str, ...]
+    existing_floor: str | None = None
+
+    def accepts(self, version: str, *, existing: bool = False) -> bool:
+        """True if `version` is listed, or, for a part that the platform brings itself, not below the floor."""
+        wanted = version.removeprefix("v")
+        if wanted in {listed.removeprefix("v") for listed in self.versions}:
+            return True
+        if not existing or self.existing_floor is None:
+            return False
+        have, floor = version_key(version), version_key(self.existing_floor)
+        return have is not None and floor is not None and have >= floor
+
+
+class Evidence(_Fact):
+    """One reason to believe in a combination; `verified` where we ran or read it ourselves."""
+
+    what: str
+    verified: bool
+
+
+class Combination(_Fact):
+    """A set of versions that fit together (rule SC02)."""
+
+    name: str
+    components: dict[str, Component]
+    floors: dict[str, str]
+    evidence: tuple[Evidence, ...]
+    source: str
+    date: datetime.date
+
+    def misfits(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> tuple[str, ...]:
+        """Names of the parts in `versions` that this combination does not list; `existing` are the platform's own."""
+        return tuple(
+            name
+            for name, version in versions.items()
+            if name not in self.components or not self.components[name].accepts(version, existing=name in existing)
+        )
+
+
+class Lock(_Fact):
+    """The whole lock file."""
+
+    date: datetime.date
+    charts: dict[str, Chart]
+    images: dict[str, Image]
+    combinations: tuple[Combination, ...]
+
+    def combination_for(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> Combination | None:
+        """The first combination that lists every given version (`{"kserve": "v0.20.0", ...}`), None if there is none."""
+        return next((c for c in self.combinations if not c.misfits(versions, existing)), None)
+
+    def without_digest(self) -> tuple[str, ...]:
+        """Keys of the images whose digest is not known yet."""
+        return tuple(key for key, image in self.images.items() if image.digest is None)
+
+
+class ImageReference(NamedTuple):
+    """An image as a user writes it, taken apart."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+
+@cache
+def load_lock() -> Lock:
+    """The lock, read and checked once a process.
+
+    Raises:
+        pydantic.ValidationError: the data file is damaged.
+    """
+    return Lock.model_validate(read_yaml("lock.yaml"))
+
+
+def version_key(version: str) -> tuple[int, ...] | None:
+    """`v1.21.1` -> (1, 21, 1) for comparing; None for what is not a plain release (pre-releases compare as none)."""
+    plain = version.removeprefix("v")
+    if not re.fullmatch(r"\d+(\.\d+)*", plain):
+        return None
+    numbers = [int(part) for part in plain.split(".")]
+    return tuple(numbers + [0] * (3 - len(numbers)))
+
+
+def is_moving_tag(tag: str) -> bool:
+    """True if the tag may name another image tomorrow (rule SC01).
+
+    Moving are: no tag at all (a registry reads it as `latest`); `latest`, `main`, `master`, `nightly`, `edge` and their
+    kin, alone, as the last word (`v0.15-latest`, `cuda-nightly`) or as the first one (`latest-gpu`); a bare major
+    version (`v1`). A tag that carries a full version, a date or a commit (`nightly-20260820-1a2b3c4`) stays put. A
+    two-part version (`3.10`) is taken as a release: some projects move it, others release it, only a digest tells.
+    """
+    words = re.split(r"[-_]", tag.strip().lower())
+    if words[-1] in _MOVING_WORDS or words == [""]:
+        return True
+    if any(_FIXED_WORD.fullmatch(word) for word in words):
+        return False
+    return words[0] in _MOVING_WORDS or re.fullmatch(r"v?\d{1,2}", words[0]) is not None
+
+
+def parse_image(ref: str) -> ImageReference:
+    """Take `[registry[:port]/]path[:tag][@sha256:...]` apart.
+
+    Raises:
+        ValueError: the text is no image reference; the message says which part is wrong.
+    """
+    rest, at, digest = ref.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{ref!r}: the digest after @ must be sha256: and 64 hexadecimal digits")
+    slash = rest.rfind("/")
+    colon = rest.rfind(":")
+    repository, tag = (rest[:colon], rest[colon + 1 :]) if colon > slash else (rest, None)
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise ValueError(f"{ref!r}: {tag!r} is not a tag (letters, digits, _, . and -, at most 128)")
+    parts = repository.split("/")
+    path = parts[1:] if len(parts) > 1 and _is_registry(parts[0]) else parts
+    if not path or not all(_NAME.fullmatch(part) for part in path):
+        raise ValueError(f"{ref!r}: {repository!r} is not a repository name (lower case, parts separated by /)")
+    return ImageReference(repository, tag, digest or None)
+
+
+def _is_registry(part: str) -> bool:
+    """The first part of a repository is a host if it has a dot or a port, or is `localhost`."""
+    looks_like_host = "." in part or ":" in part or part == "localhost"
+    return looks_like_host and _REGISTRY.fullmatch(part) is not None

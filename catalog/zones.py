@@ -1,0 +1,30 @@
+"""Zones that are listed for a TPU generation. Lists change: they warn, they never refuse. Data: `data/zones.yaml`."""
+
+from __future__ import annotations
+
+import math
+
+from catalog.files import read_yaml
+
+
+def listed_zones(generation: str) -> tuple[str, ...]:
+    """Zones listed for a generation, empty where no list is known."""
+    facts = read_yaml("zones.yaml")["generations"].get(generation) or {"zones": []}
+    return tuple(row["zone"] for row in facts["zones"])
+
+
+def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:
+    """Listed zones by distance from a zone's region; in list order where that region's place is not known."""
+    places = read_yaml("regions.yaml")["regions"]
+    here = places.get(zone.rsplit("-", 1)[0])
+
+    def distance(other: str) -> float:
+        there = places.get(other.rsplit("-", 1)[0])
+        if here is None or there is None:
+            return math.inf
+        latitude_1, latitude_2 = math.radians(here["latitude"]), math.radians(there["latitude"])
+        turn = math.radians(here["longitude"] - there["longitude"])
+        cosine = math.sin(latitude_1) * math.sin(latitude_2) + math.cos(latitude_1) * math.cos(latitude_2) * math.cos(turn)
+        return math.acos(max(-1.0, min(1.0, cosine)))
+
+    return sorted(listed_zones(generation), key=distance)[:count]

@@ -1,0 +1,63 @@
+"""From a file, or from the engine's configuration, to a `Deployment` that no rule refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from checks.rules import on_settings
+from settings.derive import Deployment
+from settings.document import ROOT, Document, read_document
+from settings.environment import Environment
+from settings.load import parse
+from settings.refusal import Finding, Path, RefusedError, refusals
+
+
+def check(document: Document) -> tuple[Deployment | None, list[Finding]]:
+    """Everything that can be said of a document: structure first, then every rule on what is left of it."""
+    environment, findings, replaced = parse(document)
+    if environment is None:
+        return None, findings
+    deployment = Deployment(document.name, environment)
+    for finding in on_settings(deployment):
+        if not _touches(finding.path, replaced):
+            findings.append(replace(finding, line=document.line_of(finding.path)))
+    findings.sort(key=lambda f: (f.line or 0, f.rule))
+    return deployment, findings
+
+
+def require(document: Document) -> tuple[Deployment, list[Finding]]:
+    """The deployment and its warnings.
+
+    Raises:
+        RefusedError: with every refusal at once.
+    """
+    deployment, findings = check(document)
+    if deployment is None or refusals(findings):
+        raise RefusedError(findings, document.origin)
+    return deployment, findings
+
+
+def load_deployment(
+    stack: str, get_object: Callable[[str], Any], get: Callable[[str], str | None]
+) -> Deployment:
+    """The deployment of a running program, from the engine's configuration.
+
+    Raises:
+        RefusedError: nothing has been created yet, and nothing will be.
+    """
+    data: dict[str, Any] = {}
+    for name, field in Environment.model_fields.items():
+        key = field.alias or name
+        value = get(key) if name == "tier" else get_object(key)
+        if value is not None:
+            data[key] = value
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    # The file is only read for line numbers; what counts is what the engine says.
+    lines = read_document(path).lines if path.is_file() else {}
+    return require(Document(stack, str(path), data, lines))[0]
+
+
+def _touches(path: Path, replaced: set[Path]) -> bool:
+    return any(path[: len(r)] == r or r[: len(path)] == path and len(path) > 1 for r in replaced)

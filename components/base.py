@@ -1,0 +1,51 @@
+"""What all components share: type tokens, child options, and one class for every Kubernetes object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from manifests.base import Manifest
+
+Dependencies = Sequence[pulumi.Resource]
+
+
+class Component(pulumi.ComponentResource):
+    """A ComponentResource of this project; token `tpu-serving:<module>:<Name>`."""
+
+    def __init__(self, token: str, name: str, provider: pulumi.ProviderResource) -> None:
+        # One provider, passed down by parent: no child can fall back to a default provider.
+        super().__init__(token, name, None, pulumi.ResourceOptions(providers=[provider]))
+
+    def child(self, depends_on: Dependencies = (), **options: Any) -> pulumi.ResourceOptions:
+        """Options of a child: our parent, real dependencies, and nothing of the caller's leaking in."""
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), **options)
+
+    def object(
+        self, name: str, obj: Manifest, depends_on: Dependencies = (), **options: Any
+    ) -> KubernetesObject:
+        """A Kubernetes object as a child."""
+        return KubernetesObject(name, obj, self.child(depends_on, **options))
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """A Kubernetes object from a manifest, built-in or custom, under the token the kubernetes provider uses.
+
+    The typed classes of pulumi-kubernetes have the same tokens and inputs; their modules cost half a second to import,
+    and they know no `status` of a custom resource (pulumi-kubernetes#1836).
+    """
+
+    status: pulumi.Output[Any]
+
+    def __init__(self, name: str, obj: Manifest, opts: pulumi.ResourceOptions) -> None:
+        if obj["kind"] == "Secret":
+            secret = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
+            opts = pulumi.ResourceOptions.merge(opts, secret)
+        super().__init__(type_token(obj["apiVersion"], obj["kind"]), name, {**obj, "status": None}, opts)
+
+
+def type_token(api_version: str, kind: str) -> str:
+    """`v1`, `Secret` -> `kubernetes:core/v1:Secret`; any other group as it is."""
+    return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"

@@ -1,0 +1,228 @@
+"""The GKE cluster, its node service account and its CPU pool.
+
+The Gateway channel, HTTP load balancing and VPC-native are constants here, not inputs: switching one off is field
+issue 3, in which no GatewayClass ever appears.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes
+from pulumi_gcp import container, projects, serviceaccount
+
+from catalog.gke import facts
+from components.base import Component
+from components.foundation import NetworkFoundation
+from components.project_services import ProjectServices
+from settings.derive import Deployment
+
+OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+
+
+class Cluster(Component):
+    """Cluster, nodes' identity, CPU pool, and the one kubernetes provider.
+
+    Attributes:
+        nodes: what must be there before a pod can run (CPU pool and its way out).
+        identity: the roles a node needs before it can pull an image or write a log line.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        provider: pulumi.ProviderResource,
+        services: ProjectServices,
+        network: NetworkFoundation,
+    ) -> None:
+        super().__init__("tpu-serving:cluster:Cluster", "cluster", provider)
+        self._deployment = deployment
+        self._project = deployment.settings.project.id
+        self.service_account, self.identity = self._node_identity(services)
+        self.cluster = self._cluster(services, network)
+        cpu_pool = self._cpu_pool(network)
+        self.nodes: list[pulumi.Resource] = [cpu_pool]
+        self.kubernetes = self._kubernetes_provider()
+        self.register_outputs({"name": self.cluster.name, "endpoint": self.cluster.endpoint})
+
+    def _node_identity(self, services: ProjectServices) -> tuple[serviceaccount.Account, list[pulumi.Resource]]:
+        account = serviceaccount.Account(
+            "cluster-node-identity",
+            account_id=f"{self._deployment.cluster_name}"[:24].rstrip("-") + "-nodes",
+            project=self._project,
+            display_name=f"Nodes of {self._deployment.cluster_name}",
+            opts=self.child(services.service("iam")),
+        )
+        roles: list[pulumi.Resource] = [
+            projects.IAMMember(
+                f"cluster-node-{role.split('/')[-1].lower().replace('.', '-')}",
+                project=self._project,
+                role=role,
+                member=account.member,
+                opts=self.child(services.service("cloudresourcemanager")),
+            )
+            for role in facts()["nodeServiceAccountRoles"]
+        ]
+        return account, roles
+
+    def _cluster(self, services: ProjectServices, network: NetworkFoundation) -> container.Cluster:
+        deployment, settings = self._deployment, self._deployment.settings
+        ranges = settings.network
+        return container.Cluster(
+            "cluster",
+            name=deployment.cluster_name,
+            project=self._project,
+            location=deployment.region,
+            network=network.network,
+            subnetwork=network.subnetwork,
+            networking_mode="VPC_NATIVE",
+            ip_allocation_policy={
+                "cluster_secondary_range_name": ranges.pods_range_name,
+                "services_secondary_range_name": ranges.services_range_name,
+            },
+            datapath_provider="ADVANCED_DATAPATH",
+            gateway_api_config={"channel": "CHANNEL_STANDARD"},
+            addons_config={
+                "http_load_balancing": {"disabled": False},
+                "gcs_fuse_csi_driver_config": {"enabled": True},
+            },
+            release_channel={"channel": settings.cluster.release_channel},
+            min_master_version=settings.cluster.min_version,
+            workload_identity_config={"workload_pool": deployment.workload_pool},
+            enable_shielded_nodes=True,
+            monitoring_config={
+                "enable_components": ["SYSTEM_COMPONENTS"],
+                "managed_prometheus": {"enabled": True},
+            },
+            secret_sync_config={"enabled": True} if self._needs_secret_sync() else None,
+            remove_default_node_pool=True,
+            initial_node_count=1,
+            node_config={"service_account": self.service_account.email, "oauth_scopes": OAUTH_SCOPES},
+            deletion_protection=deployment.deletion_protection,
+            resource_labels=labels(deployment),
+            opts=self.child(
+                services.service("container"),
+                # The default pool is gone after creation; what the API says of its nodes is no change of ours.
+                ignore_changes=["nodeConfig", "initialNodeCount"],
+                custom_timeouts=pulumi.CustomTimeouts(create="45m", update="90m", delete="45m"),
+            ),
+            **self._access(),
+        )
+
+    def _access(self) -> dict[str, Any]:
+        cluster = self._deployment.settings.cluster
+        arguments: dict[str, Any] = {
+            "control_plane_endpoints_config": {
+                "dns_endpoint_config": {"allow_external_traffic": cluster.control_plane.dns_endpoint},
+            }
+        }
+        if cluster.private_nodes:
+            arguments["private_cluster_config"] = {
+                "enable_private_nodes": True,
+                "enable_private_endpoint": not cluster.control_plane.authorized_networks,
+                "master_ipv4_cidr_block": cluster.control_plane.cidr,
+            }
+        if cluster.private_nodes or cluster.control_plane.authorized_networks:
+            arguments["master_authorized_networks_config"] = {
+                "cidr_blocks": [
+                    {"cidr_block": n.cidr, "display_name": n.name} for n in cluster.control_plane.authorized_networks
+                ]
+            }
+        return arguments
+
+    def _needs_secret_sync(self) -> bool:
+        tokens = (m.settings.hugging_face_token for m in self._deployment.models)
+        return any(token is not None and token.secret_manager is not None for token in tokens)
+
+    def _cpu_pool(self, network: NetworkFoundation) -> container.NodePool:
+        settings = self._deployment.settings.cluster.cpu_pool
+        return container.NodePool(
+            "cluster-cpu-pool",
+            name="cpu",
+            project=self._project,
+            location=self._deployment.region,
+            cluster=self.cluster.name,
+            initial_node_count=1,
+            autoscaling={
+                "total_min_node_count": settings.min_nodes,
+                "total_max_node_count": settings.max_nodes,
+                "location_policy": "BALANCED",
+            },
+            management={"auto_repair": True, "auto_upgrade": True},
+            node_config={
+                "machine_type": settings.machine_type,
+                "disk_size_gb": settings.disk_gib,
+                "disk_type": "pd-balanced",
+                "tags": [self._deployment.node_tag],
+                "resource_labels": labels(self._deployment),
+                **node_security(self.service_account.email),
+            },
+            opts=self.child(
+                [*self.identity, *network.egress],
+                ignore_changes=["initialNodeCount"],
+                custom_timeouts=pulumi.CustomTimeouts(create="30m", update="60m", delete="30m"),
+            ),
+        )
+
+    def _kubernetes_provider(self) -> pulumi_kubernetes.Provider:
+        dns = self._deployment.settings.cluster.control_plane.dns_endpoint
+        endpoint = self.cluster.control_plane_endpoints_config.apply(dns_name) if dns else self.cluster.endpoint
+        authority = self.cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate)
+        kubeconfig = pulumi.Output.all(endpoint, authority).apply(
+            lambda known: render_kubeconfig(self._deployment.cluster_name, known[0], None if dns else known[1])
+        )
+        return pulumi_kubernetes.Provider(
+            "kubernetes",
+            kubeconfig=kubeconfig,
+            # Static, or a preview in which the kubeconfig is unknown would replace every object (pulumi.md 3.4).
+            cluster_identifier=self._deployment.cluster_identifier,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def dns_name(config: Any) -> str:
+    """The control plane's DNS endpoint."""
+    return str(config.dns_endpoint_config.endpoint)
+
+
+def render_kubeconfig(name: str, endpoint: str, authority: str | None) -> str:
+    """An exec-plugin kubeconfig: no token in it, so it never changes by itself. `authority` None: a public certificate."""
+    cluster: dict[str, Any] = {"server": f"https://{endpoint}"}
+    if authority:
+        cluster["certificate-authority-data"] = authority
+    user = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "gke-gcloud-auth-plugin",
+            "provideClusterInfo": True,
+            "interactiveMode": "IfAvailable",
+        }
+    }
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": cluster}],
+            "users": [{"name": name, "user": user}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        }
+    )
+
+
+def node_security(service_account: pulumi.Input[str]) -> dict[str, Any]:
+    """What the nodes of every pool have: own identity, workload identity, secure boot, image streaming."""
+    return {
+        "service_account": service_account,
+        "oauth_scopes": OAUTH_SCOPES,
+        "workload_metadata_config": {"mode": "GKE_METADATA"},
+        "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
+        "gcfs_config": {"enabled": True},
+    }
+
+
+def labels(deployment: Deployment) -> dict[str, str]:
+    """Labels of everything that costs money."""
+    return {"managed-by": "tpu-serving", "environment": deployment.name, "tier": deployment.settings.tier}

@@ -1,0 +1,28 @@
+"""The gate between the cluster and the first custom resource: a Job awaited with an explicit budget (decision 10)."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.base import Component
+from components.cluster import Cluster
+from manifests import readiness
+from manifests.namespace import SYSTEM, namespace
+from settings.derive import Deployment
+
+
+class ReadinessGate(Component):
+    """`job` completes when the GatewayClass is Accepted and GKE's CRDs are Established."""
+
+    def __init__(self, deployment: Deployment, cluster: Cluster) -> None:
+        super().__init__("tpu-serving:cluster:ReadinessGate", "gate", cluster.kubernetes)
+        home = self.object("gate-namespace", namespace(SYSTEM))
+        needs = [self.object(f"gate-{o['kind'].lower()}", o, [home]) for o in readiness.rbac()]
+        needs.append(self.object("gate-script", readiness.config_map(), [home]))
+        self.job = self.object(
+            "gate-job",
+            readiness.job(deployment),
+            [*needs, *cluster.nodes],
+            custom_timeouts=pulumi.CustomTimeouts(create=f"{readiness.BUDGET_SECONDS // 60}m"),
+        )
+        self.register_outputs({})

@@ -1,0 +1,28 @@
+"""Values of the charts that are not KServe's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.lock import load_lock
+
+
+def cert_manager_values() -> dict[str, Any]:
+    """cert-manager with its CRDs; the webhook on a port that the firewall opens for the control plane (CL03)."""
+    return {
+        "crds": {"enabled": True, "keep": False},
+        "webhook": {"securePort": 10260},
+        "startupapicheck": {"enabled": True, "timeout": "5m"},
+        # Leader election leases in kube-system are refused on Autopilot and not needed elsewhere.
+        "global": {"leaderElection": {"namespace": "cert-manager"}},
+    }
+
+
+def lws_values() -> dict[str, Any]:
+    """LeaderWorkerSet. The chart's own default is the image tag `main` (SC01); its internal certificates stay on."""
+    image = load_lock().images["lws"]
+    return {
+        "image": {"manager": {"repository": image.repository, "tag": image.tag, "pullPolicy": "IfNotPresent"}},
+        "enableCertManager": False,
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+    }

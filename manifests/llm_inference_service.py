@@ -1,0 +1,138 @@
+"""The LLMInferenceService (serving.kserve.io/v1alpha2), TPU-shaped; single-host and multi-host."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from catalog.lock import load_lock
+from catalog.tpu import generations
+from manifests.base import Manifest, manifest
+from manifests.scheduler import scheduler
+from manifests.secrets import token_env
+from manifests.server import command, leader_script, server_args, worker_script
+from settings import names
+from settings.derive import GRACE_SECONDS, HEALTH_PATH, SERVER_PORT, SERVER_SCHEME, Deployment, ServedModel
+
+API = "serving.kserve.io/v1alpha2"
+TPU_RESOURCE = "google.com/tpu"
+_STARTUP_PERIOD = 10
+PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
+
+
+def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifest:
+    """The service of a model. It refers to our route, and so gets none of KServe's (which GKE rejects)."""
+    gateway = deployment.settings.gateway
+    spec: dict[str, Any] = {
+        "model": {"uri": model.settings.source, "name": model.settings.names_for_clients[0]},
+        "replicas": model.settings.replicas,
+        "parallelism": {"tensor": model.tensor_parallel_size},
+        "router": {
+            "gateway": {"refs": [{"name": gateway.name, "namespace": deployment.namespace}]},
+            "route": {"http": {"refs": [{"name": names.route(model.name)}]}},
+            "scheduler": scheduler(model),
+        },
+        "template": _pod(deployment, model, leader=True),
+    }
+    annotations: dict[str, str] = {}
+    if model.shape.multi_host:
+        spec["parallelism"]["pipeline"] = model.shape.hosts
+        spec["worker"] = _pod(deployment, model, leader=False)
+        # One slice, one group: leader and workers land on the hosts of the same node pool.
+        annotations["leaderworkerset.sigs.k8s.io/exclusive-topology"] = "cloud.google.com/gke-nodepool"
+    return manifest(API, "LLMInferenceService", model.name, deployment.namespace, annotations=annotations, spec=spec)
+
+
+def pipeline_preset(deployment: Deployment) -> Manifest | None:
+    """The preset KServe asks for with pipeline parallelism and does not ship (kserve#5047); None where no model needs it."""
+    if not deployment.multi_host:
+        return None
+    container = {"name": "main"}
+    return manifest(
+        API,
+        "LLMInferenceServiceConfig",
+        PIPELINE_PRESET,
+        deployment.namespace,
+        spec={"template": {"containers": [container]}, "worker": {"containers": [container]}},
+    )
+
+
+def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[str, Any]:
+    memory = f"{deployment.settings.platform.storage_initializer_memory_gib}Gi"
+    initializer: dict[str, Any] = {
+        "name": "storage-initializer",
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": memory}},
+    }
+    if env := token_env(model):
+        initializer["env"] = env
+    return {
+        "serviceAccountName": names.service_account(model.name),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "nodeSelector": {
+            "cloud.google.com/gke-tpu-accelerator": generations()[model.shape.generation].node_label,
+            "cloud.google.com/gke-tpu-topology": model.shape.topology,
+        },
+        "initContainers": [initializer],
+        "containers": [_container(model, leader=leader)],
+        "volumes": [
+            {"name": "home", "emptyDir": {}},
+            {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}},
+        ],
+    }
+
+
+def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
+    image = model.settings.image or load_lock().images["vllm-tpu"].reference()
+    env = [
+        {"name": "HOME", "value": "/home"},
+        # Compiled graphs survive a restart of the container.
+        {"name": "VLLM_XLA_CACHE_PATH", "value": "/home/xla-cache"},
+    ]
+    if model.shape.multi_host:
+        env.append({"name": "TPU_MULTIHOST_BACKEND", "value": "ray"})
+    container: dict[str, Any] = {
+        "name": "main",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": env,
+        "securityContext": {"runAsNonRoot": False, "allowPrivilegeEscalation": False},  # the image runs as root
+        "resources": _resources(model),
+        "volumeMounts": [{"name": "home", "mountPath": "/home"}, {"name": "dshm", "mountPath": "/dev/shm"}],  # noqa: S108
+    }
+    if not model.shape.multi_host:
+        container |= {"command": command(model), "args": server_args(model)}
+    else:
+        container |= {"command": ["/bin/bash", "-c"], "args": [leader_script(model) if leader else worker_script()]}
+    if leader:
+        container["ports"] = [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}]
+        container |= probes(model)
+    return container
+
+
+def probes(model: ServedModel) -> dict[str, Any]:
+    """Startup probe with the whole budget and no initial delay (KS11, field issue 8); the others begin after it."""
+    check = {"httpGet": {"path": HEALTH_PATH, "port": SERVER_PORT, "scheme": SERVER_SCHEME}}
+    return {
+        "startupProbe": {
+            **check,
+            "periodSeconds": _STARTUP_PERIOD,
+            "timeoutSeconds": 5,
+            "failureThreshold": math.ceil(model.startup_budget_seconds / _STARTUP_PERIOD),
+        },
+        "readinessProbe": {**check, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+        "livenessProbe": {**check, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+
+
+def _resources(model: ServedModel) -> dict[str, Any]:
+    """All chips of the node (TP03), and half of its CPU and memory: the pod has the node to itself."""
+    machine = generations()[model.shape.generation].machines[model.shape.machine_type]
+    chips = str(model.shape.chips_per_host)
+    requests = {TPU_RESOURCE: chips}
+    cpu = model.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
+    memory = model.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
+    if cpu:
+        requests["cpu"] = str(cpu)
+    if memory:
+        requests["memory"] = f"{memory}Gi"
+    return {"requests": requests, "limits": {TPU_RESOURCE: chips}}

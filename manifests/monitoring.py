@@ -1,0 +1,96 @@
+"""PodMonitoring (managed Prometheus) for servers and pickers of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from manifests.base import Manifest, manifest
+from manifests.scheduler import PICKER_METRICS_PORT
+from settings.derive import SERVER_PORT, Deployment, ServedModel
+
+API = "monitoring.googleapis.com/v1"
+COLLECTOR_NAMESPACE = "gmp-system"
+COLLECTOR = "collector"
+READER = "picker-metrics-reader"
+
+
+def _selector(model: ServedModel, component: dict[str, str]) -> dict[str, Any]:
+    return {"matchLabels": {"app.kubernetes.io/name": model.name, **component}}
+
+
+def server_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
+    """vLLM's /metrics."""
+    return manifest(
+        API,
+        "PodMonitoring",
+        f"{model.name}-server",
+        deployment.namespace,
+        spec={
+            "selector": _selector(model, {"kserve.io/component": "workload"}),
+            "endpoints": [{"port": SERVER_PORT, "path": "/metrics", "interval": "15s"}],
+        },
+    )
+
+
+def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
+    """The picker's metrics; it asks for a token that may read /metrics."""
+    return manifest(
+        API,
+        "PodMonitoring",
+        f"{model.name}-picker",
+        deployment.namespace,
+        spec={
+            "selector": _selector(model, {"app.kubernetes.io/component": "llminferenceservice-router-scheduler"}),
+            "endpoints": [
+                {
+                    "port": PICKER_METRICS_PORT,
+                    "path": "/metrics",
+                    "interval": "15s",
+                    "authorization": {
+                        "type": "Bearer",
+                        "credentials": {"secret": {"name": READER, "key": "token"}},
+                    },
+                }
+            ],
+        },
+    )
+
+
+def reader(deployment: Deployment) -> list[Manifest]:
+    """Account, token Secret and rights with which Prometheus' collector reads the pickers' metrics; one an environment."""
+    namespace = deployment.namespace
+    account = manifest("v1", "ServiceAccount", READER, namespace)
+    token = manifest(
+        "v1",
+        "Secret",
+        READER,
+        namespace,
+        annotations={"kubernetes.io/service-account.name": READER},
+        type="kubernetes.io/service-account-token",
+    )
+    rbac = "rbac.authorization.k8s.io"
+    scoped = f"{namespace}-{READER}"
+    role = manifest(f"{rbac}/v1", "ClusterRole", scoped, rules=[{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}])
+    binding = manifest(
+        f"{rbac}/v1",
+        "ClusterRoleBinding",
+        scoped,
+        roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": scoped},
+        subjects=[{"kind": "ServiceAccount", "name": READER, "namespace": namespace}],
+    )
+    secret_role = manifest(
+        f"{rbac}/v1",
+        "Role",
+        READER,
+        namespace,
+        rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READER], "verbs": ["get", "list", "watch"]}],
+    )
+    secret_binding = manifest(
+        f"{rbac}/v1",
+        "RoleBinding",
+        READER,
+        namespace,
+        roleRef={"apiGroup": rbac, "kind": "Role", "name": READER},
+        subjects=[{"kind": "ServiceAccount", "name": COLLECTOR, "namespace": COLLECTOR_NAMESPACE}],
+    )
+    return [account, token, role, binding, secret_role, secret_binding]

@@ -1,0 +1,53 @@
+"""The endpoint picker: its configuration in full, and the pool it picks from."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from settings import names
+from settings.derive import SERVER_PORT, ServedModel
+
+_FOLDER = Path(__file__).parent / "epp"
+PICKER_PORT = 9002
+PICKER_METRICS_PORT = "metrics"
+
+
+@cache
+def _read(profile: str) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((_FOLDER / f"{profile}.yaml").read_text(encoding="utf-8"))
+    return config
+
+
+def picker_config(profile: str) -> dict[str, Any]:
+    """The EndpointPickerConfig of a scheduler profile (`prefixCache`, `loadAware`); a copy, free to change."""
+    return copy.deepcopy(_read(profile))
+
+
+def scheduler(model: ServedModel) -> dict[str, Any]:
+    """`spec.router.scheduler`: pool and configuration, nothing left to the controller's changing defaults (KS10)."""
+    return {
+        "config": {"inline": picker_config(model.settings.scheduler_profile)},
+        "pool": {
+            "spec": {
+                "selector": {
+                    "matchLabels": {
+                        "app.kubernetes.io/name": model.name,
+                        "app.kubernetes.io/part-of": "llminferenceservice",
+                        "kserve.io/component": "workload",
+                    }
+                },
+                "targetPorts": [{"number": SERVER_PORT}],
+                "endpointPickerRef": {
+                    "kind": "Service",
+                    "name": names.picker_service(model.name),
+                    "port": {"number": PICKER_PORT},
+                    "failureMode": model.settings.picker_failure_mode,
+                },
+            }
+        },
+    }

@@ -1,0 +1,69 @@
+"""Hugging Face tokens, always by reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from manifests.base import Manifest, manifest
+from settings import names
+from settings.derive import Deployment, ServedModel
+
+TOKEN_KEY = "HF_TOKEN"
+
+
+def token_location(model: ServedModel) -> tuple[str, str] | None:
+    """(Secret, key) in the models' namespace that holds the token; None where the model has none."""
+    reference = model.settings.hugging_face_token
+    if reference is None:
+        return None
+    if reference.kubernetes_secret:
+        return reference.kubernetes_secret.name, reference.kubernetes_secret.key
+    return names.token_secret(model.name), TOKEN_KEY
+
+
+def token_env(model: ServedModel) -> list[dict[str, Any]]:
+    """Environment of the container that downloads the weights."""
+    location = token_location(model)
+    if location is None:
+        return []
+    secret, key = location
+    return [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}]
+
+
+def token_secret(deployment: Deployment, model: ServedModel, value: Any) -> Manifest:
+    """A Secret made from a Pulumi secret; `value` stays an Output and is never seen in clear."""
+    name = names.token_secret(model.name)
+    return manifest("v1", "Secret", name, deployment.namespace, type="Opaque", stringData={TOKEN_KEY: value})
+
+
+def secret_provider_class(deployment: Deployment, model: ServedModel) -> Manifest:
+    """Which secret of Secret Manager GKE's secret sync reads."""
+    reference = model.settings.hugging_face_token
+    assert reference is not None and reference.secret_manager is not None
+    version = reference.secret_manager
+    resource = f"projects/{deployment.settings.project.id}/secrets/{version.secret}/versions/{version.version}"
+    return manifest(
+        "secrets-store.csi.x-k8s.io/v1",
+        "SecretProviderClass",
+        names.token_secret(model.name),
+        deployment.namespace,
+        spec={
+            "provider": "gke",
+            "parameters": {"secrets": f'- resourceName: "{resource}"\n  path: "{TOKEN_KEY}"\n'},
+        },
+    )
+
+
+def secret_sync(deployment: Deployment, model: ServedModel) -> Manifest:
+    """The Kubernetes Secret that GKE's secret sync keeps up to date."""
+    return manifest(
+        "secret-sync.gke.io/v1",
+        "SecretSync",
+        names.token_secret(model.name),
+        deployment.namespace,
+        spec={
+            "serviceAccountName": names.service_account(model.name),
+            "secretProviderClassName": names.token_secret(model.name),
+            "secretObject": {"type": "Opaque", "data": [{"sourcePath": TOKEN_KEY, "targetKey": TOKEN_KEY}]},
+        },
+    )

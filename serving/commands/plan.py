@@ -1,0 +1,72 @@
+"""`serving plan`: what would be created, in which order, what it serves, costs and takes. Offline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from checks.environment import require
+from serving.refused import print_findings
+from settings.document import find_environment, read_document
+from settings.refusal import RefusedError
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+def plan(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    output: Annotated[Format, typer.Option("--format", help="text, json, yaml (the objects), mermaid or svg (the graph).")] = Format.TEXT,
+) -> None:
+    """Show what an environment would create, without cloud, credentials or the Pulumi CLI.
+
+    Examples:
+
+        python -m serving plan dev
+
+        python -m serving plan prod --format json
+
+        python -m serving plan examples/multi-host.yaml --format svg > graph.svg
+    """
+    try:
+        document = read_document(find_environment(environment))
+        deployment, findings = require(document)
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    if sys.stderr.isatty():
+        typer.echo(f"Planning {deployment.name} ...", err=True)
+    # Only now is the slow part imported: a refused file never pays for it.
+    from serving.plan.graph import Graph
+    from serving.plan.plan import Plan
+    from serving.plan.record import record
+
+    planned = Plan(deployment, Graph(record(document)), findings)
+    sys.stdout.write(_render(planned, output))
+
+
+def _render(planned: Any, output: Format) -> str:
+    if output is Format.JSON:
+        return json.dumps(planned.as_json(), indent=2, default=str) + "\n"
+    if output is Format.YAML:
+        import yaml
+
+        return str(yaml.safe_dump_all(planned.objects(), sort_keys=False, explicit_start=True))
+    if output is Format.TEXT:
+        from serving.plan.text import render_text
+
+        return render_text(planned, sys.stdout)
+    from serving.plan.picture import render_mermaid, render_svg
+
+    return render_mermaid(planned) if output is Format.MERMAID else render_svg(planned)

@@ -1,0 +1,90 @@
+"""What a recording means: order, critical path, what is deleted before what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from catalog.durations import seconds_of
+from serving.plan.record import Recording, Resource
+
+
+@dataclass
+class Graph:
+    """The recorded graph with its dependencies resolved to resources the engine really creates."""
+
+    recording: Recording
+
+    @cached_property
+    def resources(self) -> dict[str, Resource]:
+        """Custom resources by URN, providers and components left out."""
+        return {r.urn: r for r in self.recording.resources if r.custom and not r.type.startswith("pulumi:providers:")}
+
+    @cached_property
+    def dependencies(self) -> dict[str, set[str]]:
+        """Direct dependencies of each resource. A resource needs what its provider needs."""
+        everything = self.recording.by_urn()
+        direct: dict[str, set[str]] = {}
+        for urn, resource in self.resources.items():
+            found: set[str] = set()
+            queue = [*resource.depends_on, *([resource.provider] if resource.provider else [])]
+            seen: set[str] = set()
+            while queue:
+                other = queue.pop()
+                if other in seen:
+                    continue
+                seen.add(other)
+                if other in self.resources:
+                    found.add(other)
+                elif other in everything:
+                    queue.extend(everything[other].depends_on)
+                    queue.extend(r.urn for r in everything.values() if r.parent == other and not everything[other].custom)
+            direct[urn] = found - {urn}
+        return direct
+
+    @cached_property
+    def order(self) -> list[Resource]:
+        """Creation order: every resource after what it needs."""
+        done: dict[str, None] = {}
+
+        def visit(urn: str) -> None:
+            if urn in done:
+                return
+            for other in sorted(self.dependencies[urn]):
+                visit(other)
+            done[urn] = None
+
+        for urn in self.resources:
+            visit(urn)
+        return [self.resources[urn] for urn in done]
+
+    def needs(self, urn: str) -> set[str]:
+        """Everything a resource depends on, directly or not."""
+        found: set[str] = set()
+        queue = list(self.dependencies[urn])
+        while queue:
+            other = queue.pop()
+            if other not in found:
+                found.add(other)
+                queue.extend(self.dependencies[other])
+        return found
+
+    def critical_path(self, seconds: Callable[[Resource], float] | None = None) -> tuple[float, float, list[Resource]]:
+        """(seconds of the longest chain, sum of all steps, the chain)."""
+        cost = seconds or (lambda r: seconds_of(r.type, r.inputs))
+        finish: dict[str, float] = {}
+        before: dict[str, str | None] = {}
+        for resource in self.order:
+            last = max(self.dependencies[resource.urn], key=lambda u: finish[u], default=None)
+            before[resource.urn] = last
+            finish[resource.urn] = cost(resource) + (finish[last] if last else 0)
+        if not finish:
+            return 0, 0, []
+        at: str | None = max(finish, key=lambda u: finish[u])
+        longest = finish[at] if at else 0
+        chain: list[Resource] = []
+        while at is not None:
+            chain.append(self.resources[at])
+            at = before[at]
+        return longest, sum(cost(r) for r in self.order), chain[::-1]

@@ -1,0 +1,70 @@
+"""The recording monitor: pulumi's own MockMonitor, which keeps what every registration said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import json_format
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_SENTINEL
+from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
+
+from serving.plan.record import UNKNOWN, Resource
+
+
+class _FreshCloud(Mocks):
+    """Answers as a provider does in the preview of something new: the inputs, and nothing it does not know yet."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        return "", dict(args.inputs)
+
+    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+        return {}
+
+
+class RecordingMonitor(MockMonitor):
+    """Keeps every RegisterResource request, in the order of arrival."""
+
+    def __init__(self) -> None:
+        super().__init__(_FreshCloud())
+        self.recorded: list[Resource] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            inputs = json_format.MessageToDict(request.object)
+            secrets: list[str] = []
+            self.recorded.append(
+                Resource(
+                    urn=answer.urn,
+                    name=request.name,
+                    type=request.type,
+                    parent=request.parent or None,
+                    depends_on=sorted(set(request.dependencies)),
+                    provider=request.provider.rsplit("::", 1)[0] or None,
+                    custom=request.custom,
+                    protect=request.protect,
+                    inputs=_clean(inputs, secrets, ""),
+                    deleted_with=request.deletedWith or None,
+                    timeouts={k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))},
+                    secrets=secrets,
+                )
+            )
+        return answer
+
+
+def _clean(value: Any, secrets: list[str], path: str) -> Any:
+    """Wire values in words: unknowns named, secrets hidden and their paths noted, whole numbers whole."""
+    if isinstance(value, dict):
+        if value.get(_special_sig_key) == _special_secret_sig:
+            secrets.append(path)
+            return "[secret]"
+        return {key: _clean(inner, secrets, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner, secrets, f"{path}[{index}]") for index, inner in enumerate(value)]
+    if value == UNKNOWN_SENTINEL:
+        return UNKNOWN
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

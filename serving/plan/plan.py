@@ -1,0 +1,120 @@
+"""The plan: the recorded graph and everything that follows from it, in one structure that all formats read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from catalog.durations import model_start_seconds, seconds_of
+from catalog.gke import quota_metric
+from manifests.base import Manifest
+from serving.plan.graph import Graph
+from serving.plan.record import Resource
+from settings import names
+from settings.cost import Cost, estimate
+from settings.derive import Deployment, ServedModel
+from settings.refusal import Finding
+
+SERVICE_TYPE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A planned environment."""
+
+    deployment: Deployment
+    graph: Graph
+    warnings: list[Finding]
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The estimate of what it costs."""
+        return estimate(self.deployment)
+
+    def seconds(self, resource: Resource) -> float:
+        """Estimated seconds to create a resource; a model counts from its empty pool to Ready."""
+        if resource.type == SERVICE_TYPE:
+            model = next(m for m in self.deployment.models if resource.inputs["metadata"]["name"] == m.name)
+            return self.start_seconds(model)
+        return seconds_of(resource.type, resource.inputs)
+
+    @staticmethod
+    def start_seconds(model: ServedModel) -> float:
+        """From nothing to Ready on a normal day."""
+        return model_start_seconds((model.weights_bytes or 0) / _GIB)
+
+    @cached_property
+    def time(self) -> tuple[float, float, list[Resource]]:
+        """(critical path in seconds, all steps in a row, the path)."""
+        return self.graph.critical_path(self.seconds)
+
+    def objects(self) -> list[Manifest]:
+        """The Kubernetes objects in the order they are created."""
+        return [
+            {k: v for k, v in r.inputs.items() if k != "__defaults"}
+            for r in self.graph.order
+            if r.type.startswith("kubernetes:") and "apiVersion" in r.inputs
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape (docs/plan-schema.json)."""
+        everything = self.graph.recording.by_urn()
+
+        def label(urn: str | None) -> str | None:
+            return everything[urn].name if urn in everything else None
+
+        longest, serial, path = self.time
+        return {
+            "environment": self.deployment.name,
+            "resources": [
+                {
+                    "name": r.name,
+                    "type": r.type,
+                    "parent": label(r.parent),
+                    "dependsOn": sorted(
+                        everything[u].name for u in (self.graph.dependencies.get(r.urn) or r.depends_on) if u in everything
+                    ),
+                    "provider": label(r.provider),
+                    "protect": r.protect,
+                    "inputs": r.inputs,
+                }
+                for r in self.graph.recording.resources
+            ],
+            "models": [self._model(m) for m in self.deployment.models],
+            "chips": self.deployment.chips,
+            "quota": [
+                {"metric": quota_metric(), "region": self.deployment.region, "family": family, "needed": steady, "duringUpdate": update}
+                for family, steady, update in self.deployment.quota()
+            ],
+            "cost": {
+                "currency": self.cost.currency,
+                "perHour": self.cost.per_hour,
+                "perMonth": self.cost.per_month,
+                "items": [
+                    {"name": i.name, "quantity": i.quantity, "unit": i.unit, "unitPrice": i.unit_price, "perHour": i.per_hour, "source": i.source}
+                    for i in self.cost.items
+                ],
+                "pricesAsOf": self.cost.prices_as_of,
+            },
+            "time": {"criticalPathSeconds": round(longest), "serialSeconds": round(serial), "path": [r.name for r in path]},
+            "outputs": self.graph.recording.outputs,
+            "warnings": [{k: f.as_json()[k] for k in ("rule", "path", "message")} for f in self.warnings],
+            "refusals": [],
+        }
+
+    def _model(self, model: ServedModel) -> dict[str, Any]:
+        gateway = self.deployment.settings.gateway
+        host = gateway.hostname or f"<{gateway.name} address>"
+        return {
+            "name": model.name,
+            "servedNames": model.settings.names_for_clients,
+            "url": f"{gateway.scheme}://{host}{names.base_path(self.deployment.namespace, model.name)}",
+            "replicas": model.settings.replicas,
+            "chips": model.chips,
+            "machineType": model.shape.machine_type,
+            "topology": model.shape.topology,
+            "hosts": model.shape.hosts,
+            "startupBudgetSeconds": model.startup_budget_seconds,
+        }

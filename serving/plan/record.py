@@ -1,0 +1,125 @@
+"""Run the real program under the SDK's test monitor and record what it registers (design, section 5).
+
+Preview semantics: what a fresh cloud would not know yet is unknown. No network, no credentials, no CLI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import runpy
+from dataclasses import dataclass, field
+from typing import Any
+
+from settings.document import ROOT, Document
+from settings.environment import PROJECT_NAME
+
+UNKNOWN = "known after up"
+_STACK_TYPE = "pulumi:pulumi:Stack"
+
+
+@dataclass
+class Resource:
+    """One registration: what the engine would see."""
+
+    urn: str
+    name: str
+    type: str
+    parent: str | None
+    depends_on: list[str]
+    provider: str | None
+    custom: bool
+    protect: bool
+    inputs: dict[str, Any]
+    deleted_with: str | None = None
+    timeouts: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Recording:
+    """Everything one run of the program registered, in order, and its exports."""
+
+    resources: list[Resource]
+    outputs: dict[str, Any]
+
+    def by_urn(self) -> dict[str, Resource]:
+        """Resources by URN."""
+        return {r.urn: r for r in self.resources}
+
+
+def record(document: Document) -> Recording:
+    """Run `__main__.py` with this document as its configuration.
+
+    Raises:
+        RefusedError: the program refused its settings.
+    """
+    # A loop made after set_mocks would never see its calls (rehearsal-parts 2).
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return _record(document, loop)
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
+    import pulumi
+    from pulumi.runtime.stack import wait_for_rpcs
+
+    from serving.plan.monitor import RecordingMonitor
+
+    monitor = RecordingMonitor()
+    pulumi.runtime.settings.reset_options()
+    pulumi.runtime.set_mocks(
+        monitor.mocks,
+        project=PROJECT_NAME,
+        stack=document.name,
+        preview=True,
+        monitor=monitor,
+        logger=logging.getLogger("pulumi"),
+        organization="organization",
+    )
+    pulumi.runtime.set_all_config(engine_config(document))
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+    loop.run_until_complete(wait_for_rpcs())
+    stack = pulumi.runtime.get_root_resource()
+    exported = {key: pulumi.Output.from_input(value) for key, value in stack.outputs.items()} if stack else {}
+    outputs = loop.run_until_complete(_resolve(exported))
+    return Recording(monitor.recorded, outputs)
+
+
+async def _resolve(exported: dict[str, Any]) -> dict[str, Any]:
+    resolved: dict[str, Any] = {}
+    for key, output in exported.items():
+        if await output.is_secret():
+            resolved[key] = "[secret]"
+        else:
+            resolved[key] = plain(await output.future(with_unknowns=True))
+    return resolved
+
+
+def engine_config(document: Document) -> dict[str, str]:
+    """The document as the engine would hand it to the program: text as it is, anything else as JSON."""
+    config = {
+        f"{PROJECT_NAME}:{key}": value if isinstance(value, str) else json.dumps(value, default=str)
+        for key, value in document.data.items()
+    }
+    for key in document.secrets:
+        config[f"{PROJECT_NAME}:{key}"] = "[secret]"
+    return config
+
+
+def plain(value: Any) -> Any:
+    """A value fit for JSON, with what is unknown said in words."""
+    from pulumi.output import Unknown
+
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value

@@ -1,0 +1,73 @@
+"""What an environment costs: chips x rate x hours, and the fixed rest. List prices with their date, or the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.prices import PriceList, load_prices
+from settings.derive import Deployment
+
+HOURS_PER_MONTH = 730
+
+
+@dataclass(frozen=True)
+class CostItem:
+    """One line of the estimate. `per_hour` is None where no price is known."""
+
+    name: str
+    quantity: int
+    unit: str
+    unit_price: float | None
+    source: str
+
+    @property
+    def per_hour(self) -> float | None:
+        """USD per hour."""
+        return None if self.unit_price is None else self.quantity * self.unit_price
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The estimate with all replicas running."""
+
+    items: tuple[CostItem, ...]
+    currency: str
+    prices_as_of: str
+
+    @property
+    def per_hour(self) -> float:
+        """Sum of what has a price."""
+        return round(sum(i.per_hour or 0 for i in self.items), 4)
+
+    @property
+    def per_month(self) -> float:
+        """730 hours."""
+        return round(self.per_hour * HOURS_PER_MONTH, 2)
+
+
+def estimate(deployment: Deployment) -> Cost:
+    """The estimate of an environment. Traffic, disks and logs are not in it."""
+    prices, own = load_prices(), deployment.settings.prices
+    items = [_chips(deployment, prices, generation) for generation in dict.fromkeys(m.shape.generation for m in deployment.models)]
+    cpu = deployment.settings.cluster.cpu_pool
+    node = own.cpu_node_hour if own.cpu_node_hour is not None else prices.machine_hour.get(cpu.machine_type, {}).get(deployment.region)
+    items += [
+        CostItem("GKE cluster", 1, "cluster", _own(own.cluster_hour, prices.gke_cluster_hour), prices.source),
+        CostItem(f"CPU nodes {cpu.machine_type} (at least)", cpu.min_nodes, "node", node, prices.source),
+        CostItem("regional load balancer", 1, "load balancer", _own(own.load_balancer_hour, prices.regional_load_balancer_hour), prices.source),
+    ]
+    return Cost(tuple(items), prices.currency, prices.as_of)
+
+
+def _own(own: float | None, listed: float) -> float:
+    return listed if own is None else own
+
+
+def _chips(deployment: Deployment, prices: PriceList, generation: str) -> CostItem:
+    chips = sum(m.chips for m in deployment.models if m.shape.generation == generation)
+    spot = deployment.settings.capacity.purchase == "spot"
+    rates = prices.tpu_chip_hour.get(generation, {}).get(deployment.region, {})
+    listed = rates.get("spot" if spot else "onDemand")
+    own = deployment.settings.prices.chip_hour
+    name = f"TPU {generation} chips" + (" (spot)" if spot else "")
+    return CostItem(name, chips, "chip", listed if own is None else own, prices.source)

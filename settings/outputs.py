@@ -1,0 +1,60 @@
+"""The stack outputs as a typed, versioned contract for other teams (design, section 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+CONTRACT_VERSION = "1.0"
+
+
+class _Output(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class GatewayOutput(_Output):
+    """The way in."""
+
+    name: str
+    namespace: str
+    class_name: str
+    address: str = Field(description="IP address or host name; known after `pulumi up`.")
+    scheme: str
+    port: int
+
+
+class ModelOutput(_Output):
+    """What a client of a model needs."""
+
+    name: str
+    url: str = Field(description="Base URL; append /v1/chat/completions.")
+    served_names: list[str]
+    context_length: int = Field(description="Tokens.")
+    longest_answer_tokens: int
+    answer_timeout_seconds: int
+    replicas: int
+    chips: int
+    inference_pool: str
+    service: str
+    scheduler: dict[str, Any] = Field(description="The endpoint picker's configuration, in full.")
+
+
+class Outputs(_Output):
+    """Everything exported. A field is removed or changes its type only with a new major version."""
+
+    contract_version: str = CONTRACT_VERSION
+    environment: str
+    project: str
+    region: str
+    cluster: str
+    namespace: str
+    base_url: str
+    gateway: GatewayOutput
+    models: list[ModelOutput]
+    chips: int
+    cost_per_hour: float
+    currency: str
+    prices_as_of: str
+    overrides: list[dict[str, str]] = Field(description="Rules set aside, with reason and last day.")
