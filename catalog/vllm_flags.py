@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import fnmatch
 import json
 import re
 from functools import cache, cached_property
@@ -108,7 +109,7 @@ class FlagTable(BaseModel):
 class TpuLimit(_Fact):
     """Something a TPU (or one generation) lacks although the parser knows the flag.
 
-    `values` (whole values or a prefix ending in `*`) and `generations` narrow it; empty means any value, any generation.
+    `values` (patterns as for file names, small letters) and `generations` narrow it; empty means any.
     """
 
     flag: str
@@ -125,9 +126,7 @@ class TpuLimit(_Fact):
             return False
         if not self.values:
             return True
-        return value is not None and any(
-            value.lower().startswith(v[:-1]) if v.endswith("*") else value.lower() == v for v in self.values
-        )
+        return value is not None and any(fnmatch.fnmatchcase(value.lower(), pattern) for pattern in self.values)
 
 
 class ForeignFlag(_Fact):

@@ -15,9 +15,11 @@ Dependencies = Sequence[pulumi.Resource]
 class Component(pulumi.ComponentResource):
     """A ComponentResource of this project; token `tpu-serving:<module>:<Name>`."""
 
-    def __init__(self, token: str, name: str, provider: pulumi.ProviderResource) -> None:
+    def __init__(
+        self, token: str, name: str, provider: pulumi.ProviderResource, parent: Component | None = None
+    ) -> None:
         # One provider, passed down by parent: no child can fall back to a default provider.
-        super().__init__(token, name, None, pulumi.ResourceOptions(providers=[provider]))
+        super().__init__(token, name, None, pulumi.ResourceOptions(parent=parent, providers=[provider]))
 
     def child(self, depends_on: Dependencies = (), **options: Any) -> pulumi.ResourceOptions:
         """Options of a child: our parent, real dependencies, and nothing of the caller's leaking in."""

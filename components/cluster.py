@@ -71,7 +71,7 @@ class Cluster(Component):
         deployment, settings = self._deployment, self._deployment.settings
         ranges = settings.network
         return container.Cluster(
-            "cluster",
+            "cluster-control-plane",
             name=deployment.cluster_name,
             project=self._project,
             location=deployment.region,
@@ -174,7 +174,7 @@ class Cluster(Component):
             lambda known: render_kubeconfig(self._deployment.cluster_name, known[0], None if dns else known[1])
         )
         return pulumi_kubernetes.Provider(
-            "kubernetes",
+            "cluster-kubernetes",
             kubeconfig=kubeconfig,
             # Static, or a preview in which the kubeconfig is unknown would replace every object (pulumi.md 3.4).
             cluster_identifier=self._deployment.cluster_identifier,

@@ -40,7 +40,7 @@ class Gateway(Component):
         before = [self.namespace, *classes, *subnet]
         if settings.address and settings.address.create:
             before.append(self._address(deployment, provider))
-        self.gateway = self.object("gateway", gateway.gateway(deployment), before)
+        self.gateway = self.object("gateway-object", gateway.gateway(deployment), before)
         if (redirect := gateway.redirect_route(deployment)) is not None:
             self.object("gateway-redirect", redirect, [self.gateway])
         if (policy := gateway.gateway_policy(deployment)) is not None:

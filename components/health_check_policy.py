@@ -11,8 +11,11 @@ from settings.derive import Deployment
 class HealthCheckPolicy(Component):
     """The two policies of one backend. They may exist before their target: GKE attaches them when it appears."""
 
-    def __init__(self, deployment: Deployment, cluster: Cluster, backend: Backend, depends_on: Dependencies) -> None:
-        super().__init__("tpu-serving:gateway:HealthCheckPolicy", f"{backend.policy}-policy", cluster.kubernetes)
+    def __init__(
+        self, parent: Component, deployment: Deployment, cluster: Cluster, backend: Backend, depends_on: Dependencies
+    ) -> None:
+        token = "tpu-serving:gateway:HealthCheckPolicy"
+        super().__init__(token, f"{backend.policy}-policy", cluster.kubernetes, parent)
         self.policies: list[KubernetesObject] = [
             self.object(
                 f"{backend.policy}-policy-health-check", health_check_policy(deployment.namespace, backend), depends_on

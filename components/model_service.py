@@ -45,7 +45,7 @@ class ModelService(Component):
         policies = [
             policy
             for backend in backends(model)
-            for policy in HealthCheckPolicy(deployment, cluster, backend, [gateway.gateway, *classes]).policies
+            for policy in HealthCheckPolicy(self, deployment, cluster, backend, [gateway.gateway, *classes]).policies
         ]
         if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
             self.object(f"{prefix}-disruption-budget", budget, [gateway.namespace])

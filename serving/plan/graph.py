@@ -44,20 +44,35 @@ class Graph:
         return direct
 
     @cached_property
-    def order(self) -> list[Resource]:
-        """Creation order: every resource after what it needs."""
-        done: dict[str, None] = {}
+    def levels(self) -> dict[str, int]:
+        """How many steps must come before a resource at least: 0 for one that needs nothing."""
+        levels: dict[str, int] = {}
 
-        def visit(urn: str) -> None:
-            if urn in done:
-                return
-            for other in sorted(self.dependencies[urn]):
-                visit(other)
-            done[urn] = None
+        def visit(urn: str) -> int:
+            if urn not in levels:
+                levels[urn] = max((visit(other) + 1 for other in self.dependencies[urn]), default=0)
+            return levels[urn]
 
         for urn in self.resources:
             visit(urn)
-        return [self.resources[urn] for urn in done]
+        return levels
+
+    @cached_property
+    def order(self) -> list[Resource]:
+        """Creation order: every resource after what it needs; the same in every run, whoever registered first."""
+        return sorted(self.resources.values(), key=lambda r: (self.levels[r.urn], r.urn))
+
+    @cached_property
+    def tree(self) -> list[Resource]:
+        """All registrations in an order for reading: a component stands where its first resource does."""
+        first: dict[str, int] = dict(self.levels)
+        everything = self.recording.by_urn()
+        for urn, level in self.levels.items():
+            at = everything[urn].parent
+            while at in everything:
+                first[at] = min(first.get(at, level), level)
+                at = everything[at].parent
+        return sorted(self.recording.resources, key=lambda r: (first.get(r.urn, 0), r.urn))
 
     def needs(self, urn: str) -> set[str]:
         """Everything a resource depends on, directly or not."""

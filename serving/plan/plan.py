@@ -80,7 +80,7 @@ class Plan:
                     "protect": r.protect,
                     "inputs": r.inputs,
                 }
-                for r in self.graph.recording.resources
+                for r in self.graph.tree
             ],
             "models": [self._model(m) for m in self.deployment.models],
             "chips": self.deployment.chips,

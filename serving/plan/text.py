@@ -1,0 +1,129 @@
+"""The plan for a terminal of 100 columns: components, models, cost, time, warnings."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from serving.plan.plan import Plan
+from serving.plan.record import Resource
+from settings import names
+from settings.refusal import render_path
+
+_WIDTH = 100
+
+
+def render_text(plan: Plan, stream: TextIO) -> str:
+    """The whole text; colours only where the stream is a terminal."""
+    console = Console(width=_WIDTH, record=False, force_terminal=stream.isatty(), highlight=False, soft_wrap=False)
+    with console.capture() as capture:
+        deployment = plan.deployment
+        console.print(
+            f"[bold]{deployment.name}[/] ({deployment.settings.tier}): project {deployment.settings.project.id}, "
+            f"region {deployment.region}, TPUs in {deployment.zone}"
+        )
+        console.print()
+        console.print(_tree(plan))
+        for table in (_models(plan), _cost(plan), _time(plan)):
+            console.print()
+            console.print(table)
+        console.print()
+        _closing(plan, console)
+    return capture.get()
+
+
+def _tree(plan: Plan) -> Tree:
+    resources = plan.graph.tree
+    created = [r for r in resources if r.custom and not r.type.startswith("pulumi:providers:")]
+    components = sum(not r.custom for r in resources)
+    root = Tree(f"{len(created)} resources in {components} components, all to be created")
+    _grow(root, None, resources)
+    return root
+
+
+def _grow(branch: Tree, parent: str | None, resources: list[Resource]) -> None:
+    known = {r.urn for r in resources}
+    for r in resources:
+        at = r.parent if r.parent in known else None
+        if at != parent or r.type.startswith("pulumi:providers:"):
+            continue
+        kind = r.type.rsplit(":", 1)[-1]
+        if r.custom:
+            branch.add(f"{r.name}  [dim]{kind}[/]")
+        else:
+            _grow(branch.add(f"[bold]{kind}[/] {r.name}"), r.urn, resources)
+
+
+def _models(plan: Plan) -> Table:
+    table = Table(title="Models", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("model", "slice", "replicas", "chips", "answer limit", "start", "start budget"):
+        table.add_column(column, justify="left" if column in {"model", "slice"} else "right")
+    for m in plan.deployment.models:
+        hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
+        table.add_row(
+            m.name,
+            f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}{hosts}",
+            str(m.settings.replicas),
+            str(m.chips),
+            f"{m.answer_seconds} s",
+            f"about {_minutes(plan.start_seconds(m))}",
+            _minutes(m.startup_budget_seconds),
+        )
+    return table
+
+
+def _cost(plan: Plan) -> Table:
+    cost = plan.cost
+    title = f"Cost, {cost.currency}, list prices of {cost.prices_as_of}; all replicas running, traffic not included"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("", "quantity", "each/h", "per hour", "per month"):
+        table.add_column(column, justify="right" if column else "left")
+    for item in cost.items:
+        each = "no price known" if item.unit_price is None else f"{item.unit_price:.3f}"
+        per_hour = "" if item.per_hour is None else f"{item.per_hour:.2f}"
+        per_month = "" if item.per_hour is None else f"{item.per_hour * 730:,.0f}"
+        table.add_row(item.name, str(item.quantity), each, per_hour, per_month)
+    table.add_row("[bold]sum[/]", "", "", f"[bold]{cost.per_hour:.2f}[/]", f"[bold]{cost.per_month:,.0f}[/]")
+    return table
+
+
+def _time(plan: Plan) -> Table:
+    longest, serial, path = plan.time
+    title = f"Time of the first up, estimated: {_minutes(longest)} (in a row: {_minutes(serial)})"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("on the critical path", min_width=48)
+    table.add_column("takes", justify="right")
+    table.add_column("done at", justify="right")
+    at = 0.0
+    for resource in path:
+        at += plan.seconds(resource)
+        table.add_row(resource.name, _minutes(plan.seconds(resource)), _minutes(at))
+    return table
+
+
+def _closing(plan: Plan, console: Console) -> None:
+    deployment, gateway = plan.deployment, plan.deployment.settings.gateway
+    host = gateway.hostname or f"<address of {gateway.name}>"
+    console.print(f"[bold]URLs[/] ({gateway.gateway_class_name}, {'external' if gateway.external else 'internal'})")
+    for m in deployment.models:
+        path = names.base_path(deployment.namespace, m.name)
+        console.print(f"  {gateway.scheme}://{host}{path}/v1/chat/completions")
+        console.print(f"      model: {', '.join(m.settings.names_for_clients)}")
+    console.print()
+    for family, steady, update in deployment.quota():
+        console.print(f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once")
+    for override in deployment.settings.overrides:
+        console.print(f"[bold]Override[/] {override.rule} until {override.until}: {override.reason}")
+    for warning in plan.warnings:
+        where = f"line {warning.line}: " if warning.line else ""
+        console.print(f"[bold yellow]Warning[/] {warning.rule} {where}{render_path(warning.path)}: {warning.message} {warning.fix}", markup=True)
+    if not plan.warnings:
+        console.print("No warnings.")
+
+
+def _minutes(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"  # noqa: PLR2004
