@@ -17,7 +17,9 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
-_MOVING_WORDS = frozenset({"latest", "main", "master", "nightly", "edge", "stable", "dev", "devel", "head", "trunk", "tip"})
+_MOVING_WORDS = frozenset(
+    {"latest", "main", "master", "nightly", "edge", "stable", "dev", "devel", "head", "trunk", "tip"}
+)
 _FIXED_WORD = re.compile(r"v?\d+\.\d+\.\d+.*|20\d{6}.*|[0-9a-f]{7,40}")
 
 

@@ -103,7 +103,9 @@ class FlagTable(BaseModel):
     def nearest(self, name: str, n: int = 3) -> list[str]:
         """The known flags that look most like `name`, best first; for "did you mean"."""
         wanted = "--" + name.lstrip("-").replace("_", "-")
-        return difflib.get_close_matches(wanted, [key for key in self._by_name if key.startswith("--")], n=n, cutoff=0.6)
+        return difflib.get_close_matches(
+            wanted, [key for key in self._by_name if key.startswith("--")], n=n, cutoff=0.6
+        )
 
 
 class TpuLimit(_Fact):

@@ -24,7 +24,9 @@ def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:
             return math.inf
         latitude_1, latitude_2 = math.radians(here["latitude"]), math.radians(there["latitude"])
         turn = math.radians(here["longitude"] - there["longitude"])
-        cosine = math.sin(latitude_1) * math.sin(latitude_2) + math.cos(latitude_1) * math.cos(latitude_2) * math.cos(turn)
+        cosine = math.sin(latitude_1) * math.sin(latitude_2) + math.cos(latitude_1) * math.cos(latitude_2) * math.cos(
+            turn
+        )
         return math.acos(max(-1.0, min(1.0, cosine)))
 
     return sorted(listed_zones(generation), key=distance)[:count]

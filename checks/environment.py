@@ -39,9 +39,7 @@ def require(document: Document) -> tuple[Deployment, list[Finding]]:
     return deployment, findings
 
 
-def load_deployment(
-    stack: str, get_object: Callable[[str], Any], get: Callable[[str], str | None]
-) -> Deployment:
+def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[[str], str | None]) -> Deployment:
     """The deployment of a running program, from the engine's configuration.
 
     Raises:

@@ -29,7 +29,9 @@ def proxy_only_subnet(deployment: Deployment) -> Iterator[Finding]:
     subnet = deployment.settings.network.proxy_only_subnet
     path = ("network", "proxyOnlySubnet")
     if subnet.mode == "existing" and subnet.name is None:
-        yield Finding("GW02", (*path, "name"), None, "The existing proxy-only subnet has no name.", "Add name: <subnet>.")
+        yield Finding(
+            "GW02", (*path, "name"), None, "The existing proxy-only subnet has no name.", "Add name: <subnet>."
+        )
     elif subnet.mode == "create" and int(subnet.cidr.rpartition("/")[2]) > 26:  # noqa: PLR2004
         yield Finding("GW02", (*path, "cidr"), subnet.cidr, "The range is too small.", "Use /26 or larger, best /23.")
 
@@ -62,10 +64,24 @@ def certificate(deployment: Deployment) -> Iterator[Finding]:
     tls = deployment.settings.gateway.tls
     if tls is None:
         return
-    given = [n for n, v in (("certificateManagerCerts", tls.certificate_manager_certs), ("preSharedCerts", tls.pre_shared_certs), ("secretName", tls.secret_name)) if v]
+    given = [
+        n
+        for n, v in (
+            ("certificateManagerCerts", tls.certificate_manager_certs),
+            ("preSharedCerts", tls.pre_shared_certs),
+            ("secretName", tls.secret_name),
+        )
+        if v
+    ]
     if len(given) != 1:
         said = f"Given are {', '.join(given)}." if given else "None is given."
-        yield Finding("GW05", (*_PATH, "tls"), given, f"A listener's certificate has one source. {said}", "Keep exactly one of certificateManagerCerts, preSharedCerts, secretName.")
+        yield Finding(
+            "GW05",
+            (*_PATH, "tls"),
+            given,
+            f"A listener's certificate has one source. {said}",
+            "Keep exactly one of certificateManagerCerts, preSharedCerts, secretName.",
+        )
 
 
 CHECKS = (gateway_class, proxy_only_subnet, exposure, certificate)

@@ -16,7 +16,9 @@ from settings.refusal import Finding, Path
 
 _SCHEMES = ("hf://", "s3://", "pvc://", "oci://", "oci+native://")
 # Tokens by their published prefixes: Hugging Face, GitHub, Google API keys, AWS, OpenAI-like, private keys.
-_TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|AKIA[A-Z0-9]{12,}|sk-[\w-]{20,})|-----BEGIN")
+_TOKEN = re.compile(
+    r"\b(hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|AKIA[A-Z0-9]{12,}|sk-[\w-]{20,})|-----BEGIN"
+)
 
 
 def _models(deployment: Deployment) -> Iterator[tuple[Path, Model]]:
@@ -29,10 +31,18 @@ def distinct(deployment: Deployment) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for path, model in _models(deployment):
         if model.name in seen:
-            yield Finding("RT06", (*path, "name"), model.name, f"Two models are called {model.name}.", "Give each its own name.")
+            yield Finding(
+                "RT06", (*path, "name"), model.name, f"Two models are called {model.name}.", "Give each its own name."
+            )
         for name in model.names_for_clients:
             if seen.get(name, model.name) != model.name:
-                yield Finding("RT06", (*path, "servedNames"), name, f"{name} is served by {seen[name]} already.", "Give each model its own served names.")
+                yield Finding(
+                    "RT06",
+                    (*path, "servedNames"),
+                    name,
+                    f"{name} is served by {seen[name]} already.",
+                    "Give each model its own served names.",
+                )
             seen.setdefault(name, model.name)
         seen.setdefault(model.name, model.name)
 
@@ -41,7 +51,13 @@ def name(deployment: Deployment) -> Iterator[Finding]:
     """KS04."""
     for path, model in _models(deployment):
         if len(model.name) > MAX_MODEL_NAME:
-            yield Finding("KS04", (*path, "name"), model.name, f"The name has {len(model.name)} characters.", f"Write at most {MAX_MODEL_NAME}: {model.name[:MAX_MODEL_NAME].rstrip('-')}.")
+            yield Finding(
+                "KS04",
+                (*path, "name"),
+                model.name,
+                f"The name has {len(model.name)} characters.",
+                f"Write at most {MAX_MODEL_NAME}: {model.name[:MAX_MODEL_NAME].rstrip('-')}.",
+            )
 
 
 def source(deployment: Deployment) -> Iterator[Finding]:
@@ -78,7 +94,13 @@ def server_flags(deployment: Deployment) -> Iterator[Finding]:
             for limit in limits.limits_for(flag, str(value), model.tpu.generation):
                 yield Finding("VL01", at, value, limit.message, "Remove it.")
         if model.unlisted_server_flags:
-            yield Finding("VL05", (*path, "unlistedServerFlags"), sorted(model.unlisted_server_flags), "Flags outside the locked table are not checked.", "Add an override of VL05 with a reason and a date, or use serverFlags.")
+            yield Finding(
+                "VL05",
+                (*path, "unlistedServerFlags"),
+                sorted(model.unlisted_server_flags),
+                "Flags outside the locked table are not checked.",
+                "Add an override of VL05 with a reason and a date, or use serverFlags.",
+            )
 
 
 def _flag_version() -> str:
@@ -91,9 +113,21 @@ def lengths(deployment: Deployment) -> Iterator[Finding]:
         known = find_model(model.source)
         context = model.context_length
         if known and context and context > known.max_context:
-            yield Finding("VL06", (*path, "contextLength"), context, f"The model has a context of {known.max_context} tokens.", f"Write contextLength: {known.max_context} or less.")
+            yield Finding(
+                "VL06",
+                (*path, "contextLength"),
+                context,
+                f"The model has a context of {known.max_context} tokens.",
+                f"Write contextLength: {known.max_context} or less.",
+            )
         if context and model.longest_answer_tokens and model.longest_answer_tokens > context:
-            yield Finding("VL06", (*path, "longestAnswerTokens"), model.longest_answer_tokens, "The longest answer is longer than the context.", f"Write at most {context}.")
+            yield Finding(
+                "VL06",
+                (*path, "longestAnswerTokens"),
+                model.longest_answer_tokens,
+                "The longest answer is longer than the context.",
+                f"Write at most {context}.",
+            )
 
 
 def images(deployment: Deployment) -> Iterator[Finding]:
@@ -104,17 +138,35 @@ def images(deployment: Deployment) -> Iterator[Finding]:
         try:
             image = parse_image(model.image)
         except ValueError as error:
-            yield Finding("SC01", (*path, "image"), model.image, f"Not an image reference: {error}.", "Write registry/name:tag or name@sha256:....")
+            yield Finding(
+                "SC01",
+                (*path, "image"),
+                model.image,
+                f"Not an image reference: {error}.",
+                "Write registry/name:tag or name@sha256:....",
+            )
             continue
         if image.digest is None and is_moving_tag(image.tag or ""):
-            yield Finding("SC01", (*path, "image"), model.image, f"The tag {image.tag or 'latest'} moves.", "Name an exact version or a digest, or leave image out.")
+            yield Finding(
+                "SC01",
+                (*path, "image"),
+                model.image,
+                f"The tag {image.tag or 'latest'} moves.",
+                "Name an exact version or a digest, or leave image out.",
+            )
 
 
 def plain_secrets(deployment: Deployment) -> Iterator[Finding]:
     """SC03: a token anywhere in the settings. Its value is not repeated."""
     for path, value in _strings((), deployment.settings.model_dump(by_alias=True, mode="json")):
         if _TOKEN.search(value):
-            yield Finding("SC03", path, "(hidden)", "This looks like a secret in clear.", "Revoke it, and use a reference: huggingFaceToken: {pulumiConfig: hfToken} with pulumi config set --secret.")
+            yield Finding(
+                "SC03",
+                path,
+                "(hidden)",
+                "This looks like a secret in clear.",
+                "Revoke it, and use a reference: huggingFaceToken: {pulumiConfig: hfToken} with pulumi config set --secret.",
+            )
 
 
 def _strings(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
@@ -133,7 +185,13 @@ def gated(deployment: Deployment) -> Iterator[Finding]:
     for path, model in _models(deployment):
         known = find_model(model.source)
         if known and known.gated and model.hugging_face_token is None:
-            yield Finding("SC04", path, model.source, f"{model.source} is gated.", "Add huggingFaceToken: {kubernetesSecret: {name: hf-token}} (or pulumiConfig, secretManager).")
+            yield Finding(
+                "SC04",
+                path,
+                model.source,
+                f"{model.source} is gated.",
+                "Add huggingFaceToken: {kubernetesSecret: {name: hf-token}} (or pulumiConfig, secretManager).",
+            )
 
 
 def secret_references(deployment: Deployment) -> Iterator[Finding]:
@@ -142,11 +200,31 @@ def secret_references(deployment: Deployment) -> Iterator[Finding]:
         reference = model.hugging_face_token
         if reference is None:
             continue
-        given = [key for key, there in (("kubernetesSecret", reference.kubernetes_secret), ("pulumiConfig", reference.pulumi_config), ("secretManager", reference.secret_manager)) if there]
+        given = [
+            key
+            for key, there in (
+                ("kubernetesSecret", reference.kubernetes_secret),
+                ("pulumiConfig", reference.pulumi_config),
+                ("secretManager", reference.secret_manager),
+            )
+            if there
+        ]
         if len(given) != 1:
-            yield Finding("SC05", (*path, "huggingFaceToken"), given, "A reference names exactly one place.", "Keep one of kubernetesSecret, pulumiConfig, secretManager.")
+            yield Finding(
+                "SC05",
+                (*path, "huggingFaceToken"),
+                given,
+                "A reference names exactly one place.",
+                "Keep one of kubernetesSecret, pulumiConfig, secretManager.",
+            )
         elif reference.secret_manager and deployment.settings.project.number is None:
-            yield Finding("SC05", ("project", "number"), None, "Secret Manager access needs the project's number.", "Add project.number.")
+            yield Finding(
+                "SC05",
+                ("project", "number"),
+                None,
+                "Secret Manager access needs the project's number.",
+                "Add project.number.",
+            )
 
 
 CHECKS = (distinct, name, source, server_flags, lengths, images, plain_secrets, gated, secret_references)

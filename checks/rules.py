@@ -29,12 +29,22 @@ def on_settings(deployment: Deployment, today: datetime.date | None = None) -> l
         rule = load_rules().get(override.rule)
         path = ("overrides", index)
         if rule is None or rule.level != "O":
-            what = "There is no such rule" if rule is None else f"{override.rule} can't be overridden (level {rule.level})"
+            what = (
+                "There is no such rule" if rule is None else f"{override.rule} can't be overridden (level {rule.level})"
+            )
             allowed = ", ".join(r.id for r in load_rules().values() if r.level == "O")
             findings.append(Finding("OV01", (*path, "rule"), override.rule, f"{what}.", f"Only these can: {allowed}."))
         elif override.until < today:
             message = f"The override of {override.rule} ended on {override.until}."
-            findings.append(Finding("OV01", (*path, "until"), str(override.until), message, "Renew it with a reason, or remove its cause."))
+            findings.append(
+                Finding(
+                    "OV01",
+                    (*path, "until"),
+                    str(override.until),
+                    message,
+                    "Renew it with a reason, or remove its cause.",
+                )
+            )
         else:
             valid.add(override.rule)
     return [_complete(f) for f in findings if f.rule not in valid]

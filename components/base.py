@@ -25,9 +25,7 @@ class Component(pulumi.ComponentResource):
         """Options of a child: our parent, real dependencies, and nothing of the caller's leaking in."""
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), **options)
 
-    def object(
-        self, name: str, obj: Manifest, depends_on: Dependencies = (), **options: Any
-    ) -> KubernetesObject:
+    def object(self, name: str, obj: Manifest, depends_on: Dependencies = (), **options: Any) -> KubernetesObject:
         """A Kubernetes object as a child."""
         return KubernetesObject(name, obj, self.child(depends_on, **options))
 

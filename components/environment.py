@@ -35,13 +35,14 @@ class ServingEnvironment:
             (pool.shape, TpuNodePool(deployment, google, self.cluster, network, pool).pool) for pool in deployment.pools
         ]
         controllers = self._controllers(deployment, gate, [*self.cluster.nodes, *network.webhooks])
-        self.gateway = Gateway(
-            deployment, google, self.cluster, classes=[gate.job], subnet=network.gateway_ready
-        )
+        self.gateway = Gateway(deployment, google, self.cluster, classes=[gate.job], subnet=network.gateway_ready)
         if deployment.settings.platform.monitoring:
             Monitoring(deployment, self.cluster, [self.gateway.namespace])
         if (preset := pipeline_preset(deployment)) is not None:
-            controllers = [*controllers, self.gateway.object("gateway-pipeline-preset", preset, [self.gateway.namespace, *controllers])]
+            controllers = [
+                *controllers,
+                self.gateway.object("gateway-pipeline-preset", preset, [self.gateway.namespace, *controllers]),
+            ]
         self.models = [
             ModelService(
                 deployment,
@@ -69,7 +70,5 @@ class ServingEnvironment:
             watched.append(LeaderWorkerSet(self.cluster, runnable).release)
         if platform.kserve == "existing":
             return [*watched, *certificates]
-        kserve = KServe(
-            deployment, self.cluster, watched=watched, certificates=certificates, runnable=runnable
-        )
+        kserve = KServe(deployment, self.cluster, watched=watched, certificates=certificates, runnable=runnable)
         return [kserve.presets]

@@ -62,8 +62,12 @@ class ModelService(Component):
             delete_before_replace=True,
         )
         if deployment.settings.platform.monitoring:
-            self.object(f"{prefix}-server-monitoring", monitoring.server_monitoring(deployment, model), [gateway.namespace])
-            self.object(f"{prefix}-picker-monitoring", monitoring.picker_monitoring(deployment, model), [gateway.namespace])
+            self.object(
+                f"{prefix}-server-monitoring", monitoring.server_monitoring(deployment, model), [gateway.namespace]
+            )
+            self.object(
+                f"{prefix}-picker-monitoring", monitoring.picker_monitoring(deployment, model), [gateway.namespace]
+            )
         self.register_outputs({})
 
     def _token(self, provider: pulumi.ProviderResource, account: KubernetesObject) -> list[pulumi.Resource]:
@@ -87,7 +91,9 @@ class ModelService(Component):
             member=self._deployment.workload_principal(names.service_account(self._model.name)),
             opts=self.child(provider=provider),
         )
-        source = self.object(f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home])
+        source = self.object(
+            f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home]
+        )
         sync = secrets.secret_sync(self._deployment, self._model)
         return [self.object(prefix, sync, [access, source, account])]
 

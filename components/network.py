@@ -75,7 +75,9 @@ class Network(Component):
     def _nat(self, network: compute.Network, nodes: compute.Subnetwork) -> None:
         name = self._deployment.network_name
         common = {"project": self._project, "region": self._deployment.region}
-        router = compute.Router("network-router", name=f"{name}-router", network=network.id, opts=self.child(), **common)
+        router = compute.Router(
+            "network-router", name=f"{name}-router", network=network.id, opts=self.child(), **common
+        )
         nat = compute.RouterNat(
             "network-nat",
             name=f"{name}-nat",
@@ -116,4 +118,3 @@ class Network(Component):
             opts=self.child(self._apis),
         )
         self.gateway_ready = [subnet]
-

@@ -16,7 +16,9 @@ class ProjectServices(Component):
     def __init__(self, deployment: Deployment, provider: pulumi.ProviderResource) -> None:
         super().__init__("tpu-serving:project:ProjectServices", "apis", provider)
         wanted = list(facts()["apis"])
-        if any(m.settings.hugging_face_token and m.settings.hugging_face_token.secret_manager for m in deployment.models):
+        if any(
+            m.settings.hugging_face_token and m.settings.hugging_face_token.secret_manager for m in deployment.models
+        ):
             wanted.append("secretmanager.googleapis.com")
         self._services = {
             api: projects.Service(

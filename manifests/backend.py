@@ -40,7 +40,9 @@ class Backend:
 def backends(model: ServedModel) -> tuple[Backend, Backend]:
     """The InferencePool and the workload Service of a model (HC01, BP01)."""
     return (
-        Backend(POOL_GROUP, "InferencePool", names.inference_pool(model.name), f"{model.name}-pool", model.answer_seconds),
+        Backend(
+            POOL_GROUP, "InferencePool", names.inference_pool(model.name), f"{model.name}-pool", model.answer_seconds
+        ),
         Backend(
             "",
             "Service",

@@ -25,7 +25,9 @@ def gateway(deployment: Deployment) -> Manifest:
         listener["hostname"] = settings.hostname
     listeners = [listener]
     if settings.tls:
-        listeners.append({**listener, "name": HTTPS_LISTENER, "protocol": "HTTPS", "port": 443, "tls": _tls(deployment)})
+        listeners.append(
+            {**listener, "name": HTTPS_LISTENER, "protocol": "HTTPS", "port": 443, "tls": _tls(deployment)}
+        )
     spec: dict[str, Any] = {"gatewayClassName": settings.gateway_class_name, "listeners": listeners}
     if settings.address:
         # The domain-prefixed address type is refused (GWCER106).
@@ -58,7 +60,9 @@ def redirect_route(deployment: Deployment) -> Manifest | None:
         deployment.namespace,
         spec={
             "parentRefs": [parent_ref(deployment, HTTP_LISTENER)],
-            "rules": [{"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}],
+            "rules": [
+                {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
+            ],
         },
     )
 

@@ -83,7 +83,9 @@ def reader(deployment: Deployment) -> list[Manifest]:
         "Role",
         READER,
         namespace,
-        rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READER], "verbs": ["get", "list", "watch"]}],
+        rules=[
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READER], "verbs": ["get", "list", "watch"]}
+        ],
     )
     secret_binding = manifest(
         f"{rbac}/v1",

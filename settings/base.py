@@ -12,7 +12,13 @@ class Section(BaseModel):
     """A part of the environment file: unknown keys are refused, nothing is converted silently."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, validate_default=True, populate_by_name=False
+        alias_generator=to_camel,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        validate_default=True,
+        populate_by_name=False,
+        defer_build=True,  # one schema for the whole file instead of one more for each section
     )
 
 

@@ -18,7 +18,12 @@ class Capacity(Section):
     reservation: str | None = Field(
         None, description="Reservation name, or projects/P/reservations/R where another project owns it."
     )
-    max_run_hours: int | None = Field(None, ge=1, description="flexStart: how long a node may run, in hours (at most 168).")
+    max_run_hours: int | None = Field(
+        None, ge=1, description="flexStart: how long a node may run, in hours (at most 168)."
+    )
     spare_slices: int | None = Field(
-        None, ge=0, le=64, description="Slices above the replicas that a pool may grow by during an update; derived when left out."
+        None,
+        ge=0,
+        le=64,
+        description="Slices above the replicas that a pool may grow by during an update; derived when left out.",
     )

@@ -20,7 +20,9 @@ class AuthorizedNetwork(Section):
 class ControlPlane(Section):
     """How people and CI reach the Kubernetes API."""
 
-    dns_endpoint: bool = Field(True, description="Reach the API by its DNS name, guarded by IAM; no address lists needed.")
+    dns_endpoint: bool = Field(
+        True, description="Reach the API by its DNS name, guarded by IAM; no address lists needed."
+    )
     authorized_networks: list[AuthorizedNetwork] = Field(
         default_factory=list, description="Ranges that may use the IP endpoint; none closes it to the public."
     )

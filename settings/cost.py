@@ -48,13 +48,26 @@ class Cost:
 def estimate(deployment: Deployment) -> Cost:
     """The estimate of an environment. Traffic, disks and logs are not in it."""
     prices, own = load_prices(), deployment.settings.prices
-    items = [_chips(deployment, prices, generation) for generation in dict.fromkeys(m.shape.generation for m in deployment.models)]
+    items = [
+        _chips(deployment, prices, generation)
+        for generation in dict.fromkeys(m.shape.generation for m in deployment.models)
+    ]
     cpu = deployment.settings.cluster.cpu_pool
-    node = own.cpu_node_hour if own.cpu_node_hour is not None else prices.machine_hour.get(cpu.machine_type, {}).get(deployment.region)
+    node = (
+        own.cpu_node_hour
+        if own.cpu_node_hour is not None
+        else prices.machine_hour.get(cpu.machine_type, {}).get(deployment.region)
+    )
     items += [
         CostItem("GKE cluster", 1, "cluster", _own(own.cluster_hour, prices.gke_cluster_hour), prices.source),
         CostItem(f"CPU nodes {cpu.machine_type} (at least)", cpu.min_nodes, "node", node, prices.source),
-        CostItem("regional load balancer", 1, "load balancer", _own(own.load_balancer_hour, prices.regional_load_balancer_hour), prices.source),
+        CostItem(
+            "regional load balancer",
+            1,
+            "load balancer",
+            _own(own.load_balancer_hour, prices.regional_load_balancer_hour),
+            prices.source,
+        ),
     ]
     return Cost(tuple(items), prices.currency, prices.as_of)
 

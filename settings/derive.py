@@ -179,7 +179,9 @@ class Deployment:
             update = sum(m.surge_slices for m in models) if spare is None else spare
             if shape.multi_host:
                 names = [f"{pool_name(shape)}-{index}" for index in range(replicas + update)]
-                pools += [TpuPool(shape, tuple(models), n, int(i < replicas), int(i >= replicas)) for i, n in enumerate(names)]
+                pools += [
+                    TpuPool(shape, tuple(models), n, int(i < replicas), int(i >= replicas)) for i, n in enumerate(names)
+                ]
             else:
                 pools.append(TpuPool(shape, tuple(models), pool_name(shape), replicas, update))
         return tuple(pools)

@@ -79,7 +79,9 @@ def read_document(path: FilePath) -> Document:
         node = yaml.compose(text, Loader=_Loader)
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(origin, f"The file can't be read: {error}.", "Check the path and the file's permissions.") from None
+        raise _unreadable(
+            origin, f"The file can't be read: {error}.", "Check the path and the file's permissions."
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
@@ -89,7 +91,9 @@ def read_document(path: FilePath) -> Document:
         raw = {}
     if not isinstance(raw, dict) or not isinstance(raw.get("config", {}), dict):
         raise _unreadable(
-            origin, "The file has no mapping `config:`.", f"Start it with `config:` and keys such as `{PROJECT_NAME}:project:`."
+            origin,
+            "The file has no mapping `config:`.",
+            f"Start it with `config:` and keys such as `{PROJECT_NAME}:project:`.",
         )
     repeated: list[Finding] = []
     lines: dict[Path, int] = {}
@@ -133,8 +137,14 @@ def _collect(node: Any, path: Path, lines: dict[Path, int], repeated: list[Findi
             number = key_node.start_mark.line + 1
             if key in seen:
                 repeated.append(
-                    Finding("ST01", (*path, key), None, f"The key `{key}` stands twice; the first would be lost.",
-                            "Keep one of the two.", line=number)
+                    Finding(
+                        "ST01",
+                        (*path, key),
+                        None,
+                        f"The key `{key}` stands twice; the first would be lost.",
+                        "Keep one of the two.",
+                        line=number,
+                    )
                 )
             seen.add(key)
             lines[(*path, key)] = number

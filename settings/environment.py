@@ -40,7 +40,9 @@ class Environment(Section):
 
     project: Project = Field(description="Google Cloud project.")
     location: Location = Field(description="Zone of the TPUs and region of the rest.")
-    tier: Literal["dev", "staging", "production"] = Field("dev", description="How careful to be: dev, staging, production.")
+    tier: Literal["dev", "staging", "production"] = Field(
+        "dev", description="How careful to be: dev, staging, production."
+    )
     network: Network = Field(default_factory=Network, description="VPC and address ranges.")
     cluster: Cluster = Field(default_factory=Cluster, description="GKE cluster.")
     capacity: Capacity = Field(default_factory=Capacity, description="How TPU chips are bought.")
@@ -48,4 +50,6 @@ class Environment(Section):
     gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
     prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
-    overrides: list[Override] = Field(default_factory=list, description="Rules of level O set aside, with reason and date.")
+    overrides: list[Override] = Field(
+        default_factory=list, description="Rules of level O set aside, with reason and date."
+    )

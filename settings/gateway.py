@@ -41,7 +41,9 @@ class Authentication(Section):
     """Who is let in at the edge."""
 
     iap_client_id: str | None = Field(None, description="Identity-Aware Proxy: OAuth client id.")
-    iap_client_secret_name: ResourceName | None = Field(None, description="Secret with the OAuth client secret (key `key`).")
+    iap_client_secret_name: ResourceName | None = Field(
+        None, description="Secret with the OAuth client secret (key `key`)."
+    )
     security_policy: str | None = Field(None, description="Regional Cloud Armor policy with an allow list or tokens.")
 
 

@@ -22,7 +22,11 @@ _PLACEHOLDERS: dict[Path, Any] = {
     ("location",): {"zone": "europe-west4-a"},
     ("location", "zone"): "europe-west4-a",
 }
-_MINIMAL_MODEL = {"name": "placeholder", "source": "hf://placeholder/placeholder", "tpu": {"generation": "v6e", "topology": "2x2"}}
+_MINIMAL_MODEL = {
+    "name": "placeholder",
+    "source": "hf://placeholder/placeholder",
+    "tpu": {"generation": "v6e", "topology": "2x2"},
+}
 
 
 def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Path]]:
@@ -50,7 +54,9 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
 
 def _alias_path(loc: tuple[int | str, ...]) -> Path:
     # pydantic adds a marker for keys and the names of union members; neither is in the user's file.
-    return tuple(part for part in loc if not (isinstance(part, str) and part in {"[key]", "bool", "int", "float", "str"}))
+    return tuple(
+        part for part in loc if not (isinstance(part, str) and part in {"[key]", "bool", "int", "float", "str"})
+    )
 
 
 def _finding(document: Document, path: Path, problem: Any) -> Finding:

@@ -59,7 +59,9 @@ class Model(Section):
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
     context_length: int | None = Field(None, ge=16, description="Longest prompt and answer together, in tokens.")
-    longest_answer_tokens: int | None = Field(None, ge=1, description="Longest answer in tokens; the context when left out.")
+    longest_answer_tokens: int | None = Field(
+        None, ge=1, description="Longest answer in tokens; the context when left out."
+    )
     longest_answer_seconds: int | None = Field(
         None, ge=1, le=86400, description="Time limit of an answer in seconds; derived from the tokens when left out."
     )
@@ -74,7 +76,10 @@ class Model(Section):
         "FailOpen", description="What the load balancer does when the picker is down."
     )
     startup_budget_seconds: int | None = Field(
-        None, ge=60, le=14400, description="How long a server may take to start; derived from the weights when left out."
+        None,
+        ge=60,
+        le=14400,
+        description="How long a server may take to start; derived from the weights when left out.",
     )
     parameters_billion: float | None = Field(
         None, gt=0, description="Size of a model the catalogue does not know, in billions of parameters."

@@ -10,7 +10,9 @@ from settings.base import Cidr, Provision, ResourceName, Section
 class ProxyOnlySubnet(Section):
     """Where the regional load balancer's Envoys get their addresses; without it no Gateway is ever programmed."""
 
-    mode: Provision = Field("create", description="create, or existing where the VPC and region already have an active one.")
+    mode: Provision = Field(
+        "create", description="create, or existing where the VPC and region already have an active one."
+    )
     name: ResourceName | None = Field(None, description="Name of the existing subnet (mode existing).")
     cidr: Cidr = Field("10.129.0.0/23", description="Range, /26 or larger; Google recommends /23.")
 

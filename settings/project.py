@@ -14,7 +14,9 @@ class Project(Section):
     number: str | None = Field(
         None, pattern=r"^\d+$", description="Project number; needed only where a secret lives in Secret Manager."
     )
-    enable_apis: bool = Field(True, description="Enable the Google APIs that the environment uses (never disabled again).")
+    enable_apis: bool = Field(
+        True, description="Enable the Google APIs that the environment uses (never disabled again)."
+    )
 
 
 class Location(Section):

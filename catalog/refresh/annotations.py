@@ -97,6 +97,9 @@ def _read_name(program: Program, module: Module, node: ast.expr) -> Hints:
     if found is None:
         return frozenset({Hint(_COLLECTIONS.get(name, name))})
     if isinstance(found.node, ast.ClassDef):
+        bases = [_last_name(b.value if isinstance(b, ast.Subscript) else b) for b in found.node.bases]
+        if "dict" in bases:
+            return frozenset({Hint("dict")})
         return frozenset({Hint(name, dataclass=is_dataclass(found.node))})
     if isinstance(found.node, ast.expr):
         # `X = Any` and the like: an alias, also of a name outside of the tree.

@@ -75,6 +75,8 @@ def literal(program: Program, module: Module, node: ast.expr) -> Any:
             return literal(program, module, left) * literal(program, module, right)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             return literal(program, module, left) ** literal(program, module, right)
+        case ast.Call(func=ast.Name(id="get_args"), args=[alias]):
+            return [value for hint in sorted(read_annotation(program, module, alias)) for value in hint.values]
         case ast.Name() if (found := program.resolve_expr(module, node)) and isinstance(found.node, ast.expr):
             return literal(program, found.module, found.node)
         case ast.Attribute(value=base, attr=attr):

@@ -105,6 +105,12 @@ class Builder:
 
     def _call(self, module: Module, call: ast.Call, scope: dict[str, Any]) -> Any:
         match call.func:
+            case ast.Attribute(value=ast.Subscript(slice=ast.Constant(value="choices")) as target, attr="remove"):
+                argument, _ = self._slot(module, target, scope)
+                if argument is not None and argument.choices:
+                    gone = literal(self.program, module, call.args[0])
+                    argument.choices = [choice for choice in argument.choices if choice != gone]
+                return None
             case ast.Name(id="get_kwargs"):
                 owner = self._class(module, call.args[0], scope)
                 return class_arguments(self.program, owner, self.human) if owner else None

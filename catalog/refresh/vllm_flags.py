@@ -121,7 +121,9 @@ def _parser_aliases(program: Program) -> dict[str, list[str]]:
     """`-O` is turned into `--optimization-level` by the parser class itself."""
     module = program.module(PARSER_CLASS_MODULE)
     cls = module.bindings.get("FlexibleArgumentParser") if module else None
-    constants = {n.value for n in ast.walk(cls) if isinstance(n, ast.Constant)} if isinstance(cls, ast.ClassDef) else set()
+    constants = (
+        {n.value for n in ast.walk(cls) if isinstance(n, ast.Constant)} if isinstance(cls, ast.ClassDef) else set()
+    )
     return {"--optimization-level": ["-O"]} if {"-O", "--optimization-level"} <= constants else {}
 
 
@@ -137,7 +139,9 @@ def _human_numbers(program: Program) -> HumanNumbers:
             case ast.Assign(targets=[ast.Name(id="human_readable_int_args")], value=ast.Set(elts=items)):
                 suffixed.update(item.value for item in items if isinstance(item, ast.Constant))
             case ast.If(
-                test=ast.Compare(left=ast.Name(id="name"), ops=[ast.Eq()], comparators=[ast.Constant(value=str() as name)]),
+                test=ast.Compare(
+                    left=ast.Name(id="name"), ops=[ast.Eq()], comparators=[ast.Constant(value=str() as name)]
+                ),
                 body=body,
             ) if any("human_readable_int_or_auto" in ast.unparse(statement) for statement in body):
                 auto.add(name)

@@ -9,11 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from checks.environment import require
-from serving.refused import print_findings
-from settings.document import find_environment, read_document
-from settings.refusal import RefusedError
-
 
 class Format(StrEnum):
     """Output formats."""
@@ -27,7 +22,9 @@ class Format(StrEnum):
 
 def plan(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
-    output: Annotated[Format, typer.Option("--format", help="text, json, yaml (the objects), mermaid or svg (the graph).")] = Format.TEXT,
+    output: Annotated[
+        Format, typer.Option("--format", help="text, json, yaml (the objects), mermaid or svg (the graph).")
+    ] = Format.TEXT,
 ) -> None:
     """Show what an environment would create, without cloud, credentials or the Pulumi CLI.
 
@@ -39,6 +36,12 @@ def plan(
 
         python -m serving plan examples/multi-host.yaml --format svg > graph.svg
     """
+    # Imported here: `--help` needs no settings, and a refused file needs neither Pulumi nor a provider.
+    from checks.environment import require
+    from serving.refused import print_findings
+    from settings.document import find_environment, read_document
+    from settings.refusal import RefusedError
+
     try:
         document = read_document(find_environment(environment))
         deployment, findings = require(document)
@@ -47,7 +50,6 @@ def plan(
         raise typer.Exit(2) from None
     if sys.stderr.isatty():
         typer.echo(f"Planning {deployment.name} ...", err=True)
-    # Only now is the slow part imported: a refused file never pays for it.
     from serving.plan.graph import Graph
     from serving.plan.plan import Plan
     from serving.plan.record import record

@@ -39,7 +39,9 @@ class Graph:
                     found.add(other)
                 elif other in everything:
                     queue.extend(everything[other].depends_on)
-                    queue.extend(r.urn for r in everything.values() if r.parent == other and not everything[other].custom)
+                    queue.extend(
+                        r.urn for r in everything.values() if r.parent == other and not everything[other].custom
+                    )
             direct[urn] = found - {urn}
         return direct
 

@@ -47,7 +47,9 @@ class RecordingMonitor(MockMonitor):
                     protect=request.protect,
                     inputs=_clean(inputs, secrets, ""),
                     deleted_with=request.deletedWith or None,
-                    timeouts={k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))},
+                    timeouts={
+                        k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))
+                    },
                     secrets=secrets,
                 )
             )
@@ -60,7 +62,8 @@ def _clean(value: Any, secrets: list[str], path: str) -> Any:
         if value.get(_special_sig_key) == _special_secret_sig:
             secrets.append(path)
             return "[secret]"
-        return {key: _clean(inner, secrets, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}
+        # The wire keeps no order of keys; sorted, two runs say the same.
+        return {key: _clean(value[key], secrets, f"{path}.{key}".lstrip(".")) for key in sorted(value)}
     if isinstance(value, list):
         return [_clean(inner, secrets, f"{path}[{index}]") for index, inner in enumerate(value)]
     if value == UNKNOWN_SENTINEL:

@@ -39,7 +39,10 @@ def boxes(plan: Plan) -> tuple[dict[str, Box], set[tuple[str, str]]]:
         old = found.get(key)
         found[key] = Box(key, kind, subtitle, top.urn in critical or (old is not None and old.critical))
     edges = {
-        (keys[needed], keys[urn]) for urn, needs in plan.graph.dependencies.items() for needed in needs if keys[needed] != keys[urn]
+        (keys[needed], keys[urn])
+        for urn, needs in plan.graph.dependencies.items()
+        for needed in needs
+        if keys[needed] != keys[urn]
     }
     return found, _reduce(edges)
 
@@ -139,6 +142,10 @@ def render_svg(plan: Plan) -> str:
             f'<text x="{x + 10}" y="{y + 36}" font-family="system-ui, sans-serif" font-size="11" fill="#475569">{escape(box.subtitle[:26])}</text>',
         ]
     longest, _, _ = plan.time
-    caption = f"{title}: an arrow leads to who needs it; framed thick: the critical path, about {round(longest / 60)} min"
-    parts.append(f'<text x="{_MARGIN}" y="{height - 12}" font-family="system-ui, sans-serif" font-size="11" fill="#475569">{escape(caption)}</text>')
+    caption = (
+        f"{title}: an arrow leads to who needs it; framed thick: the critical path, about {round(longest / 60)} min"
+    )
+    parts.append(
+        f'<text x="{_MARGIN}" y="{height - 12}" font-family="system-ui, sans-serif" font-size="11" fill="#475569">{escape(caption)}</text>'
+    )
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -74,7 +74,9 @@ class Plan:
                     "type": r.type,
                     "parent": label(r.parent),
                     "dependsOn": sorted(
-                        everything[u].name for u in (self.graph.dependencies.get(r.urn) or r.depends_on) if u in everything
+                        everything[u].name
+                        for u in (self.graph.dependencies.get(r.urn) or r.depends_on)
+                        if u in everything
                     ),
                     "provider": label(r.provider),
                     "protect": r.protect,
@@ -85,7 +87,13 @@ class Plan:
             "models": [self._model(m) for m in self.deployment.models],
             "chips": self.deployment.chips,
             "quota": [
-                {"metric": quota_metric(), "region": self.deployment.region, "family": family, "needed": steady, "duringUpdate": update}
+                {
+                    "metric": quota_metric(),
+                    "region": self.deployment.region,
+                    "family": family,
+                    "needed": steady,
+                    "duringUpdate": update,
+                }
                 for family, steady, update in self.deployment.quota()
             ],
             "cost": {
@@ -93,12 +101,23 @@ class Plan:
                 "perHour": self.cost.per_hour,
                 "perMonth": self.cost.per_month,
                 "items": [
-                    {"name": i.name, "quantity": i.quantity, "unit": i.unit, "unitPrice": i.unit_price, "perHour": i.per_hour, "source": i.source}
+                    {
+                        "name": i.name,
+                        "quantity": i.quantity,
+                        "unit": i.unit,
+                        "unitPrice": i.unit_price,
+                        "perHour": i.per_hour,
+                        "source": i.source,
+                    }
                     for i in self.cost.items
                 ],
                 "pricesAsOf": self.cost.prices_as_of,
             },
-            "time": {"criticalPathSeconds": round(longest), "serialSeconds": round(serial), "path": [r.name for r in path]},
+            "time": {
+                "criticalPathSeconds": round(longest),
+                "serialSeconds": round(serial),
+                "path": [r.name for r in path],
+            },
             "outputs": self.graph.recording.outputs,
             "warnings": [{k: f.as_json()[k] for k in ("rule", "path", "message")} for f in self.warnings],
             "refusals": [],

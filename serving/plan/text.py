@@ -114,12 +114,17 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(f"      model: {', '.join(m.settings.names_for_clients)}")
     console.print()
     for family, steady, update in deployment.quota():
-        console.print(f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once")
+        console.print(
+            f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once"
+        )
     for override in deployment.settings.overrides:
         console.print(f"[bold]Override[/] {override.rule} until {override.until}: {override.reason}")
     for warning in plan.warnings:
         where = f"line {warning.line}: " if warning.line else ""
-        console.print(f"[bold yellow]Warning[/] {warning.rule} {where}{render_path(warning.path)}: {warning.message} {warning.fix}", markup=True)
+        console.print(
+            f"[bold yellow]Warning[/] {warning.rule} {where}{render_path(warning.path)}: {warning.message} {warning.fix}",
+            markup=True,
+        )
     if not plan.warnings:
         console.print("No warnings.")
 

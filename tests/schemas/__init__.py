@@ -78,7 +78,9 @@ def validate(obj: Mapping[str, Any]) -> list[Problem]:
     if not isinstance(api_version, str) or not isinstance(kind, str):
         return [Problem(NO_VARIANT, "", "apiVersion and kind must be strings")]
     if found := entries().get((api_version, kind), ()):
-        return [Problem(entry.variant, issue.path, issue.message) for entry in found for issue in _validate(plain, entry)]
+        return [
+            Problem(entry.variant, issue.path, issue.message) for entry in found for issue in _validate(plain, entry)
+        ]
     if builtin.schema(api_version, kind) is not None:
         return [Problem(builtin.VARIANT, issue.path, issue.message) for issue in builtin.validate(plain)]
     return [Problem(NO_VARIANT, "", f"no schema for {api_version} {kind} in {location()}")]

@@ -159,7 +159,9 @@ def _role(body: dict[str, Any], meta: dict[str, Any]) -> Iterator[Issue]:
             if meta.get("namespace"):
                 yield Issue(f"{path}.nonResourceURLs", "namespaced rules cannot apply to non-resource URLs")
             if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-                yield Issue(f"{path}.nonResourceURLs", "rules cannot apply to both regular resources and non-resource URLs")
+                yield Issue(
+                    f"{path}.nonResourceURLs", "rules cannot apply to both regular resources and non-resource URLs"
+                )
             continue
         for key in ("apiGroups", "resources"):
             if not rule.get(key):

@@ -29,8 +29,11 @@ from cel_expr_python.ext import ext_strings  # type: ignore[import-untyped, unus
 from .issues import Issue, Schema, join
 
 _RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var void while".split()
-)
+    {
+        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
+        "loop", "package", "namespace", "return", "var", "void", "while",
+    }
+)  # fmt: skip
 _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _STRING_LITERAL = re.compile(r'"""(?:.|\n)*?"""|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 # Errors of the runtime that no rule which the API server has compiled can raise: the engine is at fault, not the object.
@@ -53,7 +56,9 @@ def _is_ip(text: str) -> bool:
 @cache
 def _environment() -> Any:
     """CEL's standard library, its string library (which Kubernetes includes) and the Kubernetes functions in use."""
-    is_ip = runtime.Overload("isIP_string", return_type=runtime.Type.BOOL, parameters=[runtime.Type.STRING], impl=_is_ip)
+    is_ip = runtime.Overload(
+        "isIP_string", return_type=runtime.Type.BOOL, parameters=[runtime.Type.STRING], impl=_is_ip
+    )
     return runtime.NewEnv(
         variables={"self": runtime.Type.DYN},
         extensions=[ext_strings.ExtStrings()],

@@ -39,7 +39,11 @@ _FIELDS: dict[str, type] = {
 
 def _syntax(pattern: re.Pattern[str], limit: int, what: str) -> NameRule:
     def rule(name: str) -> str | None:
-        return None if len(name) <= limit and pattern.fullmatch(name) else f"{name!r} is no {what} of at most {limit} characters"
+        return (
+            None
+            if len(name) <= limit and pattern.fullmatch(name)
+            else f"{name!r} is no {what} of at most {limit} characters"
+        )
 
     return rule
 
@@ -108,9 +112,7 @@ def _annotation_key(key: str) -> str | None:
     return qualified_name(key.lower())
 
 
-def _check_map(
-    entries: dict[Any, Any] | None, path: str, key_rule: NameRule, value_rule: NameRule
-) -> Iterator[Issue]:
+def _check_map(entries: dict[Any, Any] | None, path: str, key_rule: NameRule, value_rule: NameRule) -> Iterator[Issue]:
     for key, item in (entries or {}).items():
         if not isinstance(key, str) or not isinstance(item, str):
             yield Issue(join(path, str(key)), "keys and values must be strings", blocking=True)

@@ -29,7 +29,13 @@ def gateway() -> Object:
     """A regional internal Gateway with TLS of Certificate Manager."""
     listener = {"port": 80, "protocol": "HTTP", "name": "http", "allowedRoutes": {"namespaces": {"from": "Same"}}}
     options = {"networking.gke.io/cert-manager-certs": "serving"}
-    tls = {**listener, "name": "https", "port": 443, "protocol": "HTTPS", "tls": {"mode": "Terminate", "options": options}}
+    tls = {
+        **listener,
+        "name": "https",
+        "port": 443,
+        "protocol": "HTTPS",
+        "tls": {"mode": "Terminate", "options": options},
+    }
     return _object(
         "gateway.networking.k8s.io/v1",
         "Gateway",
@@ -106,7 +112,9 @@ def gateway_policy() -> Object:
     """Global access and an SSL policy."""
     target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "inference"}
     default = {"allowGlobalAccess": True, "sslPolicy": "modern"}
-    return _object("networking.gke.io/v1", "GCPGatewayPolicy", "inference", spec={"targetRef": target, "default": default})
+    return _object(
+        "networking.gke.io/v1", "GCPGatewayPolicy", "inference", spec={"targetRef": target, "default": default}
+    )
 
 
 def inference_pool() -> Object:
@@ -138,7 +146,10 @@ def pod_spec() -> Object:
         "env": [{"name": "HOME", "value": "/home"}, {"name": "HF_TOKEN", "valueFrom": token}],
         "ports": [{"name": "http", "containerPort": 8000, "protocol": "TCP"}],
         "securityContext": {"runAsNonRoot": False, "allowPrivilegeEscalation": False},
-        "resources": {"requests": {"cpu": "500m", "memory": "64Gi", "google.com/tpu": 4}, "limits": {"google.com/tpu": "4"}},
+        "resources": {
+            "requests": {"cpu": "500m", "memory": "64Gi", "google.com/tpu": 4},
+            "limits": {"google.com/tpu": "4"},
+        },
         "startupProbe": {**check, "periodSeconds": 10, "failureThreshold": 360},
         "readinessProbe": {**check, "periodSeconds": 5},
         "livenessProbe": {**check, "periodSeconds": 10},
@@ -210,7 +221,13 @@ def pod_monitoring() -> Object:
 
 def rules() -> Object:
     """An alert and a recording rule."""
-    alert = {"alert": "Slow", "expr": "vllm:x > 5", "for": "10m", "labels": {"severity": "page"}, "annotations": {"a": "b"}}
+    alert = {
+        "alert": "Slow",
+        "expr": "vllm:x > 5",
+        "for": "10m",
+        "labels": {"severity": "page"},
+        "annotations": {"a": "b"},
+    }
     group = {"name": "serving", "interval": "30s", "rules": [alert, {"record": "model:x", "expr": "sum(vllm:x)"}]}
     return _object("monitoring.googleapis.com/v1", "Rules", "serving", spec={"groups": [group]})
 
@@ -302,7 +319,9 @@ def job() -> Object:
     """A check that runs once."""
     container = {"name": "check", "image": "python:3.13-slim", "command": ["python", "/scripts/wait.py"]}
     template = {"metadata": {"labels": {"app": "check"}}, "spec": {"restartPolicy": "Never", "containers": [container]}}
-    return _object("batch/v1", "Job", "wait", spec={"backoffLimit": 0, "activeDeadlineSeconds": 900, "template": template})
+    return _object(
+        "batch/v1", "Job", "wait", spec={"backoffLimit": 0, "activeDeadlineSeconds": 900, "template": template}
+    )
 
 
 def pod_disruption_budget() -> Object:

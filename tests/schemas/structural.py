@@ -63,7 +63,7 @@ def require_known_keywords(schema: Schema) -> None:
 
 def _child(schema: Schema, name: str) -> Schema | None:
     """Schema of the field or map value `name`; None where there is none."""
-    found = schema.get("properties", {}).get(name)
+    found: Schema | None = schema.get("properties", {}).get(name)
     if found is None and isinstance(schema.get("additionalProperties"), dict):
         found = schema["additionalProperties"]
     return found
@@ -119,8 +119,9 @@ def check(value: Any, schema: Schema, path: str = "") -> Iterator[Issue]:
     if isinstance(value, dict):
         yield from _check_fields(value, schema, path)
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from check(item, schema.get("items", {}), f"{path}[{index}]")
+        if "items" in schema or not schema.get("x-kubernetes-preserve-unknown-fields"):
+            for index, item in enumerate(value):
+                yield from check(item, schema.get("items", {}), f"{path}[{index}]")
         yield from _check_list_type(value, schema, path)
 
 
@@ -152,7 +153,11 @@ def _check_fields(value: dict[str, Any], schema: Schema, path: str) -> Iterator[
 def _check_list_type(value: list[Any], schema: Schema, path: str) -> Iterator[Issue]:
     list_type = schema.get("x-kubernetes-list-type")
     if list_type == "map":
-        keys = [tuple(item.get(key) for key in schema["x-kubernetes-list-map-keys"]) for item in value if isinstance(item, dict)]
+        keys = [
+            tuple(item.get(key) for key in schema["x-kubernetes-list-map-keys"])
+            for item in value
+            if isinstance(item, dict)
+        ]
     elif list_type == "set":
         keys = value
     else:
@@ -196,7 +201,7 @@ def _check_string(value: str, schema: Schema, path: str) -> Iterator[Issue]:
         yield Issue(path, f"{value!r} is no {schema['format']}")
 
 
-def _check_number(value: int | float, schema: Schema, path: str) -> Iterator[Issue]:
+def _check_number(value: float, schema: Schema, path: str) -> Iterator[Issue]:
     low, high = schema.get("minimum", value), schema.get("maximum", value)
     if value < low:
         yield Issue(path, f"{value} is less than {low}")
