@@ -1,4 +1,4 @@
-"""Which plugins an endpoint picker (EPP) version knows, what its configuration accepts, and what its loader adds by itself.
+"""Which plugins an endpoint picker (EPP) version knows, what its configuration accepts, what its loader adds by itself.
 
 Source and date: `data/epp_plugins.yaml`.
 """

@@ -88,7 +88,7 @@ class Combination(_Fact):
     date: datetime.date
 
     def misfits(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> tuple[str, ...]:
-        """Names of the parts in `versions` that this combination does not list; `existing` are the platform's own."""
+        """Names of the parts in `versions` that this combination does not list; `existing`: the platform's own."""
         return tuple(
             name
             for name, version in versions.items()
@@ -105,7 +105,7 @@ class Lock(_Fact):
     combinations: tuple[Combination, ...]
 
     def combination_for(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> Combination | None:
-        """The first combination that lists every given version (`{"kserve": "v0.20.0", ...}`), None if there is none."""
+        """The first combination that lists every given version (`{"kserve": "v0.20.0", ...}`); None if none does."""
         return next((c for c in self.combinations if not c.misfits(versions, existing)), None)
 
     def without_digest(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The flags of `vllm serve`, per locked vLLM version, as they stand in that version's own wheel; and what a TPU lacks of them.
+"""The flags of `vllm serve`, per locked vLLM version, as its wheel has them; and what a TPU lacks of them.
 
 The tables in `data/vllm_flags/` are written by `catalog.refresh.vllm_flags` and never by hand. Not covered on purpose:
 argparse also takes an unambiguous beginning of a flag (`--max-model`); such a short form counts as unknown here.
@@ -10,7 +10,9 @@ import datetime
 import difflib
 import fnmatch
 import json
+import operator
 import re
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -21,11 +23,11 @@ from catalog.files import DATA_DIR, read_json, read_yaml
 
 Kind = Literal["bool", "int", "float", "str", "list", "json"]
 _WITH_SUFFIX = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
-_BOUNDS = {
-    "gt": ("greater than", lambda value, bound: value > bound),
-    "ge": ("at least", lambda value, bound: value >= bound),
-    "lt": ("less than", lambda value, bound: value < bound),
-    "le": ("at most", lambda value, bound: value <= bound),
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "gt": ("greater than", operator.gt),
+    "ge": ("at least", operator.ge),
+    "lt": ("less than", operator.lt),
+    "le": ("at most", operator.le),
 }
 
 
@@ -36,11 +38,11 @@ class _Fact(BaseModel):
 class Flag(_Fact):
     """One flag.
 
-    `negation` is the `--no-` twin of a bool. `items` is the kind of a list's elements. `suffixes`: 1k, 2M and the like are
-    read as numbers. `folded`: capitals and dashes of a value are read as small letters and underscores. `words`: texts accepted besides the kind (`auto`, `None`). `choices` are enforced by the server,
-    `known_values` are examples. `bounds` are enforced too (`gt`, `ge`, `lt`, `le`). `default` is None where there is none
-    or where it is not literal (`default_text` is then the expression). `read_at` is file:line in the wheel of the
-    flag, `defined_at` of the setting behind it.
+    `negation` is the `--no-` twin of a bool. `items` is the kind of a list's elements. `suffixes`: 1k, 2M and the like
+    are read as numbers. `folded`: capitals and dashes of a value are read as small letters and underscores. `words`:
+    texts accepted besides the kind (`auto`, `None`). `choices` are enforced by the server, `known_values` are examples.
+    `bounds` are enforced too. `default` is None where there is none or where it is not literal (`default_text` is then
+    the expression). `read_at` is file:line in the wheel of the flag, `defined_at` of the setting behind it.
     """
 
     name: str
@@ -92,8 +94,8 @@ class FlagTable(BaseModel):
     def lookup(self, name: str) -> Flag | None:
         """The flag called `name`, None if the server does not know it.
 
-        Takes dashes or underscores, aliases (`-tp`), `--no-` twins, keys of JSON flags (`--kv-transfer-config.role`) and
-        names without leading dashes. A `=value` must be cut off before.
+        Takes dashes or underscores, aliases (`-tp`), `--no-` twins, keys of JSON flags (`--kv-transfer-config.role`),
+        and names without leading dashes. A `=value` must be cut off before.
         """
         dashes = name if name.startswith("-") else f"--{name}"
         base, dot, _ = dashes.partition(".")
@@ -174,9 +176,8 @@ def load_flags(version: str) -> FlagTable:
     plain = version.removeprefix("v")
     if plain not in flag_versions():
         known = ", ".join(flag_versions())
-        raise KeyError(
-            f"no flag table for vLLM {plain!r}; there is one for: {known}. `python -m serving lock --update-flags` writes one"
-        )
+        how = "`python -m serving lock --update-flags` writes one"
+        raise KeyError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
     return FlagTable.model_validate(read_json(f"vllm_flags/{plain}.json"))
 
 
@@ -199,7 +200,11 @@ def check_value(flag: Flag, value: str) -> str | None:
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"{flag.name} takes one of {', '.join(str(choice) for choice in flag.choices)}, not {value!r}{hint}"
     kind = flag.items or "str" if flag.kind == "list" else flag.kind
-    return _CHECKS[kind](flag, value)
+    if kind == "bool":
+        return _check_bool(flag, value)
+    if kind in {"int", "float"}:
+        return _check_number(flag, value)
+    return _check_json(flag, value) if kind == "json" else None
 
 
 def _check_bool(flag: Flag, value: str) -> str | None:
@@ -235,17 +240,3 @@ def _check_json(flag: Flag, value: str) -> str | None:
     except ValueError as error:
         return f"{flag.name} takes JSON, and {value!r} is none: {error}"
     return None
-
-
-def _check_str(flag: Flag, value: str) -> str | None:
-    return None
-
-
-_CHECKS = {
-    "bool": _check_bool,
-    "int": _check_number,
-    "float": _check_number,
-    "str": _check_str,
-    "list": _check_str,
-    "json": _check_json,
-}

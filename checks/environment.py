@@ -58,4 +58,4 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
 
 
 def _touches(path: Path, replaced: set[Path]) -> bool:
-    return any(path[: len(r)] == r or r[: len(path)] == path and len(path) > 1 for r in replaced)
+    return any(path[: len(r)] == r or (r[: len(path)] == path and len(path) > 1) for r in replaced)

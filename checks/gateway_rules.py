@@ -32,7 +32,7 @@ def proxy_only_subnet(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             "GW02", (*path, "name"), None, "The existing proxy-only subnet has no name.", "Add name: <subnet>."
         )
-    elif subnet.mode == "create" and int(subnet.cidr.rpartition("/")[2]) > 26:  # noqa: PLR2004
+    elif subnet.mode == "create" and int(subnet.cidr.rpartition("/")[2]) > 26:
         yield Finding("GW02", (*path, "cidr"), subnet.cidr, "The range is too small.", "Use /26 or larger, best /23.")
 
 

@@ -159,7 +159,7 @@ def spare(deployment: Deployment) -> Iterator[Finding]:
     if spare_slices is None:
         return
     # Below four replicas Kubernetes' 25 % lets none be missing, so the new pod must fit beside the old ones.
-    needed = max((m.surge_slices for m in deployment.models if m.settings.replicas < 4), default=0)  # noqa: PLR2004
+    needed = max((m.surge_slices for m in deployment.models if m.settings.replicas < 4), default=0)
     if spare_slices < needed:
         yield Finding(
             "TP11",

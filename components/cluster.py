@@ -145,20 +145,20 @@ class Cluster(Component):
             location=self._deployment.region,
             cluster=self.cluster.name,
             initial_node_count=1,
-            autoscaling={
-                "total_min_node_count": settings.min_nodes,
-                "total_max_node_count": settings.max_nodes,
-                "location_policy": "BALANCED",
-            },
-            management={"auto_repair": True, "auto_upgrade": True},
-            node_config={
-                "machine_type": settings.machine_type,
-                "disk_size_gb": settings.disk_gib,
-                "disk_type": "pd-balanced",
-                "tags": [self._deployment.node_tag],
-                "resource_labels": labels(self._deployment),
+            autoscaling=container.NodePoolAutoscalingArgs(
+                total_min_node_count=settings.min_nodes,
+                total_max_node_count=settings.max_nodes,
+                location_policy="BALANCED",
+            ),
+            management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
+            node_config=container.NodePoolNodeConfigArgs(
+                machine_type=settings.machine_type,
+                disk_size_gb=settings.disk_gib,
+                disk_type="pd-balanced",
+                tags=[self._deployment.node_tag],
+                resource_labels=labels(self._deployment),
                 **node_security(self.service_account.email),
-            },
+            ),
             opts=self.child(
                 [*self.identity, *network.egress],
                 ignore_changes=["initialNodeCount"],
@@ -188,7 +188,7 @@ def dns_name(config: Any) -> str:
 
 
 def render_kubeconfig(name: str, endpoint: str, authority: str | None) -> str:
-    """An exec-plugin kubeconfig: no token in it, so it never changes by itself. `authority` None: a public certificate."""
+    """An exec-plugin kubeconfig: no token in it, so it never changes. Without `authority` the certificate is public."""
     cluster: dict[str, Any] = {"server": f"https://{endpoint}"}
     if authority:
         cluster["certificate-authority-data"] = authority

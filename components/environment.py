@@ -35,7 +35,14 @@ class ServingEnvironment:
             (pool.shape, TpuNodePool(deployment, google, self.cluster, network, pool).pool) for pool in deployment.pools
         ]
         controllers = self._controllers(deployment, gate, [*self.cluster.nodes, *network.webhooks])
-        self.gateway = Gateway(deployment, google, self.cluster, classes=[gate.job], subnet=network.gateway_ready)
+        self.gateway = Gateway(
+            deployment,
+            google,
+            self.cluster,
+            classes=[gate.job],
+            subnet=network.gateway_ready,
+            nodes_subnetwork=network.subnetwork,
+        )
         if deployment.settings.platform.monitoring:
             Monitoring(deployment, self.cluster, [self.gateway.namespace])
         if (preset := pipeline_preset(deployment)) is not None:

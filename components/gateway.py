@@ -32,6 +32,7 @@ class Gateway(Component):
         *,
         classes: Dependencies,
         subnet: Dependencies,
+        nodes_subnetwork: pulumi.Input[str],
     ) -> None:
         super().__init__("tpu-serving:gateway:Gateway", "gateway", cluster.kubernetes)
         settings = deployment.settings.gateway
@@ -39,7 +40,7 @@ class Gateway(Component):
         self.address: pulumi.Output[str] | None = None
         before = [self.namespace, *classes, *subnet]
         if settings.address and settings.address.create:
-            before.append(self._address(deployment, provider))
+            before.append(self._address(deployment, provider, nodes_subnetwork))
         self.gateway = self.object("gateway-object", gateway.gateway(deployment), before)
         if (redirect := gateway.redirect_route(deployment)) is not None:
             self.object("gateway-redirect", redirect, [self.gateway])
@@ -47,26 +48,24 @@ class Gateway(Component):
             self.object("gateway-policy", policy, [self.gateway])
         self.register_outputs({})
 
-    def _address(self, deployment: Deployment, provider: pulumi.ProviderResource) -> pulumi.Resource:
+    def _address(
+        self, deployment: Deployment, provider: pulumi.ProviderResource, subnetwork: pulumi.Input[str]
+    ) -> pulumi.Resource:
         from pulumi_gcp import compute
 
         settings = deployment.settings.gateway
         assert settings.address is not None
-        kind: dict[str, pulumi.Input[str]] = {"address_type": "EXTERNAL"}
-        if not settings.external:
-            # An internal address shared by the forwarding rules of one Gateway (GW04).
-            kind = {"address_type": "INTERNAL", "purpose": "SHARED_LOADBALANCER_VIP"}
-        if not settings.external and deployment.settings.network.mode == "existing":
-            kind["subnetwork"] = deployment.existing_network[1]
-        elif not settings.external:
-            kind["subnetwork"] = deployment.nodes_subnetwork
+        external = settings.external
         address = compute.Address(
             "gateway-address",
             name=settings.address.name,
             project=deployment.settings.project.id,
             region=deployment.region,
+            address_type="EXTERNAL" if external else "INTERNAL",
+            # Shared by the forwarding rules of one Gateway, in the nodes' subnet (GW04).
+            purpose=None if external else "SHARED_LOADBALANCER_VIP",
+            subnetwork=None if external else subnetwork,
             opts=self.child(provider=provider),
-            **kind,
         )
         self.address = address.address
         return address

@@ -74,9 +74,13 @@ class Network(Component):
 
     def _nat(self, network: compute.Network, nodes: compute.Subnetwork) -> None:
         name = self._deployment.network_name
-        common = {"project": self._project, "region": self._deployment.region}
         router = compute.Router(
-            "network-router", name=f"{name}-router", network=network.id, opts=self.child(), **common
+            "network-router",
+            name=f"{name}-router",
+            network=network.id,
+            project=self._project,
+            region=self._deployment.region,
+            opts=self.child(),
         )
         nat = compute.RouterNat(
             "network-nat",
@@ -84,9 +88,10 @@ class Network(Component):
             router=router.name,
             nat_ip_allocate_option="AUTO_ONLY",
             source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",
-            subnetworks=[{"name": nodes.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
+            subnetworks=[compute.RouterNatSubnetworkArgs(name=nodes.id, source_ip_ranges_to_nats=["ALL_IP_RANGES"])],
             opts=self.child(),
-            **common,
+            project=self._project,
+            region=self._deployment.region,
         )
         self.egress = [nat]
 

@@ -40,15 +40,17 @@ class TpuNodePool(Component):
             node_locations=[deployment.zone],
             cluster=cluster.cluster.name,
             initial_node_count=0,
-            autoscaling={"min_node_count": 0, "max_node_count": spec.max_nodes, "location_policy": "ANY"},
-            management={
+            autoscaling=container.NodePoolAutoscalingArgs(
+                min_node_count=0, max_node_count=spec.max_nodes, location_policy="ANY"
+            ),
+            management=container.NodePoolManagementArgs(
                 # Flex-start nodes end by themselves; repairing them is refused (TP09).
-                "auto_repair": deployment.settings.capacity.purchase != "flexStart",
-                "auto_upgrade": True,
-            },
-            upgrade_settings={"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
+                auto_repair=deployment.settings.capacity.purchase != "flexStart",
+                auto_upgrade=True,
+            ),
+            upgrade_settings=container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
             max_pods_per_node=32,
-            node_config=self._node_config(cluster),
+            node_config=container.NodePoolNodeConfigArgs(**self._node_config(cluster)),
             placement_policy=self._placement(),
             opts=self.child(
                 [*cluster.identity, *network.egress],
@@ -84,13 +86,13 @@ class TpuNodePool(Component):
             }
         return config
 
-    def _placement(self) -> dict[str, Any] | None:
+    def _placement(self) -> container.NodePoolPlacementPolicyArgs | None:
         """Only for a slice of several hosts (TP02); TPU7x names a workload policy instead of a topology."""
         shape = self._spec.shape
         if not shape.multi_host:
             return None
         if not generations()[shape.generation].workload_policy:
-            return {"type": "COMPACT", "tpu_topology": shape.topology}
+            return container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=shape.topology)
         from pulumi_gcp import compute
 
         policy = compute.ResourcePolicy(
@@ -102,4 +104,4 @@ class TpuNodePool(Component):
             opts=self.child(),
         )
         # The API answers without a type; a declared COMPACT would replace the pool at every up (gke.md 4.3).
-        return {"type": "", "policy_name": policy.name}
+        return container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name)

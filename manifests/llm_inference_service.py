@@ -44,7 +44,7 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
 
 
 def pipeline_preset(deployment: Deployment) -> Manifest | None:
-    """The preset KServe asks for with pipeline parallelism and does not ship (kserve#5047); None where no model needs it."""
+    """The preset KServe asks for with pipeline parallelism and does not ship (kserve#5047); None where none is needed."""
     if not deployment.multi_host:
         return None
     container = {"name": "main"}
@@ -100,7 +100,7 @@ def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
         "volumeMounts": [{"name": "home", "mountPath": "/home"}, {"name": "dshm", "mountPath": "/dev/shm"}],  # noqa: S108
     }
     if not model.shape.multi_host:
-        container |= {"command": command(model), "args": server_args(model)}
+        container |= {"command": command(), "args": server_args(model)}
     else:
         container |= {"command": ["/bin/bash", "-c"], "args": [leader_script(model) if leader else worker_script()]}
     if leader:

@@ -30,7 +30,7 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
 
 
 def server_args(model: ServedModel) -> list[str]:
-    """Arguments after `vllm serve MODEL`. The served names are always set, else clients must say `/mnt/models` (KS07)."""
+    """Arguments after `vllm serve MODEL`, served names always among them: else clients must say `/mnt/models` (KS07)."""
     args = ["--served-model-name", *model.settings.names_for_clients]
     for name, value in server_flags(model).items():
         if value is True:
@@ -42,14 +42,14 @@ def server_args(model: ServedModel) -> list[str]:
     return args
 
 
-def command(model: ServedModel) -> list[str]:
-    """The command of a single-host server."""
+def command() -> list[str]:
+    """The command of the server."""
     return ["vllm", "serve", MODEL_PATH]
 
 
 def leader_script(model: ServedModel) -> str:
     """Leader of a multi-host slice: Ray's head, then the server over all hosts."""
-    serve = shlex.join([*command(model), *server_args(model)])
+    serve = shlex.join([*command(), *server_args(model)])
     return f"set -e\nray start --head --port={_RAY_PORT}\nexec {serve}\n"
 
 

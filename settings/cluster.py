@@ -1,4 +1,4 @@
-"""The GKE cluster: what may be chosen. The Gateway channel, HTTP load balancing and VPC-native are not choices (CL01)."""
+"""The GKE cluster: what may be chosen. Gateway channel, HTTP load balancing and VPC-native are no choices (CL01)."""
 
 from __future__ import annotations
 

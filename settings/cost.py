@@ -1,4 +1,4 @@
-"""What an environment costs: chips x rate x hours, and the fixed rest. List prices with their date, or the user's own."""
+"""What an environment costs: chips x rate x hours, and the fixed rest, by dated list prices or the user's own."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class ServedModel:
 
     @property
     def startup_budget_seconds(self) -> int:
-        """How long the server container may take until it answers (KS11); the init container's download is not in it."""
+        """How long the server container may take until it answers (KS11), its download of the weights not counted."""
         if self.settings.startup_budget_seconds is not None:
             return self.settings.startup_budget_seconds
         if self.weights_bytes is None:
@@ -225,11 +225,6 @@ class Deployment:
     def network_name(self) -> str:
         """Name of the VPC, ours or existing."""
         return self.settings.network.name or f"tpu-serving-{self.name}"
-
-    @property
-    def nodes_subnetwork(self) -> str:
-        """Resource path of the node subnet that we create."""
-        return f"projects/{self.settings.project.id}/regions/{self.region}/subnetworks/{self.network_name}-nodes"
 
     def workload_principal(self, account: str) -> str:
         """IAM member of a Kubernetes service account of the models' namespace (workload identity federation)."""

@@ -1,4 +1,4 @@
-"""Every derived name, once. KServe's are its own rule: parent plus suffix, plain while the parent has <= 38 characters."""
+"""Every derived name, once. KServe's follow its rule: parent plus suffix, plain while the parent has <= 38 characters."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def run(command: list[str], what: str, hint: str) -> None:
     say(f"{what} ...")
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     except OSError as error:
         fail(f"{what}: {error}. {hint}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.refresh.annotations import NONE, Hint, Hints, read_annotation
-from catalog.refresh.source_tree import Found, Module, Program
+from catalog.refresh.source_tree import FoundClass, Module, Program
 
 _BOUNDS = ("gt", "ge", "lt", "le")
 _DEPRECATED = re.compile(
@@ -16,7 +16,7 @@ _DEPRECATED = re.compile(
 )
 
 
-class NotLiteral(Exception):
+class NotLiteralError(Exception):
     """An expression whose value can't be known without running it."""
 
 
@@ -60,7 +60,7 @@ def literal(program: Program, module: Module, node: ast.expr) -> Any:
     """The value of an expression made of constants, and of names and class attributes that lead to constants.
 
     Raises:
-        NotLiteral: it depends on something that is only known at run time.
+        NotLiteralError: it depends on something that is only known at run time.
     """
     match node:
         case ast.Constant(value=value) if not isinstance(value, bytes) and value is not ...:
@@ -68,7 +68,9 @@ def literal(program: Program, module: Module, node: ast.expr) -> Any:
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
             return [literal(program, module, item) for item in items]
         case ast.Dict(keys=keys, values=values) if all(keys):
-            return {literal(program, module, k): literal(program, module, v) for k, v in zip(keys, values) if k}
+            return {
+                literal(program, module, k): literal(program, module, v) for k, v in zip(keys, values, strict=True) if k
+            }
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -literal(program, module, operand)
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
@@ -80,34 +82,29 @@ def literal(program: Program, module: Module, node: ast.expr) -> Any:
         case ast.Name() if (found := program.resolve_expr(module, node)) and isinstance(found.node, ast.expr):
             return literal(program, found.module, found.node)
         case ast.Attribute(value=base, attr=attr):
-            owner = program.resolve_expr(module, base)
-            if owner and isinstance(owner.node, ast.ClassDef):
-                return _class_attribute(program, Found(owner.module, owner.node), attr)
-    raise NotLiteral(ast.unparse(node))
+            owner = program.resolve_class(module, base)
+            if owner:
+                return _class_attribute(program, owner, attr)
+    raise NotLiteralError(ast.unparse(node))
 
 
-def _class_attribute(program: Program, owner: Found, attr: str) -> Any:
+def _class_attribute(program: Program, owner: FoundClass, attr: str) -> Any:
     for where, statement in _statements(program, owner):
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name == attr:
                 return literal(program, where, value)
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == attr:
                 return literal(program, where, value)
-    raise NotLiteral(attr)
+    raise NotLiteralError(attr)
 
 
-def _statements(program: Program, owner: Found) -> list[tuple[Module, ast.stmt]]:
+def _statements(program: Program, owner: FoundClass) -> list[tuple[Module, ast.stmt]]:
     """The class body, after those of its bases, so that the last one of a name wins."""
-    assert isinstance(owner.node, ast.ClassDef)
-    inherited: list[tuple[Module, ast.stmt]] = []
-    for base in owner.node.bases:
-        found = program.resolve_expr(owner.module, base)
-        if found and isinstance(found.node, ast.ClassDef):
-            inherited += _statements(program, found)
+    inherited = [statement for base in program.bases(owner) for statement in _statements(program, base)]
     return inherited + [(owner.module, statement) for statement in owner.node.body]
 
 
-def class_arguments(program: Program, owner: Found, human: HumanNumbers) -> dict[str, Argument]:
+def class_arguments(program: Program, owner: FoundClass, human: HumanNumbers) -> dict[str, Argument]:
     """What `get_kwargs(cls)` gives: an argument per field, those of base classes first."""
     arguments: dict[str, Argument] = {}
     statements = _statements(program, owner)
@@ -159,7 +156,7 @@ def assign_default(program: Program, module: Module, argument: Argument, node: a
     """Set the default to the value of `node`, or to its text where it is not literal."""
     try:
         argument.default, argument.default_text = literal(program, module, node), None
-    except NotLiteral:
+    except NotLiteralError:
         argument.default, argument.default_text = None, ast.unparse(node)
 
 

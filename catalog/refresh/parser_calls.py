@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 import copy
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.refresh.config_fields import (
     Argument,
     HumanNumbers,
-    NotLiteral,
+    NotLiteralError,
     assign_default,
     class_arguments,
     deprecation,
     literal,
 )
-from catalog.refresh.source_tree import Found, Module, Program
+from catalog.refresh.source_tree import FoundClass, Module, Program
 
 _KINDS = {"int": "int", "float": "float", "str": "str", "json.loads": "json"}
 
@@ -30,10 +31,10 @@ class Group:
 
 @dataclass(frozen=True)
 class BoundClass:
-    """A class in the role of `cls`, and where in its base classes `super()` starts."""
+    """A class in the role of `cls`, and the class whose base classes `super()` means."""
 
-    found: Found
-    method_of: Found
+    found: FoundClass
+    method_of: FoundClass
 
 
 @dataclass
@@ -131,12 +132,11 @@ class Builder:
                 return self._method(module, bound, method, call, scope, above=False)
         return None
 
-    def _class(self, module: Module, node: ast.expr, scope: dict[str, Any]) -> Found | None:
+    def _class(self, module: Module, node: ast.expr, scope: dict[str, Any]) -> FoundClass | None:
         bound = self._value(module, node, scope)
         if isinstance(bound, BoundClass):
             return bound.found
-        found = self.program.resolve_expr(module, node)
-        return found if found and isinstance(found.node, ast.ClassDef) else None
+        return self.program.resolve_class(module, node)
 
     def _method(
         self, module: Module, bound: Any, name: str, call: ast.Call, scope: dict[str, Any], *, above: bool
@@ -144,28 +144,22 @@ class Builder:
         """Follow `cls.name(...)` or `super().name(...)`; its first argument is handed on."""
         if not isinstance(bound, BoundClass):
             return None
-        start = self._bases(bound.method_of) if above else [bound.found]
+        start = self.program.bases(bound.method_of) if above else [bound.found]
         for owner in start:
             if (method := self._find_method(owner, name)) is not None:
                 where, function = method
                 inner: dict[str, Any] = {"cls": BoundClass(bound.found, where)}
                 parameters = [a.arg for a in function.args.args if a.arg != "cls"]
-                for parameter, value in zip(parameters, call.args):
+                for parameter, value in zip(parameters, call.args, strict=False):
                     inner[parameter] = self._value(module, value, scope)
                 return self._block(where.module, function.body, inner)
         return None
 
-    def _find_method(self, owner: Found, name: str) -> tuple[Found, ast.FunctionDef] | None:
-        assert isinstance(owner.node, ast.ClassDef)
+    def _find_method(self, owner: FoundClass, name: str) -> tuple[FoundClass, ast.FunctionDef] | None:
         for statement in owner.node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name == name:
                 return owner, statement
-        return next((m for base in self._bases(owner) if (m := self._find_method(base, name))), None)
-
-    def _bases(self, owner: Found) -> list[Found]:
-        assert isinstance(owner.node, ast.ClassDef)
-        found = [self.program.resolve_expr(owner.module, base) for base in owner.node.bases]
-        return [f for f in found if f and isinstance(f.node, ast.ClassDef)]
+        return next((m for base in self.program.bases(owner) if (m := self._find_method(base, name))), None)
 
     def _title(self, module: Module, call: ast.Call, scope: dict[str, Any]) -> str:
         node = next((k.value for k in call.keywords if k.arg == "title"), call.args[0] if call.args else None)
@@ -173,7 +167,7 @@ class Builder:
             return ""
         try:
             return str(literal(self.program, module, node))
-        except NotLiteral:
+        except NotLiteralError:
             bound = scope.get("cls")
             # the frontend's group is called after its class, without `Args`
             return bound.found.node.name.removesuffix("Args") if isinstance(bound, BoundClass) else ""
@@ -210,17 +204,23 @@ class Builder:
                 iter=ast.Call(func=ast.Attribute(value=table, attr="items")),
             ):
                 fields = self._value(module, table, scope)
-                calls = [n for n in ast.walk(loop) if isinstance(n, ast.Call) and _is_add_argument(n)]
-                if isinstance(fields, dict) and calls:
-                    assert isinstance(calls[0].func, ast.Attribute)
-                    group = self._value(module, calls[0].func.value, scope)
+                receivers = [
+                    node.func.value
+                    for node in ast.walk(loop)
+                    if isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr == "add_argument"
+                ]
+                if isinstance(fields, dict) and receivers:
+                    group = self._value(module, receivers[0], scope)
                     for name, argument in fields.items():
                         option = "--" + name.replace("_", "-")
                         title = group.title if isinstance(group, Group) else ""
-                        self.flags.append(Registered([option], argument, title, module.where(calls[0])))
+                        self.flags.append(Registered([option], argument, title, module.where(receivers[0])))
 
     def _add(self, module: Module, call: ast.Call, group: Group, scope: dict[str, Any]) -> None:
-        options = [a.value for a in call.args if isinstance(a, ast.Constant) and str(a.value).startswith("-")]
+        constants = [a.value for a in call.args if isinstance(a, ast.Constant)]
+        options = [value for value in constants if isinstance(value, str) and value.startswith("-")]
         if not options:  # a positional argument
             return
         argument = Argument()
@@ -235,7 +235,7 @@ class Builder:
         """`**table["x"]`, or `**{**table["x"], "default": None}`."""
         if isinstance(node, ast.Dict):
             argument = Argument()
-            for key, value in zip(node.keys, node.values):
+            for key, value in zip(node.keys, node.values, strict=True):
                 if key is None:
                     argument = self._merge(module, value, scope)
                 elif isinstance(key, ast.Constant):
@@ -243,7 +243,7 @@ class Builder:
             return argument
         found = self._value(module, node, scope)
         if not isinstance(found, Argument):
-            raise NotLiteral(f"{module.where(node)}: {ast.unparse(node)}")
+            raise NotLiteralError(f"{module.where(node)}: {ast.unparse(node)}")
         return copy.deepcopy(found)
 
     def _apply(self, module: Module, argument: Argument, key: str, value: ast.expr) -> None:
@@ -258,21 +258,15 @@ class Builder:
         elif key == "choices":
             try:
                 argument.choices = literal(self.program, module, value)
-            except NotLiteral:
+            except NotLiteralError:
                 argument.choices = None
         elif key == "nargs" and text in {"'+'", "'*'"}:
             argument.kind, argument.items = "list", argument.kind
         elif key == "help":
-            try:
+            with suppress(NotLiteralError):
                 argument.deprecated = deprecation(str(literal(self.program, module, value))) or argument.deprecated
-            except NotLiteral:
-                pass
         elif key == "deprecated" and text == "True":
             argument.deprecated = argument.deprecated or "deprecated"
-
-
-def _is_add_argument(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"
 
 
 def _apply_type(argument: Argument, text: str) -> None:

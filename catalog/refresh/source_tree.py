@@ -108,6 +108,13 @@ class Found(NamedTuple):
     node: ast.ClassDef | ast.FunctionDef | ast.expr
 
 
+class FoundClass(NamedTuple):
+    """A class and the module in which it stands."""
+
+    module: Module
+    node: ast.ClassDef
+
+
 class Program:
     """All modules of a tree, parsed when first needed."""
 
@@ -157,3 +164,12 @@ class Program:
                     inner = self.module(path)
                     return self.resolve(inner, attr) if inner else None
         return None
+
+    def resolve_class(self, module: Module, expr: ast.expr) -> FoundClass | None:
+        """The class that an expression names, None if it is no class of the tree."""
+        found = self.resolve_expr(module, expr)
+        return FoundClass(found.module, found.node) if found and isinstance(found.node, ast.ClassDef) else None
+
+    def bases(self, owner: FoundClass) -> list[FoundClass]:
+        """The base classes that lie in the tree."""
+        return [base for node in owner.node.bases if (base := self.resolve_class(owner.module, node))]

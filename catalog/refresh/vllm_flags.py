@@ -137,7 +137,7 @@ def _human_numbers(program: Program) -> HumanNumbers:
     for node in _builder_nodes(module):
         match node:
             case ast.Assign(targets=[ast.Name(id="human_readable_int_args")], value=ast.Set(elts=items)):
-                suffixed.update(item.value for item in items if isinstance(item, ast.Constant))
+                suffixed.update(str(item.value) for item in items if isinstance(item, ast.Constant))
             case ast.If(
                 test=ast.Compare(
                     left=ast.Name(id="name"), ops=[ast.Eq()], comparators=[ast.Constant(value=str() as name)]

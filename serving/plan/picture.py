@@ -96,7 +96,7 @@ def _layers(found: dict[str, Box], edges: set[tuple[str, str]]) -> list[list[str
         layers[depth[key]].append(key)
     for index in range(1, len(layers)):
         above = {key: place for place, key in enumerate(layers[index - 1])}
-        layers[index].sort(key=lambda key: _mean([above[a] for a, b in edges if b == key and a in above]))  # noqa: B023
+        layers[index].sort(key=lambda key: _mean([above[a] for a, b in edges if b == key and a in above]))
     return layers
 
 

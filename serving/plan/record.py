@@ -67,7 +67,7 @@ def record(document: Document) -> Recording:
 
 def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
     import pulumi
-    from pulumi.runtime.stack import wait_for_rpcs
+    from pulumi.runtime.stack import Stack, wait_for_rpcs
 
     from serving.plan.monitor import RecordingMonitor
 
@@ -86,7 +86,8 @@ def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
     loop.run_until_complete(wait_for_rpcs())
     stack = pulumi.runtime.get_root_resource()
-    exported = {key: pulumi.Output.from_input(value) for key, value in stack.outputs.items()} if stack else {}
+    assert isinstance(stack, Stack)  # set_mocks made it
+    exported = {key: pulumi.Output.from_input(value) for key, value in stack.outputs.items()}
     outputs = loop.run_until_complete(_resolve(exported))
     return Recording(monitor.recorded, outputs)
 

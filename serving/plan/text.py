@@ -131,4 +131,4 @@ def _closing(plan: Plan, console: Console) -> None:
 
 def _minutes(seconds: float) -> str:
     whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"  # noqa: PLR2004
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"

@@ -35,7 +35,7 @@ NO_VARIANT = "none"
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason to refuse an object. `variant` is the folder of the schema, or the Kubernetes version of a built-in kind."""
+    """One reason to refuse an object. `variant` is the schema's folder, or the Kubernetes version of a built-in one."""
 
     variant: str
     path: str

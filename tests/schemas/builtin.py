@@ -1,7 +1,7 @@
-"""Kinds of Kubernetes itself: structure from the published OpenAPI, and the few rules that only the server's code knows.
+"""Kinds of Kubernetes itself: structure from the published OpenAPI, and the few rules that only its code knows.
 
-The schemas come from the package `kubernetes-validate`, which carries those of each Kubernetes minor version. Only its data
-is used: the structural checks here refuse unknown fields and duplicates the way the API server does.
+The schemas come from the package `kubernetes-validate`, which carries those of each Kubernetes minor version. Only its
+data is used: the structural checks here refuse unknown fields and duplicates the way the API server does.
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ OBJECT_META = "x-object-meta"
 _NESTED_SCHEMA = ("items", "additionalProperties", "not")
 _NESTED_LISTS = ("allOf", "anyOf", "oneOf")
 _KEYWORDS = {
-    *_NESTED_SCHEMA, *_NESTED_LISTS, "type", "properties", "required", "enum", "pattern", "format", "default", "nullable",
-    "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "description",
+    *_NESTED_SCHEMA, *_NESTED_LISTS, "type", "description", "properties", "required", "enum", "pattern", "format",
+    "default", "nullable", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties",
+    "maxProperties",
     "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
     "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-validations",
 }  # fmt: skip
