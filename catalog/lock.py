@@ -104,6 +104,16 @@ class Lock(_Fact):
     images: dict[str, Image]
     combinations: tuple[Combination, ...]
 
+    def versions(self) -> dict[str, str]:
+        """The locked version of every part of a combination."""
+        return {
+            "kserve": self.charts["kserve-llmisvc-resources"].version,
+            "epp": self.images["epp"].tag,
+            "lws": self.charts["lws"].version,
+            "cert-manager": self.charts["cert-manager"].version,
+            "vllm-tpu": self.images["vllm-tpu"].tag,
+        }
+
     def combination_for(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> Combination | None:
         """The first combination that lists every given version (`{"kserve": "v0.20.0", ...}`); None if none does."""
         return next((c for c in self.combinations if not c.misfits(versions, existing)), None)

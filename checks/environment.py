@@ -52,9 +52,16 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
         if value is not None:
             data[key] = value
     path = ROOT / f"Pulumi.{stack}.yaml"
-    # The file is only read for line numbers; what counts is what the engine says.
-    lines = read_document(path).lines if path.is_file() else {}
-    return require(Document(stack, str(path), data, lines))[0]
+    if not path.is_file():
+        return require(Document(stack, f"the configuration of stack {stack}", data))[0]
+    # What counts is what the engine says; the file gives line numbers, and keys that nobody would ask the engine for.
+    document = read_document(path)
+    unknown = {key: value for key, value in document.data.items() if key not in _known_keys()}
+    return require(Document(stack, str(path), {**unknown, **data}, document.lines))[0]
+
+
+def _known_keys() -> set[str]:
+    return {field.alias or name for name, field in Environment.model_fields.items()}
 
 
 def _touches(path: Path, replaced: set[Path]) -> bool:

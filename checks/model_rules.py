@@ -109,9 +109,9 @@ def _flag_version() -> str:
 
 def lengths(deployment: Deployment) -> Iterator[Finding]:
     """VL06."""
+    contexts = {m.name: m.context_length for m in deployment.models}
     for path, model in _models(deployment):
-        known = find_model(model.source)
-        context = model.context_length
+        known, context = find_model(model.source), contexts.get(model.name, model.context_length)
         if known and context and context > known.max_context:
             yield Finding(
                 "VL06",
@@ -125,8 +125,8 @@ def lengths(deployment: Deployment) -> Iterator[Finding]:
                 "VL06",
                 (*path, "longestAnswerTokens"),
                 model.longest_answer_tokens,
-                "The longest answer is longer than the context.",
-                f"Write at most {context}.",
+                f"The longest answer is longer than the context of {context} tokens.",
+                f"Write at most {context}, or a larger contextLength.",
             )
 
 

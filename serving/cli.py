@@ -7,6 +7,7 @@ import sys
 import typer
 
 from serving.commands.plan import plan
+from serving.commands.rehearse import down, rehearse
 
 app = typer.Typer(
     name="serving",
@@ -28,7 +29,8 @@ def _root() -> None:
     """
 
 
-app.command()(plan)
+for command in (plan, rehearse, down):
+    app.command()(command)
 
 
 def main() -> None:

@@ -55,6 +55,10 @@ class RefusedError(Exception):
     """The environment is refused. `findings` holds every reason, not just the first."""
 
     def __init__(self, findings: list[Finding], origin: str) -> None:
-        super().__init__("\n".join(f"{f.rule} {render_path(f.path)}: {f.message} Fix: {f.fix}" for f in findings))
+        lines = [
+            f"  {f.rule} {f'line {f.line}, ' if f.line else ''}{render_path(f.path)}: {f.message} Fix: {f.fix}"
+            for f in refusals(findings)
+        ]
+        super().__init__("\n".join([f"Refused, nothing was created: {origin}", *lines]))
         self.findings = findings
         self.origin = origin

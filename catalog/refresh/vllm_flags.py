@@ -10,13 +10,12 @@ import ast
 import datetime
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from catalog.files import DATA_DIR
 from catalog.refresh.config_fields import HumanNumbers
+from catalog.refresh.lock_file import write_whole
 from catalog.refresh.parser_calls import Builder, Registered
 from catalog.refresh.source_tree import Module, Program, Tree, WheelTree
 
@@ -77,13 +76,9 @@ def write_table(wheel: Path, *, today: datetime.date, data_dir: Path = DATA_DIR)
     content = table(wheel, today=today)
     target = data_dir / "vllm_flags" / f"{content['wheel']['version']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as out:
-        # one flag a line: a difference between two versions then reads like a list of flags
-        out.write('{"wheel": ' + json.dumps(content["wheel"]) + ',\n "flags": [\n')
-        out.write(",\n".join("  " + json.dumps(flag, ensure_ascii=False) for flag in content["flags"]))
-        out.write("\n]}\n")
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, target)
+    # one flag a line: a difference between two versions then reads like a list of flags
+    flags = ",\n".join("  " + json.dumps(flag, ensure_ascii=False) for flag in content["flags"])
+    write_whole(target, f'{{"wheel": {json.dumps(content["wheel"])},\n "flags": [\n{flags}\n]}}\n')
     return target
 
 

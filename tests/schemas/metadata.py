@@ -88,7 +88,7 @@ def check(value: Any, path: str, name_rule: NameRule | None) -> Iterator[Issue]:
         elif item is not None and not isinstance(item, _FIELDS[key]):
             yield Issue(join(path, key), f"must be of type {_FIELDS[key].__name__}", blocking=True)
             return
-    if False:
+    if name_rule is not None:
         yield from _check_names(value, path, name_rule)
     yield from _check_map(value.get("labels"), join(path, "labels"), qualified_name, label_value)
     yield from _check_map(value.get("annotations"), join(path, "annotations"), _annotation_key, lambda _: None)

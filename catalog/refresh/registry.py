@@ -1,0 +1,104 @@
+"""Asks a container registry which image a tag names now (OCI distribution API, anonymous).
+
+The protocol: HEAD on the manifest; a 401 names a token service; a token from there; HEAD again.
+Source: OCI distribution specification 1.1, and Docker's token authentication specification.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+# Docker Hub is the one registry whose API is not at the name that image references carry.
+API_HOSTS = {"docker.io": "registry-1.docker.io"}
+# An index first: its digest is the one that is right on every machine type.
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
+
+
+class RegistryError(Exception):
+    """A registry could not be asked, or did not answer as it should; the message names it and says what to do."""
+
+
+class RegistryUnreachableError(RegistryError):
+    """The registry did not answer at all: asking it for the next image is no use."""
+
+
+def split_repository(repository: str) -> tuple[str, str]:
+    """`ghcr.io/llm-d/x` -> (`ghcr.io`, `llm-d/x`); a name without a host is on Docker Hub."""
+    host, slash, path = repository.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return "docker.io", repository if slash else f"library/{repository}"
+
+
+def digest_of(client: httpx.Client, repository: str, tag: str) -> str:
+    """The digest that `repository:tag` has now.
+
+    Raises:
+        RegistryUnreachableError: no answer from the registry.
+        RegistryError: it refuses, does not know the tag, or answers something else.
+    """
+    import httpx
+
+    host, path = split_repository(repository)
+    # As container tools do: plain HTTP for a registry on this very machine, TLS for any other.
+    scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
+    url = f"{scheme}://{API_HOSTS.get(host, host)}/v2/{path}/manifests/{tag}"
+    try:
+        answer = client.head(url, headers={"Accept": _ACCEPT})
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            token = _token(client, host, answer.headers.get("www-authenticate", ""))
+            headers = {"Accept": _ACCEPT, "Authorization": f"Bearer {token}"}
+            answer = client.head(url, headers=headers)
+        else:
+            headers = {"Accept": _ACCEPT}
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise RegistryError(f"{host} has no {path}:{tag}")
+        if answer.is_error:
+            raise RegistryError(f"{host} answered {answer.status_code} for {path}:{tag}")
+        digest = str(answer.headers.get("docker-content-digest", ""))
+        if not digest:  # optional in the specification: then it is the hash of the manifest itself
+            body = client.get(url, headers=headers).raise_for_status().content
+            digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+        advice = "check the network or the proxy settings"
+        raise RegistryUnreachableError(f"{host} can't be reached ({reason}); {advice}") from error
+    if not _DIGEST.fullmatch(digest):
+        raise RegistryError(f"{host} answered the digest {digest!r} for {path}:{tag}, which is no sha256")
+    return digest
+
+
+def _token(client: httpx.Client, host: str, challenge: str) -> str:
+    """An anonymous token from the service that a `WWW-Authenticate: Bearer ...` header names."""
+    import httpx
+
+    kind, _, rest = challenge.partition(" ")
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+    realm = fields.pop("realm", "")
+    if kind.lower() != "bearer" or not realm:
+        raise RegistryError(f"{host} asks for a way to log in that is not anonymous ({challenge or 'none named'})")
+    answer = client.get(realm, params={key: fields[key] for key in ("service", "scope") if key in fields})
+    if answer.is_error:
+        raise RegistryError(f"{host} gives no anonymous token (its token service answered {answer.status_code})")
+    try:
+        content = answer.json()
+    except ValueError as error:
+        raise RegistryError(f"{host} gives no anonymous token (its token service did not answer JSON)") from error
+    token = content.get("token") or content.get("access_token") if isinstance(content, dict) else None
+    if not isinstance(token, str):
+        raise RegistryError(f"{host} gives no anonymous token (status {int(httpx.codes.OK)}, but no token in it)")
+    return token

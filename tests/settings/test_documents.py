@@ -1,0 +1,127 @@
+"""Structure: every problem of a file in one list, with its line; nothing hides anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.environment import check
+from settings.document import Document, environment_name, find_environment, read_document
+from settings.load import parse
+from settings.refusal import RefusedError, render_path
+
+TEN = """\
+config:
+  tpu-serving:project: {id: example-project}
+  tpu-serving:location: {zone: europe-west4-a, region: us-central1}
+  tpu-serving:teir: dev
+  tpu-serving:gateway:
+    gatewayClassName: gke-l7-global-external-managed
+  tpu-serving:network:
+    podsCidr: 10.0.0.0/14
+  tpu-serving:models:
+    - name: qwen
+      source: gs://bucket/qwen
+      tpu: {generation: v6e, topology: 2x2x1}
+      replicas: "three"
+    - name: two
+      source: Qwen/Qwen2.5-3B-Instruct
+      tpu: {generation: v7, topology: 2x2}
+      image: vllm/vllm-tpu:latest
+"""
+
+
+def written(tmp_path: Path, text: str) -> Document:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(text)
+    return read_document(path)
+
+
+def test_ten_mistakes_are_ten_refusals_with_their_lines(tmp_path: Path) -> None:
+    found = [(f.rule, f.line) for f in check(written(tmp_path, TEN))[1]]
+    assert found == [
+        ("CL06", 3), ("ST01", 4), ("GW01", 6), ("CL04", 8), ("KS05", 11),
+        ("TP01", 12), ("ST02", 13), ("KS05", 15), ("TP01", 16), ("SC01", 17),
+    ]  # fmt: skip
+
+
+def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
+    [finding] = [f for f in check(written(tmp_path, TEN))[1] if f.rule == "ST01"]
+    assert finding.fix == "Write `tier`."
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("config: [", "YAML"),
+        ("- a\n- b\n", "config"),
+        ("config:\n  tpu-serving:tier: dev\n  tpu-serving:tier: production\n", "twice"),
+        ("config: &a\n  b: *a\n", "missing"),
+        ("", "missing"),
+        ("config:\n  tpu-serving:models: {}\n", "list"),
+        ("config:\n  tpu-serving:models: []\n", "at least 1"),
+        ("config:\n  tpu-serving:models: [1, null, [a]]\n", "models[1]"),
+        ("config:\n  tpu-serving:project: null\n", "project"),
+        ("\x00", "YAML"),
+    ],
+)
+def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str, word: str) -> None:
+    try:
+        findings = check(written(tmp_path, text))[1]
+    except RefusedError as refused:
+        findings = refused.findings
+    assert findings
+    assert word in "\n".join(f"{render_path(f.path)} {f.message}" for f in findings)
+
+
+def test_an_unknown_environment_names_the_known_ones() -> None:
+    with pytest.raises(RefusedError) as refused:
+        find_environment("nowhere")
+    assert "dev" in str(refused.value)
+
+
+def test_provider_keys_and_secrets_are_not_settings(tmp_path: Path) -> None:
+    text = "encryptionsalt: v1:x\nconfig:\n  gcp:project: p\n  tpu-serving:hfToken: {secure: v1:abc}\n"
+    document = written(tmp_path, text)
+    assert document.data == {}
+    assert document.secrets == {"hfToken"}
+
+
+@given(st.text(max_size=30))
+def test_any_file_name_gives_a_name_fit_for_a_stack(stem: str) -> None:
+    name = environment_name(Path(f"{stem or 'x'}.yaml".replace("/", "_").replace("\x00", "_")))
+    assert name == name.strip("-").lower()
+    assert name[:1].isalpha()
+
+
+_yaml = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_sections = st.sampled_from(
+    [
+        "project",
+        "location",
+        "tier",
+        "network",
+        "cluster",
+        "capacity",
+        "platform",
+        "gateway",
+        "models",
+        "prices",
+        "overrides",
+    ]
+)
+
+
+@given(st.dictionaries(_sections, _yaml, max_size=5))
+def test_whatever_stands_in_a_section_is_answered_with_findings(data: dict[str, object]) -> None:
+    document = Document("test", "test.yaml", dict(data))
+    _, structural, _ = parse(document)
+    assert structural  # project, location and models are never all right here
+    check(document)
