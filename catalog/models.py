@@ -20,7 +20,9 @@ class KnownModel(BaseModel):
     support matrix says of it on that generation. `verified` is False where the numbers could not be confirmed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
     id: str
     parameters: int

@@ -14,7 +14,7 @@ from catalog.files import read_yaml
 class Rule(BaseModel):
     """A rule. Level R refuses, W warns, O refuses unless overridden with a reason and a date."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel)
 
     id: str
     level: Literal["R", "W", "O"]

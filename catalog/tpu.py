@@ -17,7 +17,7 @@ from catalog.files import read_yaml
 
 
 class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel)
 
 
 class Machine(_Fact):
