@@ -194,7 +194,14 @@ def test_a_comment_beside_a_digest_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["images:\n  a: {digest: null}\n", "charts:\n  a:\n    digest: null\n", "images: {}\n"]
+    "text",
+    [
+        "images:\n  a: {digest: null}\n",
+        "charts:\n  a:\n    digest: null\n",
+        "images: {}\n",
+        'images:\n  a:\n    note: "one\n    digest: two"\n    digest: null\n',
+        "images:\n  a:\n    digest: &x null\n    other: *x\n",
+    ],
 )
 def test_a_file_of_another_form_is_left_alone(text: str) -> None:
     with pytest.raises(LockFileError):

@@ -217,7 +217,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "--gone": {"deprecated": "deprecated"},
     "--enable-log": {"kind": "bool", "negation": "--no-enable-log", "default": False},
 }  # fmt: skip
-ABSENT = {"--quiet": "negation", "--open": "choices", "--allow-deprecated": "deprecated", "--loader": "choices"}
+ABSENT = {"--quiet": "negation", "--open": "choices", "--allow-deprecated": "deprecated", "--loader": "knownValues"}
 
 
 def _write(root: Path, tree: dict[str, str]) -> Path:
