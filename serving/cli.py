@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from serving.commands.lock import lock
 from serving.commands.plan import plan
 from serving.commands.rehearse import down, rehearse
 
@@ -29,7 +30,7 @@ def _root() -> None:
     """
 
 
-for command in (plan, rehearse, down):
+for command in (plan, rehearse, down, lock):
     app.command()(command)
 
 

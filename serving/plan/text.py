@@ -86,7 +86,14 @@ def _cost(plan: Plan) -> Table:
         per_hour = "" if item.per_hour is None else f"{item.per_hour:.2f}"
         per_month = "" if item.per_hour is None else f"{item.per_hour * 730:,.0f}"
         table.add_row(item.name, str(item.quantity), each, per_hour, per_month)
-    table.add_row("[bold]sum[/]", "", "", f"[bold]{cost.per_hour:.2f}[/]", f"[bold]{cost.per_month:,.0f}[/]")
+    complete = all(item.unit_price is not None for item in cost.items)
+    table.add_row(
+        "[bold]sum[/]" if complete else "[bold]sum of what has a price[/]",
+        "",
+        "",
+        f"[bold]{cost.per_hour:.2f}[/]",
+        f"[bold]{cost.per_month:,.0f}[/]",
+    )
     return table
 
 
