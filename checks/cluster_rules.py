@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 
 from catalog.gke import inference_pool_floor, parse_gke_version
+from catalog.lock import load_lock
 from settings.derive import Deployment
 from settings.refusal import Finding, Path
 
@@ -112,7 +113,7 @@ def kserve_version(deployment: Deployment) -> Iterator[Finding]:
     platform = deployment.settings.platform
     if platform.kserve != "existing":
         return
-    tested = ("0.20.0",)
+    tested = [v.removeprefix("v") for c in load_lock().combinations for v in c.components["kserve"].versions]
     version = (platform.kserve_version or "").removeprefix("v")
     if version not in tested:
         said = f"KServe {version} is not tested." if version else "The version of the existing KServe is not said."

@@ -74,7 +74,7 @@ def source(deployment: Deployment) -> Iterator[Finding]:
 
 
 def server_flags(deployment: Deployment) -> Iterator[Finding]:
-    """VL01 (flags the TPU runtime lacks, values it refuses) and VL05 (flags outside the table)."""
+    """VL01 (flags and values the TPU runtime lacks), VL07 (those without effect), VL05 (flags outside the table)."""
     for path, model in _models(deployment):
         for key, value in model.server_flags.items():
             table, limits = load_flags(_flag_version()), load_tpu_limits()
@@ -92,7 +92,8 @@ def server_flags(deployment: Deployment) -> Iterator[Finding]:
             if problem:
                 yield Finding("VL01", at, value, f"{flag_name}: {problem}.", "Correct the value.")
             for limit in limits.limits_for(flag, str(value), model.tpu.generation):
-                yield Finding("VL01", at, value, limit.message, "Remove it.")
+                rule = "VL01" if limit.level == "refuse" else "VL07"
+                yield Finding(rule, at, value, limit.message, "Remove it.")
         if model.unlisted_server_flags:
             yield Finding(
                 "VL05",

@@ -72,6 +72,7 @@ CASES: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("VL01", (*MODEL, "serverFlags"), {"prefix-cache-block-size": 16}, "models[0].serverFlags.prefix-cache-block-size"),
     ("VL01", (*MODEL, "serverFlags"), {"disable-log-requests": True}, "models[0].serverFlags.disable-log-requests"),
     ("VL01", (*MODEL, "serverFlags"), {"max-num-seqs": "many"}, "models[0].serverFlags.max-num-seqs"),
+    ("VL07", (*MODEL, "serverFlags"), {"attention-backend": "FLASH_ATTN"}, "models[0].serverFlags.attention-backend"),
     ("VL05", (*MODEL, "unlistedServerFlags"), {"new-flag": 1}, "models[0].unlistedServerFlags"),
     ("VL06", (*MODEL, "contextLength"), 1_000_000, "models[0].contextLength"),
     ("VL06", (*MODEL, "longestAnswerTokens"), 1_000_000, "models[0].longestAnswerTokens"),

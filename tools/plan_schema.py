@@ -1,0 +1,146 @@
+"""JSON Schema of `python -m serving plan ENV --format json`: `Plan.as_json`, or what a refused file gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from settings.outputs import Outputs
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_COUNT = {"type": "integer", "minimum": 0}
+_USD_OR_NULL = {"type": ["number", "null"], "minimum": 0}
+
+
+def _closed(properties: dict[str, Any], description: str) -> dict[str, Any]:
+    """An object with exactly these keys, all of them always there."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+
+
+def _definitions() -> dict[str, Any]:
+    return {
+        "Resource": _closed(
+            {
+                "name": _TEXT,
+                "type": {**_TEXT, "description": "Pulumi type token."},
+                "parent": {**_TEXT_OR_NULL, "description": "Name of the component it belongs to."},
+                "dependsOn": {**_TEXTS, "description": "Names of what is created before it, sorted."},
+                "provider": {**_TEXT_OR_NULL, "description": "Name of its provider."},
+                "protect": {"type": "boolean"},
+                "inputs": {"type": "object", "description": "What the program asks for."},
+            },
+            "One resource of the graph.",
+        ),
+        "Model": _closed(
+            {
+                "name": _TEXT,
+                "servedNames": {**_TEXTS, "minItems": 1},
+                "url": {**_TEXT, "description": "Base URL; an address that is not known yet stands in angle brackets."},
+                "replicas": {"type": "integer", "minimum": 1},
+                "chips": {**_COUNT, "description": "Chips of all replicas."},
+                "machineType": _TEXT,
+                "topology": _TEXT,
+                "hosts": {"type": "integer", "minimum": 1, "description": "Hosts of one slice."},
+                "startupBudgetSeconds": _COUNT,
+            },
+            "A model that is served.",
+        ),
+        "Quota": _closed(
+            {
+                "metric": _TEXT,
+                "region": _TEXT,
+                "family": {**_TEXT, "description": "TPU family as Google's quota names it."},
+                "needed": {**_COUNT, "description": "Chips of all replicas."},
+                "duringUpdate": {**_COUNT, "description": "Chips while every model is updated at once."},
+            },
+            "Quota of one TPU family.",
+        ),
+        "CostItem": _closed(
+            {
+                "name": _TEXT,
+                "quantity": _COUNT,
+                "unit": _TEXT,
+                "unitPrice": {**_USD_OR_NULL, "description": "Per hour; null where no price is known."},
+                "perHour": _USD_OR_NULL,
+                "source": _TEXT,
+            },
+            "One line of the estimate.",
+        ),
+        "Cost": _closed(
+            {
+                "currency": _TEXT,
+                "perHour": {"type": "number", "minimum": 0, "description": "Sum of what has a price."},
+                "perMonth": {"type": "number", "minimum": 0, "description": "730 hours."},
+                "items": _list("CostItem"),
+                "pricesAsOf": {**_TEXT, "format": "date"},
+            },
+            "Estimate with all replicas running; traffic is not in it.",
+        ),
+        "Time": _closed(
+            {
+                "criticalPathSeconds": _COUNT,
+                "serialSeconds": {**_COUNT, "description": "All steps one after the other."},
+                "path": {**_TEXTS, "description": "Names of the resources on the critical path, in order."},
+            },
+            "Estimated time of the first `pulumi up`.",
+        ),
+        "Warning": _closed({"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "Said, but not refused."),
+        "Refusal": _closed(
+            {
+                "rule": _TEXT,
+                "path": {**_TEXT, "description": "Path in the user's file."},
+                "value": {"description": "What stands there."},
+                "message": _TEXT,
+                "fix": _TEXT,
+                "source": _TEXT,
+                "line": {"type": ["integer", "null"], "minimum": 1},
+            },
+            "Why the environment is refused.",
+        ),
+    }
+
+
+def plan_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12."""
+    outputs = Outputs.model_json_schema(by_alias=True, mode="serialization", ref_template="#/$defs/{model}")
+    definitions = {**_definitions(), **outputs.pop("$defs", {}), "Outputs": outputs}
+    planned = _closed(
+        {
+            "environment": _TEXT,
+            "resources": _list("Resource"),
+            "models": {**_list("Model"), "minItems": 1},
+            "chips": _COUNT,
+            "quota": _list("Quota"),
+            "cost": {"$ref": "#/$defs/Cost"},
+            "time": {"$ref": "#/$defs/Time"},
+            "outputs": {"$ref": "#/$defs/Outputs"},
+            "warnings": _list("Warning"),
+            "refusals": {"type": "array", "maxItems": 0},
+        },
+        "A planned environment (exit code 0).",
+    )
+    refused = _closed(
+        {
+            "environment": {"type": "null"},
+            "warnings": _list("Warning"),
+            "refusals": {**_list("Refusal"), "minItems": 1},
+        },
+        "A refused environment (exit code 2).",
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "serving plan --format json",
+        "oneOf": [{"$ref": "#/$defs/Planned"}, {"$ref": "#/$defs/Refused"}],
+        "$defs": {"Planned": planned, "Refused": refused, **definitions},
+    }
