@@ -13,8 +13,8 @@ from settings.base import Cidr, ResourceName, Section
 class AuthorizedNetwork(Section):
     """A range that may reach the control plane's IP endpoint."""
 
-    name: str
-    cidr: Cidr
+    name: str = Field(description="What the range is.")
+    cidr: Cidr = Field(description="The range.")
 
 
 class ControlPlane(Section):

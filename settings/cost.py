@@ -37,7 +37,7 @@ class Cost:
     @property
     def per_hour(self) -> float:
         """Sum of what has a price."""
-        return round(sum(i.per_hour or 0 for i in self.items), 4)
+        return round(sum(i.per_hour or 0 for i in self.items), 6)
 
     @property
     def per_month(self) -> float:

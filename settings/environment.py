@@ -30,9 +30,9 @@ class Prices(Section):
 class Override(Section):
     """A rule of level O set aside, with a reason and a last day."""
 
-    rule: str = Field(pattern=r"^[A-Z]{2}\d{2}$")
-    reason: str = Field(min_length=10)
-    until: IsoDate
+    rule: str = Field(pattern=r"^[A-Z]{2}\d{2}$", description="Id of the rule, for example TP13.")
+    reason: str = Field(min_length=10, description="Why it is set aside.")
+    until: IsoDate = Field(description="Last day (YYYY-MM-DD).")
 
 
 class Environment(Section):

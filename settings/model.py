@@ -20,15 +20,15 @@ class TpuSlice(Section):
 class SecretKey(Section):
     """A Secret of the models' namespace that somebody else keeps."""
 
-    name: ResourceName
-    key: str = "HF_TOKEN"
+    name: ResourceName = Field(description="Name of the Secret.")
+    key: str = Field("HF_TOKEN", description="Key in the Secret.")
 
 
 class SecretManagerVersion(Section):
     """A secret of Secret Manager, synchronised into the cluster by GKE."""
 
     secret: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", description="Secret id in the environment's project.")
-    version: str = Field("latest", pattern=r"^(latest|\d+)$")
+    version: str = Field("latest", pattern=r"^(latest|\d+)$", description="Version number, or latest.")
 
 
 class SecretReference(Section):
@@ -44,8 +44,8 @@ class SecretReference(Section):
 class Resources(Section):
     """Requests of the server container beside its chips; half of the machine when left out."""
 
-    cpu: int | None = Field(None, ge=1)
-    memory_gib: int | None = Field(None, ge=1)
+    cpu: int | None = Field(None, ge=1, description="CPUs.")
+    memory_gib: int | None = Field(None, ge=1, description="Memory in GiB.")
 
 
 FlagValue = bool | int | float | str

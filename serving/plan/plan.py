@@ -60,30 +60,10 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """The documented shape (docs/plan-schema.json)."""
-        everything = self.graph.recording.by_urn()
-
-        def label(urn: str | None) -> str | None:
-            return everything[urn].name if urn in everything else None
-
         longest, serial, path = self.time
         return {
             "environment": self.deployment.name,
-            "resources": [
-                {
-                    "name": r.name,
-                    "type": r.type,
-                    "parent": label(r.parent),
-                    "dependsOn": sorted(
-                        everything[u].name
-                        for u in (self.graph.dependencies.get(r.urn) or r.depends_on)
-                        if u in everything
-                    ),
-                    "provider": label(r.provider),
-                    "protect": r.protect,
-                    "inputs": r.inputs,
-                }
-                for r in self.graph.tree
-            ],
+            "resources": [self._resource(r) for r in self.graph.tree],
             "models": [self._model(m) for m in self.deployment.models],
             "chips": self.deployment.chips,
             "quota": [
@@ -121,6 +101,23 @@ class Plan:
             "outputs": self.graph.recording.outputs,
             "warnings": [{k: f.as_json()[k] for k in ("rule", "path", "message")} for f in self.warnings],
             "refusals": [],
+        }
+
+    def _resource(self, r: Resource) -> dict[str, Any]:
+        everything = self.graph.recording.by_urn()
+
+        def label(urn: str | None) -> str | None:
+            return everything[urn].name if urn in everything else None
+
+        needs = self.graph.dependencies.get(r.urn) or r.depends_on
+        return {
+            "name": r.name,
+            "type": r.type,
+            "parent": label(r.parent),
+            "dependsOn": sorted(everything[u].name for u in needs if u in everything),
+            "provider": label(r.provider),
+            "protect": r.protect,
+            "inputs": r.inputs,
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from typing import Any
 
@@ -87,3 +90,27 @@ def test_schema_of_the_outputs_is_the_models() -> None:
     Draft202012Validator.check_schema(published)
     del published["$schema"]
     assert published == Outputs.model_json_schema(by_alias=True, mode="serialization")
+
+
+def test_readme_gives_a_reason_for_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z][a-z0-9, -]*?)(?: \(dev\))? \| .+ \|$", table, flags=re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")} - {"name"}
+    assert named == {re.split("[<>=!~]", name)[0] for name in declared}
+
+
+def test_readme_shows_what_the_plan_of_dev_prints() -> None:
+    command = [sys.executable, "-m", "serving", "plan", "dev"]
+    plain = {key: value for key, value in os.environ.items() if key != "COLUMNS"}  # it would wrap the tables
+    printed = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, encoding="utf-8", check=True).stdout
+    excerpt = (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1]
+    lines = {line.rstrip() for line in printed.splitlines()} | {"..."}
+    assert [line for line in excerpt.splitlines() if line.rstrip() not in lines] == []
+
+
+def test_local_links_of_the_documents_exist() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
