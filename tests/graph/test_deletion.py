@@ -1,140 +1,135 @@
-"""Deletion runs against the dependencies: what an object still needs to go cleanly must be among what it depends on."""
+"""Order of creation and deletion: the invariants of `ordering`, on every file and on environments made up at random."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from catalog.gke import facts
+from catalog.tpu import SliceShape, all_shapes, find_shape
 from serving.plan.plan import Plan
-from serving.plan.record import Resource
-from tests.graph.planning import ENVIRONMENTS, kind, of_kind, planned
+from settings.document import Document
+from tests.graph.ordering import INVARIANTS, Order, breaches
+from tests.graph.planning import ENVIRONMENTS, of_kind, plan_document, planned
 
-MODEL, CPU_POOL = "LLMInferenceService", "cluster-cpu-pool"
-# GKE's Gateway controller takes the load balancer apart only while these are deleted one by one.
-BY_THE_GATEWAY_CONTROLLER = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
-
-every = pytest.mark.parametrize("name", ENVIRONMENTS)
+SHAPES = sorted({(s.generation, s.topology) for s in all_shapes()})
+SMALL = [(g, t) for g, t in SHAPES if (s := find_shape(g, t)) and s.hosts <= 4]
 
 
 @cache
-def needs(name: str) -> dict[str, set[str]]:
-    """Names of everything that each resource of an environment depends on, by its name."""
-    graph = planned(name).graph
-    return {r.name: {graph.resources[u].name for u in graph.needs(r.urn)} for r in graph.order}
+def order_of(name: str) -> Order:
+    return Order(planned(name))
 
 
-def names_of(plan: Plan, *kinds: str) -> set[str]:
-    return {r.name for r in of_kind(plan, *kinds)}
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda i: i.__name__)
+def test_invariant(invariant: Callable[[Order], Iterator[str]], name: str) -> None:
+    assert list(invariant(order_of(name))) == []
 
 
-def namespaced(plan: Plan) -> Iterator[tuple[Resource, str]]:
-    """Everything that lies in a namespace, and which: releases say it beside their chart."""
-    for r in plan.graph.order:
-        where = r.inputs.get("namespace") if kind(r) == "Release" else (r.inputs.get("metadata") or {}).get("namespace")
-        if r.type.startswith("kubernetes:") and where:
-            yield r, where
+@pytest.mark.parametrize(
+    ("later", "earlier", "breach"),
+    [
+        ("model-qwen2-5-3b-service", "kserve-presets", "kserve-presets may be deleted before"),
+        ("model-qwen2-5-3b-service", "tpu-v6e-2x2-4t-pool", "tpu-v6e-2x2-4t-pool may be deleted before"),
+        ("model-qwen2-5-3b-service", "model-qwen2-5-3b-route", "model-qwen2-5-3b-route may be deleted before"),
+        ("gateway-object", "network-proxy-only", "network-proxy-only may be deleted before gateway-object"),
+        ("kserve-controller", "lws-release", "lws-release may be deleted before kserve-controller"),
+        ("tpu-v6e-2x2-4t-pool", "network-nat", "network-nat may be deleted before tpu-v6e-2x2-4t-pool"),
+    ],
+)
+def test_a_lost_dependency_is_noticed(later: str, earlier: str, breach: str) -> None:
+    from settings.document import ROOT, read_document
+
+    plan = plan_document(read_document(ROOT / "Pulumi.dev.yaml"))
+    urns = {r.name: r.urn for r in plan.graph.resources.values()}
+    plan.graph.dependencies[urns[later]].remove(urns[earlier])
+    assert any(breach in line for line in breaches(plan))
 
 
-@every
-def test_a_model_goes_before_every_controller_it_is_made_of(name: str) -> None:
-    plan = planned(name)
-    releases = names_of(plan, "Release")
-    for model in names_of(plan, MODEL):
-        assert releases <= needs(name)[model]
-        assert names_of(plan, "Job", "Cluster", "Gateway") | {CPU_POOL} <= needs(name)[model]
+def one_model(index: int) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda shape, replicas: {
+            "name": f"model-{index}",
+            "source": "hf://example/model",
+            "tpu": {"generation": shape[0], "topology": shape[1]},
+            "replicas": replicas,
+        },
+        st.sampled_from(SMALL),
+        st.integers(1, 6),
+    )
 
 
-@every
-def test_a_model_goes_before_each_pool_of_its_slice(name: str) -> None:
-    plan = planned(name)
+choice = st.sampled_from(["install", "existing"])
+environments = st.fixed_dictionaries(
+    {
+        "project": st.just({"id": "example-project"}),
+        "location": st.just({"zone": "europe-west4-a"}),
+        "tier": st.sampled_from(["dev", "staging", "production"]),
+        "capacity": st.fixed_dictionaries({"purchase": st.sampled_from(["onDemand", "spot"])}),
+        "network": st.sampled_from(
+            [
+                {},
+                {
+                    "mode": "existing",
+                    "name": "vpc",
+                    "subnetwork": "nodes",
+                    "proxyOnlySubnet": {"mode": "existing", "name": "proxies"},
+                },
+            ]
+        ),
+        "platform": st.fixed_dictionaries(
+            {"certManager": choice, "leaderWorkerSet": choice, "kserve": choice, "monitoring": st.booleans()}
+        ).map(lambda p: {**p, "kserveVersion": "0.20.0"} if p["kserve"] == "existing" else p),
+        "models": st.integers(1, 4).flatmap(lambda n: st.tuples(*(one_model(i) for i in range(n))).map(list)),
+        "overrides": st.just([{"rule": "TP13", "reason": "a generated environment", "until": "2099-01-01"}]),
+    }
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(data=environments)
+def test_any_environment_keeps_the_order_and_has_room_for_replicas_and_updates(data: dict[str, Any]) -> None:
+    plan = plan_document(Document("generated", "generated", data))
+    assert breaches(plan) == []
+    assert room(plan) == wanted_room(data["models"])
+    services = {r.inputs["metadata"]["name"]: r.inputs["spec"] for r in of_kind(plan, "LLMInferenceService")}
     for model in plan.deployment.models:
-        pools = {f"{p.name}-pool" for p in plan.deployment.pools if p.shape == model.shape}
-        assert pools
-        assert pools <= needs(name)[f"model-{model.name}-service"]
+        [main] = services[model.name]["template"]["containers"]
+        assert main["resources"]["limits"]["google.com/tpu"] == str(model.shape.chips_per_host)
+        assert services[model.name]["replicas"] == model.settings.replicas
+    made = {r.name for r in plan.graph.order}
+    for key, release in (("certManager", "cert-manager"), ("leaderWorkerSet", "lws"), ("kserve", "kserve")):
+        installed = any(n.startswith(f"{release}-") for n in made if n != "kserve-namespace")
+        assert installed == (data["platform"][key] == "install")
+    assert any(r.type.startswith("gcp:compute/network:") for r in plan.graph.order) == (not data["network"])
 
 
-@every
-def test_a_model_goes_before_its_own_route_and_policies_and_waits_for_no_other_model(name: str) -> None:
-    plan = planned(name)
-    for model in plan.deployment.models:
-        mine = needs(name)[f"model-{model.name}-service"]
-        assert f"model-{model.name}-route" in mine
-        own = {f"{model.name}-{b}-policy-{p}" for b in ("pool", "service") for p in ("backend", "health-check")}
-        assert own <= mine
-        others = [m.name for m in plan.deployment.models if m.name != model.name]
-        assert not [n for n in mine for other in others if n.startswith((f"model-{other}-", f"{other}-"))]
+def room(plan: Plan) -> Counter[tuple[str, str]]:
+    """Slices the recorded pools may grow to, by generation and topology."""
+    shapes = {p.name: p.shape for p in plan.deployment.pools}
+    found: Counter[tuple[str, str]] = Counter()
+    for pool in of_kind(plan, "NodePool"):
+        if (shape := shapes.get(pool.inputs["name"])) is not None:
+            nodes = pool.inputs["autoscaling"]["maxNodeCount"]
+            # A pool of several hosts is one slice: more nodes would be no second one.
+            assert not shape.multi_host or nodes == shape.hosts
+            found[shape.generation, shape.topology] += nodes // shape.hosts
+    return found
 
 
-@every
-def test_load_balancer_parts_go_before_their_controller_and_the_proxy_only_subnet(name: str) -> None:
-    plan = planned(name)
-    below = {r.name for r in of_kind(plan, "Subnetwork", "Cluster", "Job", "Address", "Network")} | {CPU_POOL}
-    for part in names_of(plan, *BY_THE_GATEWAY_CONTROLLER):
-        assert below <= needs(name)[part], part
-
-
-@every
-def test_routes_and_policies_go_before_the_gateway(name: str) -> None:
-    plan = planned(name)
-    for part in names_of(plan, *BY_THE_GATEWAY_CONTROLLER[1:]):
-        assert "gateway-object" in needs(name)[part], part
-
-
-@every
-def test_kserve_goes_from_presets_to_crds_and_before_what_it_watches(name: str) -> None:
-    order = [n for n in ("kserve-presets", "kserve-controller", "kserve-crds") if n in needs(name)]
-    assert len(order) in (0, 3)
-    for later, earlier in zip(order, order[1:]):
-        assert earlier in needs(name)[later]
-    if order:
-        assert {n for n in needs(name) if n in ("lws-release", "cert-manager-release", "kserve-issuer")} <= needs(name)[
-            "kserve-controller"
-        ]
-
-
-@every
-def test_no_namespace_goes_before_what_is_in_it(name: str) -> None:
-    plan = planned(name)
-    ours = {r.inputs["metadata"]["name"]: r.name for r in of_kind(plan, "Namespace")}
-    for r, where in namespaced(plan):
-        assert where in ours, f"{r.name} lies in {where}, which nobody makes"
-        assert ours[where] in needs(name)[r.name], r.name
-
-
-@every
-def test_nodes_keep_their_way_out_and_webhooks_their_firewall_rule_to_the_end(name: str) -> None:
-    plan = planned(name)
-    for pool in names_of(plan, "NodePool"):
-        assert names_of(plan, "RouterNat", "IAMMember") <= needs(name)[pool]
-    for release in names_of(plan, "Release") - {"kserve-crds"}:
-        assert names_of(plan, "Firewall") | {CPU_POOL} <= needs(name)[release], release
-
-
-@every
-def test_kinds_that_gke_brings_late_wait_for_the_gate(name: str) -> None:
-    awaited = {crd.split(".", 1)[1] for crd in facts()["crds"]}
-    for r in planned(name).graph.order:
-        if r.inputs.get("apiVersion", "").split("/")[0] in awaited:
-            assert "gate-job" in needs(name)[r.name], r.name
-
-
-@every
-def test_of_all_custom_resources_only_models_are_awaited(name: str) -> None:
-    waited = [
-        kind(r)
-        for r in planned(name).graph.order
-        if "pulumi.com/waitFor" in ((r.inputs.get("metadata") or {}).get("annotations") or {})
-    ]
-    assert set(waited) == {MODEL}
-    assert len(waited) == len(planned(name).deployment.models)
-
-
-@every
-def test_nothing_on_kubernetes_is_protected_or_skipped_in_a_deletion(name: str) -> None:
-    for r in planned(name).graph.resources.values():
-        if r.type.startswith("kubernetes:"):
-            assert not r.deleted_with, r.name
-            assert not r.protect, r.name
+def wanted_room(models: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    """Every replica, and what Kubernetes starts in addition while a Deployment rolls: 25 %, rounded up, per model."""
+    wanted: Counter[tuple[str, str]] = Counter()
+    for model in models:
+        shape: SliceShape | None = find_shape(model["tpu"]["generation"], model["tpu"]["topology"])
+        assert shape is not None
+        surge = 0 if shape.multi_host else math.ceil(model["replicas"] / 4)
+        wanted[shape.generation, shape.topology] += model["replicas"] + surge
+    return wanted

@@ -7,12 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from catalog.tpu import all_shapes
 from settings.document import ROOT, Document
-from tests.graph.planning import ENVIRONMENTS, broken_order, kind, of_kind, plan_document, planned
+from tests.graph.planning import ENVIRONMENTS, of_kind, plan_document, planned
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
 COMPONENT_TOKENS = {
@@ -54,16 +51,6 @@ def test_every_resource_has_a_component_above_it(name: str) -> None:
     for r in planned(name).graph.resources.values():
         assert r.parent is not None
         assert not everything[r.parent].custom
-
-
-@every
-def test_nothing_is_deleted_before_what_depends_on_it(name: str) -> None:
-    assert broken_order(planned(name)) == []
-
-
-@every
-def test_controllers_see_their_objects_go(name: str) -> None:
-    assert not [r.name for r in planned(name).graph.resources.values() if r.deleted_with]
 
 
 @every
@@ -156,10 +143,10 @@ def test_an_existing_network_never_imports_compute() -> None:
         "import sys, io, contextlib\nfrom serving.cli import app\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    app(['plan', 'examples/existing-platform.yaml', '--format', 'json'])\n"
-        "print('pulumi_gcp.container' in sys.modules, 'pulumi_gcp.compute.network' in sys.modules)"
+        "print('pulumi_gcp.container' in sys.modules, [m for m in sys.modules if m.startswith('pulumi_gcp.compute.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["True", "False"], done.stderr
+    assert done.stdout.strip() == "True []", done.stderr
 
 
 def test_a_token_is_a_pulumi_secret_and_nowhere_in_the_plan() -> None:
@@ -202,48 +189,3 @@ def planned_data(name: str) -> dict[str, object]:
     from settings.document import read_document
 
     return read_document(ROOT / name).data
-
-
-SHAPES = sorted({(s.generation, s.topology) for s in all_shapes()})
-models = st.lists(st.tuples(st.sampled_from(SHAPES), st.integers(1, 6)), min_size=1, max_size=4).map(
-    lambda drawn: [
-        {
-            "name": f"model-{i}",
-            "source": "hf://example/model",
-            "tpu": {"generation": generation, "topology": topology},
-            "replicas": replicas,
-        }
-        for i, ((generation, topology), replicas) in enumerate(drawn)
-    ]
-)
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-@given(
-    models=models,
-    purchase=st.sampled_from(["onDemand", "spot"]),
-    platform=st.sampled_from([{}, {"certManager": "existing"}, {"monitoring": False}]),
-)
-def test_any_environment_deletes_in_order_and_has_room(
-    models: list[dict[str, object]], purchase: str, platform: dict[str, object]
-) -> None:
-    data = {
-        "project": {"id": "example-project"},
-        "location": {"zone": "europe-west4-a"},
-        "models": models,
-        "capacity": {"purchase": purchase},
-        "platform": platform,
-        "overrides": [{"rule": "TP13", "reason": "a generated environment", "until": "2099-01-01"}],
-    }
-    plan = plan_document(Document("generated", "generated", data))
-    assert broken_order(plan) == []
-    for pool in plan.deployment.pools:
-        assert pool.max_nodes >= (pool.replica_slices + pool.update_slices) * pool.shape.hosts
-        assert pool.shape.hosts * pool.shape.chips_per_host == pool.shape.chips
-    for r in of_kind(plan, "LLMInferenceService"):
-        model = next(m for m in plan.deployment.models if m.name == r.inputs["metadata"]["name"])
-        limits = r.inputs["spec"]["template"]["containers"][0]["resources"]["limits"]
-        assert limits["google.com/tpu"] == str(model.shape.chips_per_host)
-        reach = sum(p.max_nodes for p in plan.deployment.pools if p.shape == model.shape)
-        assert reach >= model.settings.replicas * model.shape.hosts
-        assert kind(r) == "LLMInferenceService"
