@@ -70,11 +70,12 @@ def slower(name: str, after: str) -> float:
     [
         ("cluster-control-plane", "network-nat"),
         ("gate-job", "lws-release"),
-        ("gate-job", "tpu-v6e-2x2-4t-pool"),
+        ("gate-job", "cert-manager-release"),
+        ("cluster-cpu-pool", "tpu-v6e-2x2-4t-pool"),
         ("kserve-crds", "gate-job"),
         ("cert-manager-release", "gate-job"),
         ("tpu-v6e-2x2-4t-pool", "kserve-presets"),
-        ("kserve-presets", "gateway-object"),
+        ("kserve-controller", "model-qwen2-5-3b-route"),
     ],
 )
 def test_one_more_dependency_lengthens_the_critical_path(name: str, after: str) -> None:
