@@ -1,47 +1,49 @@
-# `make` lists what there is. Every target sets the checkout up first (once).
+# `make` lists what there is. Every target sets the checkout up first, which costs nothing the second time.
 ENV ?= dev
 FORMAT ?= text
-PYTHON ?= python3
 RUN := .venv/bin/python
-MYPY_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tpu-serving/mypy
+# Which Python to build the environment from, where it should not be the first fitting one: make PYTHON=python3.12
+export PYTHON
+# Quotes, spaces and dollars in a path reach the command as they are.
+quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup plan rehearse down test lint format docs bench-self clean
+.PHONY: help setup prepared plan rehearse down test lint format docs bench-self clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 	@echo "  ENV=dev      name of an environment, or the path of its file"
 
-setup: ## set up everything below this folder
-	@"$(PYTHON)" tools/setup.py
+prepared:
+	@sh tools/setup.sh
 
-plan: setup ## what an environment would create, serve and cost (FORMAT=text, json, yaml, mermaid, svg)
-	@"$(RUN)" -m serving plan "$(ENV)" --format "$(FORMAT)"
+setup: prepared ## set up everything below this folder
+	@echo "ready: .venv, $$($(RUN) -V)"
 
-rehearse: setup ## plan the environment, and say what the local rehearsal can't do yet
-	@"$(RUN)" -m serving rehearse "$(ENV)"
+plan: prepared ## what an environment would create, serve and cost (FORMAT=text, json, yaml, mermaid, svg)
+	@$(RUN) -m serving plan $(call quoted,$(ENV)) --format $(call quoted,$(FORMAT))
 
-down: setup ## end a rehearsal
-	@"$(RUN)" -m serving down "$(ENV)"
+rehearse: prepared ## plan the environment, and say what the local rehearsal can't do yet
+	@$(RUN) -m serving rehearse $(call quoted,$(ENV))
 
-lint: setup ## formatting, lint, types, layers
-	@"$(RUN)" -m ruff check .
-	@"$(RUN)" -m ruff format --check .
-	@"$(RUN)" -m mypy --cache-dir "$(MYPY_CACHE)"
-	@.venv/bin/lint-imports --no-cache
+down: prepared ## end a rehearsal
+	@$(RUN) -m serving down $(call quoted,$(ENV))
 
-test: lint ## all checks and all tests this machine can run
-	@"$(RUN)" -m pytest -n 2 -q -rs
+lint: prepared ## formatting, lint, types, layers
+	@$(RUN) -m tools.checks
 
-format: setup ## format the code
-	@"$(RUN)" -m ruff check --fix .
-	@"$(RUN)" -m ruff format .
+test: prepared ## all checks and all tests this machine can run
+	@$(RUN) -m tools.checks --tests
 
-docs: setup ## write the generated documentation anew
-	@"$(RUN)" -m tools.generate_docs
+format: prepared ## format the code
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
 
-bench-self: setup ## what a person feels: times of our own commands against floors of the same run
-	@"$(RUN)" -m benchmarks.bench_self
+docs: prepared ## write the generated documentation anew
+	@$(RUN) -m tools.generate_docs
+
+bench-self: prepared ## what a person feels: times of our own commands against floors of the same run
+	@$(RUN) -m benchmarks.bench_self
 
 clean: ## remove what the targets made, but not the download cache
-	@rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -29,6 +29,10 @@ def _list(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
+    return _environment_definitions() | _estimate_definitions()
+
+
+def _environment_definitions() -> dict[str, Any]:
     return {
         "Resource": _closed(
             {
@@ -66,6 +70,11 @@ def _definitions() -> dict[str, Any]:
             },
             "Quota of one TPU family.",
         ),
+    }
+
+
+def _estimate_definitions() -> dict[str, Any]:
+    return {
         "CostItem": _closed(
             {
                 "name": _TEXT,

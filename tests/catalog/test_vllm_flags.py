@@ -10,7 +10,7 @@ TABLE = load_flags("0.27.0")
 LIMITS = load_tpu_limits()
 
 # Read by hand in the wheel vllm-tpu 0.27.0: kind, default, and what else counts.
-BY_HAND = {
+BY_HAND: dict[str, dict[str, object]] = {
     "--max-model-len": {"kind": "int", "default": None, "suffixes": True, "words": ("auto",)},
     "--tensor-parallel-size": {"kind": "int", "default": 1, "aliases": ("-tp",), "bounds": {"ge": 1}},
     "--pipeline-parallel-size": {"kind": "int", "default": 1, "aliases": ("-pp",)},

@@ -39,8 +39,8 @@ class Cloud(pulumi.runtime.Mocks):
             state |= {"status": {"url": "http://10.0.0.9/llm-serving/qwen2-5-3b"}}
         return f"{args.name}-id", state
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
-        return {}
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ environments = st.fixed_dictionaries(
         ),
         "platform": st.fixed_dictionaries(
             {"certManager": choice, "leaderWorkerSet": choice, "kserve": choice, "monitoring": st.booleans()}
-        ).map(lambda p: {**p, "kserveVersion": "0.20.0"} if p["kserve"] == "existing" else p),
+        ).map(lambda p: {**p, "kserveVersion": "0.20.0"} if p["kserve"] == "existing" else p),  # type: ignore[dict-item]
         "models": st.integers(1, 4).flatmap(lambda n: st.tuples(*(one_model(i) for i in range(n))).map(list)),
         "overrides": st.just([{"rule": "TP13", "reason": "a generated environment", "until": "2099-01-01"}]),
     }

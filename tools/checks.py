@@ -1,0 +1,47 @@
+"""Lint, format, types and layers, and with `--tests` the tests: all of them are run, whatever an earlier one said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINT = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    "layers": ["tools.layers"],
+}
+# Half of the time on two cores; more processes only repeat the imports.
+TESTS = ["pytest", "-q", "-rs", "--durations=5", "-n", str(min(os.cpu_count() or 1, 4))]
+
+
+def passes(name: str, module: list[str]) -> bool:
+    """Run a check: one line when it is content, its words when it is not."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    verdict = "FAILED" if done.returncode else "ok"
+    print(f"{name:12} {verdict:7} {time.monotonic() - start:6.1f} s", flush=True)
+    if done.returncode:
+        print((done.stdout + done.stderr).rstrip(), end="\n\n", flush=True)
+    return not done.returncode
+
+
+def main() -> int:
+    """Exit code 1 when a check failed, and the names of those that did as the last line."""
+    failed = [name for name, module in LINT.items() if not passes(name, module)]
+    if "--tests" in sys.argv[1:]:
+        tests = subprocess.run([sys.executable, "-m", *TESTS], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        failed += ["pytest"] if tests.returncode else []
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
