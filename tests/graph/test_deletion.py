@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from catalog.tpu import SliceShape, all_shapes, find_shape
@@ -93,7 +93,14 @@ environments = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+# No shrinking: a breach is readable as it is, and each try runs the whole program.
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    phases=[Phase.generate],
+)
 @given(data=environments)
 def test_any_environment_keeps_the_order_and_has_room_for_replicas_and_updates(data: dict[str, Any]) -> None:
     plan = plan_document(Document("generated", "generated", data))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +12,7 @@ from catalog.epp_plugins import load_epp_plugins
 from catalog.lock import is_moving_tag, load_lock, parse_image
 from catalog.vllm_flags import load_flags
 from checks.environment import require
-from manifests import backend, kserve, llm_inference_service, readiness, route, scheduler, server
+from manifests import backend, kserve, llm_inference_service, route, scheduler, server, workload
 from settings.derive import Deployment, ServedModel
 from settings.document import ROOT, read_document
 
@@ -140,62 +140,43 @@ def test_tls_is_written_out_and_off_and_the_guard_against_deletion_is_off() -> N
     assert kserve.resources_values()["kserve"]["llmisvc"]["createGIECRDs"] is False
 
 
-def _gate() -> Any:
-    spec = importlib.util.spec_from_file_location("wait_for_gateway", ROOT / "manifests/scripts/wait_for_gateway.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def answers(kind: str, ready: bool) -> dict[str, Any]:
-    """An object whose condition holds or not."""
-    return {"status": {"conditions": [{"type": kind, "status": "True" if ready else "False"}]}}
-
-
-@pytest.mark.parametrize(("ready_after", "code"), [(0, 0), (45, 0), (10_000, 1)])
-def test_the_gate_waits_until_class_and_crds_are_there_or_the_budget_is_used_up(
-    ready_after: int, code: int, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("caching", [True, False])
+@every_model
+def test_every_argument_as_it_is_started_is_one_the_locked_runtime_knows(
+    deployment: Deployment, model: ServedModel, caching: bool
 ) -> None:
-    clock = Clock()
-
-    def fetch(path: str) -> dict[str, Any]:
-        kind = "Accepted" if "gatewayclasses" in path else "Established"
-        return answers(kind, clock.now >= ready_after)
-
-    arguments = ["--gateway-class", "gke-l7-rilb", "--crd", "a.b", "--budget-seconds", "120"]
-    assert _gate().main(arguments, fetch, clock, clock.sleep) == code
-    said = capsys.readouterr().out
-    assert "ready after" in said if code == 0 else "did not come up" in said
-    assert ready_after == 0 or "waiting for GatewayClass gke-l7-rilb Accepted" in said
-
-
-def test_the_gate_outlives_an_api_that_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = Clock()
-
-    def fetch(path: str) -> dict[str, Any]:
-        if clock.now < 30:
-            raise ConnectionRefusedError("refused")
-        return answers("Accepted" if "gatewayclasses" in path else "Established", True)
-
-    arguments = ["--gateway-class", "gke-l7-rilb", "--crd", "a.b", "--budget-seconds", "120"]
-    assert _gate().main(arguments, fetch, clock, clock.sleep) == 0
-    assert "the Kubernetes API" in capsys.readouterr().out
+    table = load_flags(load_lock().images["vllm-tpu"].tag)
+    changed = ServedModel(model.settings.model_copy(update={"prefix_caching": caching}), model.shape)
+    main = llm_inference_service.llm_inference_service(deployment, changed)["spec"]["template"]["containers"][0]
+    words = main["args"]
+    if model.shape.multi_host:
+        [serve] = [line for line in words[0].splitlines() if line.startswith("exec ")]
+        words = shlex.split(serve)[4:]
+    else:
+        assert main["command"] == ["vllm", "serve", "/mnt/models"]
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    assert [flag for flag in flags if table.lookup(flag) is None] == []
+    assert len(flags) == len(set(flags))
+    assert ("--enable-prefix-caching" in flags, "--no-enable-prefix-caching" in flags) == (caching, not caching)
 
 
-def test_the_gate_asks_only_for_what_its_rights_allow() -> None:
-    [_, role, _] = readiness.rbac()
-    assert all(rule["verbs"] == ["get"] for rule in role["rules"])
+@every_model
+def test_a_service_has_shared_memory_its_own_account_and_no_delay_before_its_first_probe(
+    deployment: Deployment, model: ServedModel
+) -> None:
+    spec = llm_inference_service.llm_inference_service(deployment, model)["spec"]
+    assert ("worker" in spec) == model.shape.multi_host
+    for pod in [spec["template"], *([spec["worker"]] if "worker" in spec else [])]:
+        [main] = pod["containers"]
+        assert "/dev/shm" in {mount["mountPath"] for mount in main["volumeMounts"]}
+        assert {mount["name"] for mount in main["volumeMounts"]} <= {volume["name"] for volume in pod["volumes"]}
+        assert pod["serviceAccountName"] == workload.service_account(deployment, model)["metadata"]["name"]
+        assert "initialDelaySeconds" not in dict(walk(main))
+
+
+@every_model
+def test_no_object_of_a_model_has_timeouts_of_its_own(deployment: Deployment, model: ServedModel) -> None:
+    made = [route.http_route(deployment, model), llm_inference_service.llm_inference_service(deployment, model)]
+    assert "timeouts" not in {key for obj in made for key, _ in walk(obj)}
+    [rule] = made[0]["spec"]["rules"]
+    assert rule["matches"][0]["path"] == {"type": "PathPrefix", "value": f"/{deployment.namespace}/{model.name}"}
