@@ -96,7 +96,7 @@ class Cluster(Component):
                 "enable_components": ["SYSTEM_COMPONENTS"],
                 "managed_prometheus": {"enabled": True},
             },
-            secret_sync_config={"enabled": True} if self._needs_secret_sync() else None,
+            secret_sync_config={"enabled": True} if deployment.needs_secret_sync else None,
             remove_default_node_pool=True,
             initial_node_count=1,
             node_config={"service_account": self.service_account.email, "oauth_scopes": OAUTH_SCOPES},
@@ -131,10 +131,6 @@ class Cluster(Component):
                 ]
             }
         return arguments
-
-    def _needs_secret_sync(self) -> bool:
-        tokens = (m.settings.hugging_face_token for m in self._deployment.models)
-        return any(token is not None and token.secret_manager is not None for token in tokens)
 
     def _cpu_pool(self, network: NetworkFoundation) -> container.NodePool:
         settings = self._deployment.settings.cluster.cpu_pool

@@ -49,7 +49,7 @@ class ModelService(Component):
         ]
         if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
             self.object(f"{prefix}-disruption-budget", budget, [gateway.namespace])
-        token = self._token(provider, account)
+        token = self._token(provider, account, classes)
         self.service: KubernetesObject = self.object(
             f"{prefix}-service",
             awaited(llm_inference_service.llm_inference_service(deployment, model)),
@@ -62,15 +62,14 @@ class ModelService(Component):
             delete_before_replace=True,
         )
         if deployment.settings.platform.monitoring:
-            self.object(
-                f"{prefix}-server-monitoring", monitoring.server_monitoring(deployment, model), [gateway.namespace]
-            )
-            self.object(
-                f"{prefix}-picker-monitoring", monitoring.picker_monitoring(deployment, model), [gateway.namespace]
-            )
+            known = [gateway.namespace, *classes]
+            self.object(f"{prefix}-server-monitoring", monitoring.server_monitoring(deployment, model), known)
+            self.object(f"{prefix}-picker-monitoring", monitoring.picker_monitoring(deployment, model), known)
         self.register_outputs({})
 
-    def _token(self, provider: pulumi.ProviderResource, account: KubernetesObject) -> list[pulumi.Resource]:
+    def _token(
+        self, provider: pulumi.ProviderResource, account: KubernetesObject, classes: Dependencies
+    ) -> list[pulumi.Resource]:
         reference = self._model.settings.hugging_face_token
         if reference is None or reference.kubernetes_secret is not None:
             return []
@@ -92,7 +91,7 @@ class ModelService(Component):
             opts=self.child(provider=provider),
         )
         source = self.object(
-            f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home]
+            f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home, *classes]
         )
         sync = secrets.secret_sync(self._deployment, self._model)
         return [self.object(prefix, sync, [access, source, account])]

@@ -17,6 +17,8 @@ from settings.derive import Deployment
 
 NAME = "gateway-readiness"
 BUDGET_SECONDS = 50 * 60
+# Where the kubelet mounts a pod's token (Kubernetes, "Accessing the API from a Pod").
+SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SCRIPT = Path(__file__).parent / "scripts" / "wait_for_gateway.py"
 
 
@@ -26,9 +28,14 @@ def script() -> str:
     return _SCRIPT.read_text(encoding="utf-8")
 
 
-def required_crds() -> list[str]:
-    """CRDs that GKE brings with the Gateway channel and that we use."""
-    return list(facts()["crds"])
+def required_crds(deployment: Deployment) -> list[str]:
+    """CRDs that GKE brings with the Gateway channel, and with the features of the cluster that are used."""
+    features = facts()["featureCrds"]
+    return [
+        *facts()["crds"],
+        *(features["managedPrometheus"] if deployment.settings.platform.monitoring else []),
+        *(features["secretSync"] if deployment.needs_secret_sync else []),
+    ]
 
 
 def rbac() -> list[Manifest]:
@@ -68,7 +75,9 @@ def job(deployment: Deployment) -> Manifest:
             deployment.settings.gateway.gateway_class_name,
             "--budget-seconds",
             str(BUDGET_SECONDS),
-            *(argument for crd in required_crds() for argument in ("--crd", crd)),
+            "--service-account",
+            SERVICE_ACCOUNT_FOLDER,
+            *(argument for crd in required_crds(deployment) for argument in ("--crd", crd)),
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {

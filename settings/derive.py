@@ -248,6 +248,12 @@ class Deployment:
         )
 
     @property
+    def needs_secret_sync(self) -> bool:
+        """Whether a model takes its token from Secret Manager, which GKE's secret sync brings into the cluster."""
+        tokens = (model.settings.hugging_face_token for model in self.models)
+        return any(token is not None and token.secret_manager is not None for token in tokens)
+
+    @property
     def workload_pool(self) -> str:
         """Workload identity pool of the cluster."""
         return f"{self.settings.project.id}.svc.id.goog"

@@ -1,7 +1,10 @@
 """Wait until a GatewayClass is Accepted and CRDs are Established. Runs in a Job; standard library only."""
 
 import argparse
+import functools
+import http.client
 import json
+import os
 import ssl
 import sys
 import time
@@ -9,9 +12,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-API = "https://kubernetes.default.svc"
 PERIOD_SECONDS = 10
+# An answer cut short or not JSON is as temporary as none: a control plane that is being resized gives all three.
+UNREACHABLE = (OSError, ValueError, http.client.HTTPException)
 
 
 def has_condition(document, kind):
@@ -20,12 +23,19 @@ def has_condition(document, kind):
     return any(c.get("type") == kind and c.get("status") == "True" for c in conditions)
 
 
-def get(path):
+def server():
+    """The API server as every pod is told of it; an IPv6 address in brackets."""
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def get(path, account):
     """An object of the API, {} where there is none yet."""
     # The token is read at every call: the kubelet renews it.
-    token = (ACCOUNT / "token").read_text(encoding="utf-8")
-    request = urllib.request.Request(API + path, headers={"Authorization": f"Bearer {token}"})
-    context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+    token = (account / "token").read_text(encoding="utf-8")
+    request = urllib.request.Request(server() + path, headers={"Authorization": f"Bearer {token}"})
+    context = ssl.create_default_context(cafile=str(account / "ca.crt"))
     try:
         with urllib.request.urlopen(request, context=context, timeout=30) as answer:
             return json.load(answer)
@@ -35,7 +45,7 @@ def get(path):
         raise
 
 
-def missing(gateway_class, crds, fetch=get):
+def missing(gateway_class, crds, fetch):
     """What is not there yet, in words."""
     left = []
     if not has_condition(fetch(f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{gateway_class}"), "Accepted"):
@@ -47,18 +57,20 @@ def missing(gateway_class, crds, fetch=get):
     return left
 
 
-def main(argv=None, fetch=get, clock=time.monotonic, sleep=time.sleep):
+def main(argv=None, fetch=None, clock=time.monotonic, sleep=time.sleep):
     """Exit code 0 when everything is there, 1 when the budget is used up."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--gateway-class", required=True)
     parser.add_argument("--crd", action="append", default=[])
     parser.add_argument("--budget-seconds", type=int, required=True)
+    parser.add_argument("--service-account", type=Path, required=True)
     arguments = parser.parse_args(argv)
+    fetch = fetch or functools.partial(get, account=arguments.service_account)
     start = clock()
     while True:
         try:
             left = missing(arguments.gateway_class, arguments.crd, fetch)
-        except OSError as error:
+        except UNREACHABLE as error:
             left = [f"the Kubernetes API ({error})"]
         waited = int(clock() - start)
         if not left:

@@ -105,7 +105,8 @@ def everything_on_kubernetes_goes_before_the_cluster(order: Order) -> Iterator[s
 
 
 def kinds_that_gke_brings_late_wait_for_the_gate(order: Order) -> Iterator[str]:
-    groups = {crd.split(".", 1)[1] for crd in facts()["crds"]}
+    brought = [*facts()["crds"], *(crd for crds in facts()["featureCrds"].values() for crd in crds)]
+    groups = {crd.split(".", 1)[1] for crd in brought}
     for r in order.plan.graph.order:
         if r.inputs.get("apiVersion", "").split("/")[0] in groups:
             yield from order.lacking(r.name, {GATE})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import io
 import json
@@ -21,6 +22,7 @@ from settings.document import ROOT
 from tests.manifests.test_manifests import DEPLOYMENTS
 
 ARGUMENTS = ["--gateway-class", "gke-l7-rilb", "--crd", "a.example", "--crd", "b.example", "--budget-seconds", "60"]
+ARGUMENTS += ["--service-account", "/var/run/secrets/kubernetes.io/serviceaccount"]
 
 
 class Clock:
@@ -90,9 +92,16 @@ def test_a_class_that_is_only_registered_is_not_ready(gate: Any, status: dict[st
 
 
 @pytest.mark.parametrize(
-    "error", [ConnectionRefusedError("refused"), TimeoutError("slow"), urllib.error.URLError("no route")]
+    "error",
+    [
+        ConnectionRefusedError("refused"),
+        TimeoutError("slow"),
+        urllib.error.URLError("no route"),
+        json.JSONDecodeError("cut short", "{", 1),
+        http.client.IncompleteRead(b"{"),
+    ],
 )
-def test_an_api_error_is_waited_out(gate: Any, error: OSError) -> None:
+def test_an_api_error_is_waited_out(gate: Any, error: Exception) -> None:
     clock = Clock()
 
     def fetch(path: str) -> dict[str, Any]:
@@ -112,7 +121,8 @@ def http_error(code: int) -> urllib.error.HTTPError:
 def api(gate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[urllib.request.Request]]:
     """The pod's API: answers, or raises, what it is told; the requests it has seen."""
     (tmp_path / "token").write_text("the-token", encoding="utf-8")
-    monkeypatch.setattr(gate, "ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.8.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     monkeypatch.setattr(gate.ssl, "create_default_context", lambda cafile: cafile)
     seen: list[urllib.request.Request] = []
 
@@ -131,19 +141,21 @@ def api(gate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return answering
 
 
-def test_the_api_is_asked_with_the_accounts_token(gate: Any, api: Any) -> None:
+def test_the_api_is_asked_with_the_accounts_token(gate: Any, api: Any, tmp_path: Path) -> None:
     seen = api({"kind": "GatewayClass"})
-    assert gate.get("/apis/x") == {"kind": "GatewayClass"}
-    assert seen[0].full_url == "https://kubernetes.default.svc/apis/x"
+    assert gate.get("/apis/x", tmp_path) == {"kind": "GatewayClass"}
+    assert seen[0].full_url == "https://10.8.0.1:443/apis/x"
     assert seen[0].get_header("Authorization") == "Bearer the-token"
 
 
-def test_an_object_that_is_not_there_is_empty_and_other_refusals_are_errors(gate: Any, api: Any) -> None:
+def test_an_object_that_is_not_there_is_empty_and_other_refusals_are_errors(
+    gate: Any, api: Any, tmp_path: Path
+) -> None:
     api(http_error(404))
-    assert gate.get("/apis/x") == {}
+    assert gate.get("/apis/x", tmp_path) == {}
     api(http_error(403))
     with pytest.raises(urllib.error.HTTPError):
-        gate.get("/apis/x")
+        gate.get("/apis/x", tmp_path)
 
 
 def test_rights_that_come_later_are_waited_for(gate: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,11 +176,31 @@ def test_the_job_asks_for_its_class_and_all_crds_and_outlives_its_budget(name: s
     [container] = job["template"]["spec"]["containers"]
     arguments = container["args"]
     assert arguments[arguments.index("--gateway-class") + 1] == DEPLOYMENTS[name].settings.gateway.gateway_class_name
-    assert [after for flag, after in pairwise(arguments) if flag == "--crd"] == list(facts()["crds"])
+    assert [after for flag, after in pairwise(arguments) if flag == "--crd"] == readiness.required_crds(
+        DEPLOYMENTS[name]
+    )
     budget = int(arguments[arguments.index("--budget-seconds") + 1])
     assert budget <= readiness.BUDGET_SECONDS < job["activeDeadlineSeconds"]
     # The object that holds the program has the very file that the Job runs.
     assert container["command"][-1].rsplit("/", 1)[-1] in readiness.config_map()["data"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_every_kind_that_gke_brings_is_waited_for_where_it_is_used(name: str) -> None:
+    deployment = DEPLOYMENTS[name]
+    waited = {crd.split(".", 1)[1] for crd in readiness.required_crds(deployment)}
+    assert ("monitoring.googleapis.com" in waited) == deployment.settings.platform.monitoring
+    assert ("secret-sync.gke.io" in waited) == deployment.needs_secret_sync
+    assert set(facts()["crds"]) <= set(readiness.required_crds(deployment))
+
+
+@pytest.mark.parametrize(("host", "url"), [("10.8.0.1", "https://10.8.0.1:443"), ("fd00::1", "https://[fd00::1]:443")])
+def test_the_server_is_the_one_every_pod_is_told_of(
+    gate: Any, monkeypatch: pytest.MonkeyPatch, host: str, url: str
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    assert gate.server() == url
 
 
 def test_the_job_may_read_what_it_asks_for_and_nothing_else(gate: Any) -> None:
