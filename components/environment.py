@@ -32,13 +32,15 @@ class ServingEnvironment:
         self.cluster = Cluster(deployment, google, services, network)
         gate = ReadinessGate(deployment, self.cluster)
         pools = [
-            (pool.shape, TpuNodePool(deployment, google, self.cluster, network, pool).pool) for pool in deployment.pools
+            (pool.shape, TpuNodePool(deployment, google, services, self.cluster, network, pool).pool)
+            for pool in deployment.pools
         ]
         controllers = self._controllers(deployment, gate, [*self.cluster.nodes, *network.webhooks])
         self.gateway = Gateway(
             deployment,
             google,
             self.cluster,
+            services=services,
             classes=[gate.job],
             subnet=network.gateway_ready,
             nodes_subnetwork=network.subnetwork,
@@ -57,6 +59,7 @@ class ServingEnvironment:
                 self.cluster,
                 self.gateway,
                 model,
+                services=services,
                 controllers=controllers,
                 pools=[made for shape, made in pools if shape == model.shape],
                 classes=[gate.job],

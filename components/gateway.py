@@ -10,6 +10,7 @@ import pulumi
 
 from components.base import Component, Dependencies
 from components.cluster import Cluster
+from components.project_services import ProjectServices
 from manifests import gateway
 from manifests.namespace import namespace
 from settings.derive import Deployment
@@ -30,6 +31,7 @@ class Gateway(Component):
         provider: pulumi.ProviderResource,
         cluster: Cluster,
         *,
+        services: ProjectServices,
         classes: Dependencies,
         subnet: Dependencies,
         nodes_subnetwork: pulumi.Input[str],
@@ -40,7 +42,7 @@ class Gateway(Component):
         self.address: pulumi.Output[str] | None = None
         before = [self.namespace, *classes, *subnet]
         if settings.address and settings.address.create:
-            before.append(self._address(deployment, provider, nodes_subnetwork))
+            before.append(self._address(deployment, provider, services, nodes_subnetwork))
         self.gateway = self.object("gateway-object", gateway.gateway(deployment), before)
         if (redirect := gateway.redirect_route(deployment)) is not None:
             self.object("gateway-redirect", redirect, [self.gateway])
@@ -49,7 +51,11 @@ class Gateway(Component):
         self.register_outputs({})
 
     def _address(
-        self, deployment: Deployment, provider: pulumi.ProviderResource, subnetwork: pulumi.Input[str]
+        self,
+        deployment: Deployment,
+        provider: pulumi.ProviderResource,
+        services: ProjectServices,
+        subnetwork: pulumi.Input[str],
     ) -> pulumi.Resource:
         from pulumi_gcp import compute
 
@@ -65,7 +71,7 @@ class Gateway(Component):
             # Shared by the forwarding rules of one Gateway, in the nodes' subnet (GW04).
             purpose=None if external else "SHARED_LOADBALANCER_VIP",
             subnetwork=None if external else subnetwork,
-            opts=self.child(provider=provider),
+            opts=self.child(services.service("compute"), provider=provider),
         )
         self.address = address.address
         return address

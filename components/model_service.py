@@ -16,6 +16,7 @@ from components.base import Component, Dependencies, KubernetesObject
 from components.cluster import Cluster
 from components.gateway import Gateway
 from components.health_check_policy import HealthCheckPolicy
+from components.project_services import ProjectServices
 from manifests import llm_inference_service, monitoring, route, secrets, workload
 from manifests.backend import backends
 from settings import names
@@ -33,6 +34,7 @@ class ModelService(Component):
         gateway: Gateway,
         model: ServedModel,
         *,
+        services: ProjectServices,
         controllers: Dependencies,
         pools: Dependencies,
         classes: Dependencies,
@@ -49,7 +51,7 @@ class ModelService(Component):
         ]
         if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
             self.object(f"{prefix}-disruption-budget", budget, [gateway.namespace])
-        token = self._token(provider, account, classes)
+        token = self._token(provider, services, account, classes)
         self.service: KubernetesObject = self.object(
             f"{prefix}-service",
             awaited(llm_inference_service.llm_inference_service(deployment, model)),
@@ -68,7 +70,11 @@ class ModelService(Component):
         self.register_outputs({})
 
     def _token(
-        self, provider: pulumi.ProviderResource, account: KubernetesObject, classes: Dependencies
+        self,
+        provider: pulumi.ProviderResource,
+        services: ProjectServices,
+        account: KubernetesObject,
+        classes: Dependencies,
     ) -> list[pulumi.Resource]:
         reference = self._model.settings.hugging_face_token
         if reference is None or reference.kubernetes_secret is not None:
@@ -88,7 +94,7 @@ class ModelService(Component):
             secret_id=reference.secret_manager.secret,
             role="roles/secretmanager.secretAccessor",
             member=self._deployment.workload_principal(names.service_account(self._model.name)),
-            opts=self.child(provider=provider),
+            opts=self.child(services.service("secretmanager"), provider=provider),
         )
         source = self.object(
             f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home, *classes]

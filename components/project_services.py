@@ -16,9 +16,7 @@ class ProjectServices(Component):
     def __init__(self, deployment: Deployment, provider: pulumi.ProviderResource) -> None:
         super().__init__("tpu-serving:project:ProjectServices", "apis", provider)
         wanted = list(facts()["apis"])
-        if any(
-            m.settings.hugging_face_token and m.settings.hugging_face_token.secret_manager for m in deployment.models
-        ):
+        if deployment.needs_secret_sync:
             wanted.append("secretmanager.googleapis.com")
         self._services = {
             api: projects.Service(

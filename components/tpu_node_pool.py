@@ -15,6 +15,7 @@ from catalog.tpu import generations
 from components.base import Component
 from components.cluster import Cluster, labels, node_security
 from components.foundation import NetworkFoundation
+from components.project_services import ProjectServices
 from settings.derive import Deployment, TpuPool
 
 
@@ -25,13 +26,14 @@ class TpuNodePool(Component):
         self,
         deployment: Deployment,
         provider: pulumi.ProviderResource,
+        services: ProjectServices,
         cluster: Cluster,
         network: NetworkFoundation,
         spec: TpuPool,
     ) -> None:
         super().__init__("tpu-serving:tpu:TpuNodePool", spec.name, provider)
         self._deployment = deployment
-        self._spec = spec
+        self._spec, self._services = spec, services
         self.pool = container.NodePool(
             f"{spec.name}-pool",
             name=spec.name,
@@ -101,7 +103,7 @@ class TpuNodePool(Component):
             project=self._deployment.settings.project.id,
             region=self._deployment.region,
             workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": shape.topology},
-            opts=self.child(),
+            opts=self.child(self._services.service("compute")),
         )
         # The API answers without a type; a declared COMPACT would replace the pool at every up (gke.md 4.3).
         return container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name)

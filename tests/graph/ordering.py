@@ -112,6 +112,15 @@ def kinds_that_gke_brings_late_wait_for_the_gate(order: Order) -> Iterator[str]:
             yield from order.lacking(r.name, {GATE})
 
 
+def everything_of_google_waits_for_its_api(order: Order) -> Iterator[str]:
+    apis = {"compute": "compute", "container": "container", "serviceaccount": "iam", "secretmanager": "secretmanager"}
+    enabled = order.names("Service")
+    for r in order.plan.graph.order:
+        module = r.type.split(":")[1].split("/")[0] if r.type.startswith("gcp:") else ""
+        if module in apis and enabled:
+            yield from order.lacking(r.name, {f"apis-{apis[module]}"})
+
+
 def of_all_custom_resources_only_models_are_awaited(order: Order) -> Iterator[str]:
     for r in order.plan.graph.order:
         annotations = (r.inputs.get("metadata") or {}).get("annotations") or {}
@@ -137,6 +146,7 @@ INVARIANTS = (
     nodes_keep_their_way_out_and_webhooks_their_firewall_rule,
     everything_on_kubernetes_goes_before_the_cluster,
     kinds_that_gke_brings_late_wait_for_the_gate,
+    everything_of_google_waits_for_its_api,
     of_all_custom_resources_only_models_are_awaited,
     controllers_see_their_objects_go,
 )
