@@ -126,7 +126,7 @@ def test_mypy_follows_every_provider_service_that_we_import() -> None:
     followed = {
         name.removesuffix(".*")
         for entry in overrides
-        if entry["follow_imports"] == "silent"
+        if entry.get("follow_imports") == "silent"
         for name in entry["module"]
     }
     top_level = {"pulumi_gcp.Provider", "pulumi_kubernetes.Provider"}

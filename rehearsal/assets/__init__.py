@@ -1,0 +1,21 @@
+"""The programs and module folders that a rehearsal needs: found on this machine, downloaded, or built into a cache."""
+
+from rehearsal.assets.ensure import ensure, estimate, prepare
+from rehearsal.assets.errors import AssetError
+from rehearsal.assets.find import Found, find
+from rehearsal.assets.modules import module_dir
+from rehearsal.assets.progress import Event, Phase, Progress, show
+
+__all__ = [
+    "AssetError",
+    "Event",
+    "Found",
+    "Phase",
+    "Progress",
+    "ensure",
+    "estimate",
+    "find",
+    "module_dir",
+    "prepare",
+    "show",
+]

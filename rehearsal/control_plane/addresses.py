@@ -1,0 +1,134 @@
+"""Ports and networks of a rehearsal: all on loopback, chosen once, used again after a restart."""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import socket
+import zlib
+from collections.abc import Iterator
+
+from rehearsal.control_plane import processes
+from rehearsal.directory import Record, RehearsalDirectory
+
+PORTS = (
+    "etcd",
+    "etcd-peer",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "egress-proxy",
+)
+NETWORKS = 31
+_CLAIM_PORT = 40000
+# Below the range from which the kernel takes ports of outgoing connections (32768 on), so that none is lost between
+# the choice and its use.
+_LOWEST, _HIGHEST = 20000, 29999
+
+
+class AddressError(Exception):
+    """No network or port is free; the message says why and what to do."""
+
+
+def service_cidr(network: int) -> str:
+    """Where the addresses of Services are."""
+    return f"127.{64 + 2 * network}.0.0/16"
+
+
+def pod_cidr(network: int) -> str:
+    """Where the addresses of pods are."""
+    return f"127.{65 + 2 * network}.0.0/16"
+
+
+def first_service_address(network: int) -> str:
+    """The address of the Service `kubernetes`."""
+    return f"127.{64 + 2 * network}.0.1"
+
+
+def claim_network(directory: RehearsalDirectory, record: Record) -> tuple[int, socket.socket]:
+    """Take a pair of networks that no other rehearsal has, and the socket that shows it is taken.
+
+    The recorded one is taken again. A new directory starts at a place that depends on its path and leaves out what its
+    neighbours have recorded, so that rehearsals that run at different times do not meet later.
+
+    Raises:
+        AddressError: the recorded one, or every one, is taken.
+    """
+    if record.network is not None:
+        claimed = _claim(record.network)
+        if claimed is None:
+            holder = processes.holder_of((f"127.{64 + 2 * record.network}.255.254", _CLAIM_PORT)) or "another user"
+            raise AddressError(
+                f"the network {service_cidr(record.network)} of this rehearsal is in use by another one ({holder}). "
+                f"End that one, or remove {directory.root} and start again."
+            )
+        return record.network, claimed
+    recorded = set(_recorded_by_neighbours(directory))
+    start = zlib.crc32(str(directory.root).encode())
+    order = [(start + step) % NETWORKS for step in range(NETWORKS)]
+    for network in sorted(order, key=lambda item: item in recorded):
+        claimed = _claim(network)
+        if claimed is not None:
+            return network, claimed
+    raise AddressError(
+        f"all {NETWORKS} networks (127.64.0.0 to 127.125.255.255) are in use, or this machine's loopback interface has "
+        "only 127.0.0.1. End a rehearsal; on macOS add an address alias for each address."
+    )
+
+
+def _claim(network: int) -> socket.socket | None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((f"127.{64 + 2 * network}.255.254", _CLAIM_PORT))
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
+            return None
+        raise
+    return listener
+
+
+def _recorded_by_neighbours(directory: RehearsalDirectory) -> Iterator[int]:
+    for path in directory.root.parent.glob("*/rehearsal.json"):
+        try:
+            network = json.loads(path.read_text(encoding="utf-8"))["network"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if isinstance(network, int) and path.parent != directory.root:
+            yield network
+
+
+def choose_ports(recorded: dict[str, int]) -> dict[str, int]:
+    """A free port for each of `PORTS`; the recorded ones where they are still free.
+
+    Raises:
+        AddressError: none is free.
+    """
+    chosen: dict[str, int] = {}
+    for name in PORTS:
+        port = recorded.get(name)
+        taken = chosen.values()
+        chosen[name] = port if port and port not in taken and _is_free(port) else _free_port(set(taken))
+    return chosen
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the servers do: a port whose last connections are still being closed is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(taken: set[int]) -> int:
+    candidates = random.sample(range(_LOWEST, _HIGHEST), 500)
+    for port in candidates:
+        if port not in taken and _is_free(port):
+            return port
+    raise AddressError(f"no free port found on 127.0.0.1 between {_LOWEST} and {_HIGHEST}")

@@ -1,0 +1,13 @@
+"""Names of processes and phases, as they stand in the record, in logs and in messages."""
+
+from __future__ import annotations
+
+BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+SUPERVISOR = "supervisor"
+EGRESS_PROXY = "egress-proxy"
+
+# The stand-ins in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
+STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")
+
+# What the record's `phase` is besides the name of the process that is waited for.
+STARTING, READY, ENDED = "the supervisor", "ready", "ended"

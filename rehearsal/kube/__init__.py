@@ -1,0 +1,43 @@
+"""What every part needs of a rehearsal's API server."""
+
+from __future__ import annotations
+
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+
+from rehearsal.kube.client import (
+    RETRY_SECONDS,
+    TRANSPORT_ERRORS,
+    KubeObject,
+    apply,
+    connect,
+    connect_when_up,
+    delete,
+    get,
+    list_objects,
+    patch_status,
+    path_of,
+)
+from rehearsal.kube.watching import Event, Store, watch
+
+__all__ = [
+    "RETRY_SECONDS",
+    "TRANSPORT_ERRORS",
+    "ApiException",
+    "DynamicClient",
+    "Event",
+    "KubeObject",
+    "NotFoundError",
+    "ResourceNotFoundError",
+    "Store",
+    "apply",
+    "connect",
+    "connect_when_up",
+    "delete",
+    "get",
+    "list_objects",
+    "patch_status",
+    "path_of",
+    "watch",
+]

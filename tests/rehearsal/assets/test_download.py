@@ -1,0 +1,167 @@
+"""A download is taken only where the publisher's checksum file confirms it; otherwise the program is built."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rehearsal.assets import Event, Phase, prepare
+from rehearsal.assets.download import listed
+from rehearsal.assets.table import this_platform
+from tests.rehearsal.assets.conftest import BUILDS, HELLO
+
+CONTENT = b"#!/bin/sh\necho hello v1.2.3, downloaded\n"
+
+
+class Publisher:
+    """Serves files from memory on loopback, and remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.asked.append(self.path)
+                body = publisher.files.get(self.path)
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_: object) -> None:
+                """Nothing is printed."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def row(self, file: str, checksums: str = "{file}.sha256") -> dict[str, object]:
+        """A row of the table that names a file of this publisher."""
+        return {**HELLO, "download": {"checksums": checksums, "files": {this_platform(): f"{self.url}/{file}"}}}
+
+
+@pytest.fixture
+def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = Publisher()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def _tar(folder: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in ((f"{folder}/hello-language", b"no"), (f"{folder}/hello", CONTENT)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("hello-v1/hello", CONTENT)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("hello", CONTENT),
+        ("hello-{version}.tar.gz", _tar("../../out")),
+        ("hello-{number}.zip", _zip()),
+    ],
+    ids=["plain", "tar", "zip"],
+)
+def test_a_confirmed_download_is_taken_and_nothing_is_built(
+    file: str, content: bytes, publisher: Publisher, rows: Callable[..., None], fake_go: Callable[[str], object]
+) -> None:
+    rows(hello=publisher.row(file))
+    fake_go("exit 1\n")
+    served = "/" + file.format(version="v1.2.3", number="1.2.3")
+    publisher.files = {served: content, f"{served}.sha256": hashlib.sha256(content).hexdigest().encode()}
+    events: list[Event] = []
+    asset = prepare(["hello"], events.append)["hello"]
+    assert (asset.how, asset.path.read_bytes()) == ("downloaded", CONTENT)
+    assert {event.phase for event in events} == {Phase.DOWNLOADING, Phase.READY, Phase.END}
+    assert sorted(path.name for path in asset.path.parent.iterdir()) == ["hello", "record.json"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"/hello": CONTENT, "/sums": f"{'0' * 64}  hello\n".encode()},
+        {"/hello": CONTENT, "/sums": f"{hashlib.sha256(CONTENT).hexdigest()}  other\n".encode()},
+        {"/hello": CONTENT},
+        {"/sums": f"{hashlib.sha256(CONTENT).hexdigest()}  hello\n".encode()},
+    ],
+    ids=["another sum", "not listed", "no sums", "no file"],
+)
+def test_what_is_not_confirmed_is_built(
+    files: dict[str, bytes], publisher: Publisher, rows: Callable[..., None], fake_go: Callable[[str], object]
+) -> None:
+    rows(hello=publisher.row("hello", publisher.url + "/sums"))
+    fake_go(BUILDS)
+    publisher.files = files
+    assert prepare(["hello"])["hello"].how == "built"
+    assert "/sums" in publisher.asked
+
+
+def test_a_program_that_the_archive_does_not_have_is_built(
+    publisher: Publisher, rows: Callable[..., None], fake_go: Callable[[str], object]
+) -> None:
+    content = _zip().replace(b"hello-v1/hello", b"hello-v1/other")
+    rows(hello=publisher.row("hello.zip"))
+    fake_go(BUILDS)
+    publisher.files = {"/hello.zip": content, "/hello.zip.sha256": hashlib.sha256(content).hexdigest().encode()}
+    assert prepare(["hello"])["hello"].how == "built"
+
+
+def test_a_host_that_does_not_answer_is_asked_once(
+    rows: Callable[..., None], fake_go: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    row = {
+        **HELLO,
+        "download": {"checksums": "{file}.sha256", "files": {this_platform(): f"http://127.0.0.1:{port}/x"}},
+    }
+    rows(hello=row, again={**row, "tags": "again"})
+    fake_go(BUILDS)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert {asset.how for asset in prepare(["hello", "again"]).values()} == {"built"}
+    from rehearsal.assets import download
+
+    assert download._silent == {f"127.0.0.1:{port}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a" * 64, True),
+        ("a" * 64 + "\n", True),
+        (f"{'b' * 64}  other\n{'a' * 64}  hello\n", True),
+        (f"{'A' * 64} *hello\n", True),
+        (f"{'a' * 64}  ./hello\n", True),
+        (f"{'a' * 64}  hello.sig\n", False),
+        (f"{'a' * 40}  hello\n", False),
+        (f"{'a' * 64}\n{'b' * 64}\n", False),
+        ("<html>hello</html>", False),
+    ],
+)
+def test_checksum_files_of_every_publisher_are_read(text: str, found: bool) -> None:
+    assert listed(text, "hello") == ("a" * 64 if found else None)

