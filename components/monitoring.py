@@ -13,6 +13,9 @@ class Monitoring(Component):
 
     def __init__(self, deployment: Deployment, cluster: Cluster, depends_on: Dependencies) -> None:
         super().__init__("tpu-serving:monitoring:Monitoring", "monitoring", cluster.kubernetes)
-        for obj in monitoring.reader(deployment):
-            self.object(f"monitoring-{obj['kind'].lower()}", obj, depends_on)
+        account, *rest = monitoring.reader(deployment)
+        made = self.object("monitoring-serviceaccount", account, depends_on)
+        for obj in rest:
+            # Kubernetes deletes an account's token Secret that comes before the account.
+            self.object(f"monitoring-{obj['kind'].lower()}", obj, [made] if obj["kind"] == "Secret" else depends_on)
         self.register_outputs({})

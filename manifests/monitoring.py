@@ -57,7 +57,7 @@ def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
 
 
 def reader(deployment: Deployment) -> list[Manifest]:
-    """Account, token Secret and rights with which the collector reads the pickers' metrics; one an environment."""
+    """Account, token Secret and rights with which the collector reads the pickers' metrics; one an environment. The account is first."""
     namespace = deployment.namespace
     account = manifest("v1", "ServiceAccount", READER, namespace)
     token = manifest(

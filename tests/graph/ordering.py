@@ -112,6 +112,16 @@ def kinds_that_gke_brings_late_wait_for_the_gate(order: Order) -> Iterator[str]:
             yield from order.lacking(r.name, {GATE})
 
 
+def a_token_secret_waits_for_its_account(order: Order) -> Iterator[str]:
+    for r in of_kind(order.plan, "Secret"):
+        if r.inputs.get("type") == "kubernetes.io/service-account-token":
+            account = (r.inputs["metadata"]["annotations"])["kubernetes.io/service-account.name"]
+            accounts = {
+                a.name for a in of_kind(order.plan, "ServiceAccount") if a.inputs["metadata"]["name"] == account
+            }
+            yield from order.lacking(r.name, accounts)
+
+
 def everything_of_google_waits_for_its_api(order: Order) -> Iterator[str]:
     apis = {"compute": "compute", "container": "container", "serviceaccount": "iam", "secretmanager": "secretmanager"}
     enabled = order.names("Service")
@@ -146,6 +156,7 @@ INVARIANTS = (
     nodes_keep_their_way_out_and_webhooks_their_firewall_rule,
     everything_on_kubernetes_goes_before_the_cluster,
     kinds_that_gke_brings_late_wait_for_the_gate,
+    a_token_secret_waits_for_its_account,
     everything_of_google_waits_for_its_api,
     of_all_custom_resources_only_models_are_awaited,
     controllers_see_their_objects_go,
