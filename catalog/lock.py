@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
-
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from typing import Any, NamedTuple
 
 from catalog.files import read_yaml
+from catalog.records import record
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -23,11 +22,8 @@ _MOVING_WORDS = frozenset(
 _FIXED_WORD = re.compile(r"v?\d+\.\d+\.\d+.*|20\d{6}.*|[0-9a-f]{7,40}")
 
 
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Chart(_Fact):
+@dataclass(frozen=True)
+class Chart:
     """A Helm chart: where it lies, its exact version, and where it is installed."""
 
     chart: str
@@ -38,7 +34,8 @@ class Chart(_Fact):
     date: datetime.date
 
 
-class Image(_Fact):
+@dataclass(frozen=True)
+class Image:
     """A container image. `digest` is None until a registry has been asked."""
 
     repository: str
@@ -53,7 +50,8 @@ class Image(_Fact):
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
-class Component(_Fact):
+@dataclass(frozen=True)
+class Component:
     """Which versions of one part belong to a combination; the first is the one we install."""
 
     versions: tuple[str, ...]
@@ -70,14 +68,16 @@ class Component(_Fact):
         return have is not None and floor is not None and have >= floor
 
 
-class Evidence(_Fact):
+@dataclass(frozen=True)
+class Evidence:
     """One reason to believe in a combination; `verified` where we ran or read it ourselves."""
 
     what: str
     verified: bool
 
 
-class Combination(_Fact):
+@dataclass(frozen=True)
+class Combination:
     """A set of versions that fit together (rule SC02)."""
 
     name: str
@@ -96,7 +96,8 @@ class Combination(_Fact):
         )
 
 
-class Lock(_Fact):
+@dataclass(frozen=True)
+class Lock:
     """The whole lock file."""
 
     date: datetime.date
@@ -136,9 +137,33 @@ def load_lock() -> Lock:
     """The lock, read and checked once a process.
 
     Raises:
-        pydantic.ValidationError: the data file is damaged.
+        ValueError: the data file is damaged.
     """
-    return Lock.model_validate(read_yaml("lock.yaml"))
+    return lock_of(read_yaml("lock.yaml"))
+
+
+def lock_of(data: dict[str, Any]) -> Lock:
+    """The lock from the content of its file.
+
+    Raises:
+        ValueError: an unknown key, a missing one, or a value of the wrong type.
+    """
+    return record(
+        Lock,
+        data,
+        charts={key: record(Chart, row) for key, row in data["charts"].items()},
+        images={key: record(Image, row) for key, row in data["images"].items()},
+        combinations=tuple(_combination(row) for row in data["combinations"]),
+    )
+
+
+def _combination(row: dict[str, Any]) -> Combination:
+    return record(
+        Combination,
+        row,
+        components={key: record(Component, fact) for key, fact in row["components"].items()},
+        evidence=tuple(record(Evidence, fact) for fact in row["evidence"]),
+    )
 
 
 def version_key(version: str) -> tuple[int, ...] | None:

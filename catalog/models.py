@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from catalog.files import read_yaml
+from catalog.records import record
 
 _SCHEME = "hf://"
 
 
-class KnownModel(BaseModel):
+@dataclass(frozen=True)
+class KnownModel:
     """A model of the Hugging Face Hub as its config.json describes it.
 
     `gated`: its pages ask for a licence to be accepted, so a download needs a token. `v6e`: what the TPU runtime's own
     support matrix says of it on that generation. `verified` is False where the numbers could not be confirmed.
     """
-
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
 
     id: str
     parameters: int
@@ -62,7 +58,7 @@ class KnownModel(BaseModel):
 
 @cache
 def _known() -> dict[str, KnownModel]:
-    return {key: KnownModel(id=key, **row) for key, row in read_yaml("models.yaml")["models"].items()}
+    return {key: record(KnownModel, row, id=key) for key, row in read_yaml("models.yaml")["models"].items()}
 
 
 def known_models() -> tuple[KnownModel, ...]:

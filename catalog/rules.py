@@ -1,29 +1,99 @@
-"""The rules' texts: what each forbids, what happens otherwise, where the fact comes from. Data: `data/rules.yaml`."""
+"""The rules' texts: what each forbids, what happens otherwise, what to write, where the fact comes from.
+
+Data: `data/rules/`, one file a section. A refusal needs the texts of its own rules only, so a section is read when one
+of its rules is asked for.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from typing import Any, Literal
 
 from catalog.files import read_yaml
+from catalog.records import record
+
+Place = Literal["settings", "objects", "policy"]
+LEVELS = {"R": "refused", "W": "warning", "O": "refused unless overridden"}
+_SECTIONS = {
+    "GW": "gateway",
+    "RT": "routes",
+    "HC": "backends",
+    "BP": "backends",
+    "TP": "tpu",
+    "CL": "cluster",
+    "KS": "kserve",
+    "VL": "server",
+    "SC": "supply_chain",
+    "ST": "structure",
+    "OV": "structure",
+}
 
 
-class Rule(BaseModel):
-    """A rule. Level R refuses, W warns, O refuses unless overridden with a reason and a date."""
+@dataclass(frozen=True)
+class Source:
+    """Where a fact is from. `date`: published or observed; `read`: the day it was read, where it shows no date."""
 
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel)
+    what: str
+    url: str = ""
+    date: str = ""
+    read: str = ""
+
+    def __str__(self) -> str:
+        day = self.date or f"read {self.read}"
+        return f"{self.what} ({day})"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule. Level R refuses, W warns, O refuses unless overridden with a reason and a date.
+
+    `fix` is something to paste; `enforced` where its code looks (settings, rendered objects, resources of any stack);
+    `field_issues` the failures it comes from; `unverified` what about it nobody has seen yet, empty where all is known.
+    """
 
     id: str
-    level: Literal["R", "W", "O"]
+    level: str
     title: str
     consequence: str
-    source: str
+    fix: str
+    sources: tuple[Source, ...]
+    enforced: tuple[Place, ...]
+    field_issues: tuple[int, ...] = ()
+    unverified: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """False where a part of the fact was not confirmed."""
+        return not self.unverified
+
+    @property
+    def source(self) -> str:
+        """All sources with their dates, in one line."""
+        issues = ", ".join(str(number) for number in self.field_issues)
+        field = [f"field issue{'s' if len(self.field_issues) > 1 else ''} {issues}"] if issues else []
+        return "; ".join([*map(str, self.sources), *field])
+
+
+@cache
+def _section(name: str) -> dict[str, Rule]:
+    return {key: _rule(key, row) for key, row in read_yaml(f"rules/{name}.yaml")["rules"].items()}
+
+
+def _rule(key: str, row: dict[str, Any]) -> Rule:
+    sources = tuple(
+        record(Source, {k: v if isinstance(v, str) else str(v) for k, v in source.items()}) for source in row["sources"]
+    )
+    return record(Rule, row, id=key, sources=sources, fix=row["fix"].rstrip("\n"))
+
+
+def find_rule(key: str) -> Rule | None:
+    """The rule of an id (`GW01`), None where there is none."""
+    name = _SECTIONS.get(key[:2])
+    return _section(name).get(key) if name else None
 
 
 @cache
 def load_rules() -> dict[str, Rule]:
-    """All rules by id."""
-    return {key: Rule(id=key, **value) for key, value in read_yaml("rules.yaml")["rules"].items()}
+    """All rules by id, section after section."""
+    return {key: rule for name in dict.fromkeys(_SECTIONS.values()) for key, rule in _section(name).items()}

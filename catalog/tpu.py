@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from catalog.files import read_yaml
+from catalog.records import record
 
 
-class _Fact(BaseModel):
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel)
-
-
-class Machine(_Fact):
+@dataclass(frozen=True)
+class Machine:
     """A TPU machine type and the topologies it can form."""
 
     chips: int
@@ -30,7 +26,8 @@ class Machine(_Fact):
     memory_gib: int | None = None
 
 
-class Generation(_Fact):
+@dataclass(frozen=True)
+class Generation:
     """A TPU generation as GKE and the compute API name it."""
 
     name: str
@@ -70,7 +67,11 @@ class SliceShape(NamedTuple):
 @cache
 def generations() -> dict[str, Generation]:
     """All generations by the name a user writes (`v6e`, `v5e`, `v5p`, `tpu7x`)."""
-    return {key: Generation.model_validate(value) for key, value in read_yaml("tpu_shapes.yaml")["generations"].items()}
+    rows = read_yaml("tpu_shapes.yaml")["generations"]
+    return {
+        key: record(Generation, row, machines={name: record(Machine, fact) for name, fact in row["machines"].items()})
+        for key, row in rows.items()
+    }
 
 
 def chips_of(topology: str) -> int:

@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from checks.rules import on_settings
+from checks.shared.tokens import holds_token
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
 from settings.environment import Environment
-from settings.load import parse
-from settings.refusal import Finding, Path, RefusedError, refusals
+from settings.load import known_keys, parse
+from settings.refusal import Finding, Path, RefusedError, explain, refusals
 
 
 def check(document: Document) -> tuple[Deployment | None, list[Finding]]:
     """Everything that can be said of a document: structure first, then every rule on what is left of it."""
-    environment, findings, replaced = parse(document)
+    environment, structural, replaced = parse(document)
+    findings = [_without_token(explain(finding)) for finding in structural]
     if environment is None:
         return None, findings
     deployment = Deployment(document.name, environment)
@@ -56,13 +58,15 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
         return require(Document(stack, f"the configuration of stack {stack}", data))[0]
     # What counts is what the engine says; the file gives line numbers, and keys that nobody would ask the engine for.
     document = read_document(path)
-    unknown = {key: value for key, value in document.data.items() if key not in _known_keys()}
+    known = known_keys(())
+    unknown = {key: value for key, value in document.data.items() if key not in known}
     return require(Document(stack, str(path), {**unknown, **data}, document.lines))[0]
-
-
-def _known_keys() -> set[str]:
-    return {field.alias or name for name, field in Environment.model_fields.items()}
 
 
 def _touches(path: Path, replaced: set[Path]) -> bool:
     return any(path[: len(r)] == r or (r[: len(path)] == path and len(path) > 1) for r in replaced)
+
+
+def _without_token(finding: Finding) -> Finding:
+    """A secret in a place that no rule looks at is not repeated either."""
+    return replace(finding, value="(hidden)") if holds_token(str(finding.value)) else finding

@@ -1,87 +1,143 @@
-"""Rules about the Gateway and what it exposes."""
+"""Rules about the Gateway and what it exposes (GW)."""
 
 from __future__ import annotations
 
 import datetime
-import difflib
+import ipaddress
 from collections.abc import Iterator
 
-from catalog.gke import GatewayClass
+from checks.registry import Found, at, rule
+from checks.shared.gateway import certificate_problem, class_problem
 from settings.derive import Deployment
-from settings.refusal import Finding
+from settings.refusal import Path
 
-_PATH = ("gateway",)
+_PATH: Path = ("gateway",)
 
 
-def gateway_class(deployment: Deployment) -> Iterator[Finding]:
-    """GW01."""
+@rule("GW01")
+def gateway_class(deployment: Deployment) -> Iterator[Found]:
+    """One of the two classes that take an InferencePool."""
     name = deployment.settings.gateway.gateway_class_name
-    known = [c.value for c in GatewayClass]
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        internal, external = known
-        fix = f"Write gatewayClassName: {near[0] if near else internal} ({internal}: internal, {external}: external)."
-        yield Finding("GW01", (*_PATH, "gatewayClassName"), name, f"The class {name} takes no InferencePool.", fix)
+    yield from at((*_PATH, "gatewayClassName"), name, class_problem(name))
 
 
-def proxy_only_subnet(deployment: Deployment) -> Iterator[Finding]:
-    """GW02: an existing one is named; its range is /26 or larger."""
-    subnet = deployment.settings.network.proxy_only_subnet
-    path = ("network", "proxyOnlySubnet")
-    if subnet.mode == "existing" and subnet.name is None:
-        yield Finding(
-            "GW02", (*path, "name"), None, "The existing proxy-only subnet has no name.", "Add name: <subnet>."
-        )
-    elif subnet.mode == "create" and int(subnet.cidr.rpartition("/")[2]) > 26:
-        yield Finding("GW02", (*path, "cidr"), subnet.cidr, "The range is too small.", "Use /26 or larger, best /23.")
-
-
-def exposure(deployment: Deployment) -> Iterator[Finding]:
-    """GW03: external needs TLS and authentication, or a written waiver that has not ended."""
+@rule("GW03")
+def exposure(deployment: Deployment) -> Iterator[Found]:
+    """External needs TLS and authentication, or a written waiver that has not ended."""
     gateway = deployment.settings.gateway
     if not gateway.external:
         return
     authentication = gateway.authentication
     authenticated = authentication is not None and (authentication.iap_client_id or authentication.security_policy)
     lacks = [name for name, there in (("TLS", gateway.tls), ("authentication", authenticated)) if not there]
-    if not lacks:
-        return
     today = datetime.datetime.now(tz=datetime.UTC).date()
-    if gateway.waiver is not None and gateway.waiver.until >= today:
+    if not lacks or (gateway.waiver is not None and gateway.waiver.until >= today):
         return
-    ended = f" The waiver ended on {gateway.waiver.until}." if gateway.waiver else ""
-    yield Finding(
-        "GW03",
-        (*_PATH, "waiver", "until") if gateway.waiver else (*_PATH, "gatewayClassName"),
-        gateway.gateway_class_name,
-        f"The Gateway is external without {' and '.join(lacks)}.{ended}",
-        "Add gateway.tls and gateway.authentication, or gateway.waiver: {reason: ..., until: YYYY-MM-DD}, or use gke-l7-rilb.",
+    said = f"The Gateway is external without {' and '.join(lacks)}."
+    if gateway.waiver is not None:
+        later = today + datetime.timedelta(days=90)
+        fix = f"Write until: {later} if the reason still holds, or add tls and authentication."
+        ended = f"{said} The waiver ended on {gateway.waiver.until}."
+        yield Found((*_PATH, "waiver", "until"), str(gateway.waiver.until), ended, fix)
+        return
+    snippet = {
+        "TLS": "tls: {certificateManagerCerts: [my-certificate]}",
+        "authentication": "authentication: {securityPolicy: my-allow-list}",
+    }
+    wanted = "\n".join(snippet[name] for name in lacks)
+    fix = f"Write gatewayClassName: gke-l7-rilb to stay inside, give a waiver, or add:\n{wanted}"
+    yield Found((*_PATH, "gatewayClassName"), gateway.gateway_class_name, said, fix)
+
+
+@rule("GW04")
+def address(deployment: Deployment) -> Iterator[Found]:
+    """A name of a regional address: no address, no path, no other project."""
+    named = deployment.settings.gateway.address
+    if named is None or _is_name(named.name):
+        return
+    path, name = (*_PATH, "address", "name"), named.name
+    region = deployment.region
+    if "/" in name:
+        said = "This is the path of an address; GKE takes the name of one in the same project and region."
+        yield Found(path, name, said, f"Write name: {name.rstrip('/').rsplit('/', 1)[-1]}.")
+    elif _is_address(name):
+        said = "This is an address, not the name of one."
+        command = f"gcloud compute addresses create models --region={region} --addresses={name}"
+        yield Found(path, name, said, f"Write name: models, and reserve the address under that name:\n{command}")
+    else:
+        said = "A name has small letters, digits and dashes, at most 63, and begins with a letter."
+        cleaned = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")[:63].rstrip("-")
+        fitting = cleaned if cleaned[:1].isalpha() else f"a-{cleaned}".rstrip("-")[:63]
+        yield Found(path, name, said, f"Write name: {fitting}.")
+
+
+def _is_name(text: str) -> bool:
+    # RFC 1035, what every name of a Google Cloud resource is held to.
+    plain = text.replace("-", "a")
+    return (
+        0 < len(text) <= 63
+        and plain.isascii()
+        and plain.isalnum()
+        and plain == plain.lower()
+        and text[0].isalpha()
+        and text[-1] != "-"
     )
 
 
-def certificate(deployment: Deployment) -> Iterator[Finding]:
-    """GW05."""
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@rule("GW05")
+def certificate(deployment: Deployment) -> Iterator[Found]:
+    """Exactly one of the three sources."""
     tls = deployment.settings.gateway.tls
     if tls is None:
         return
-    given = [
-        n
-        for n, v in (
-            ("certificateManagerCerts", tls.certificate_manager_certs),
-            ("preSharedCerts", tls.pre_shared_certs),
-            ("secretName", tls.secret_name),
-        )
-        if v
-    ]
-    if len(given) != 1:
-        said = f"Given are {', '.join(given)}." if given else "None is given."
-        yield Finding(
-            "GW05",
-            (*_PATH, "tls"),
-            given,
-            f"A listener's certificate has one source. {said}",
-            "Keep exactly one of certificateManagerCerts, preSharedCerts, secretName.",
-        )
+    choices = {
+        "certificateManagerCerts": tls.certificate_manager_certs,
+        "preSharedCerts": tls.pre_shared_certs,
+        "secretName": tls.secret_name,
+    }
+    given = [key for key, there in choices.items() if there]
+    yield from at((*_PATH, "tls"), given, certificate_problem(given, tuple(choices)))
 
 
-CHECKS = (gateway_class, proxy_only_subnet, exposure, certificate)
+@rule("GW07")
+def listener_secret(deployment: Deployment) -> Iterator[Found]:
+    """The cluster is made by the same `up`, so a Secret can only be there if somebody says so."""
+    tls = deployment.settings.gateway.tls
+    if tls is None or tls.secret_name is None or tls.secret_exists:
+        return
+    said = (
+        f"The Secret {tls.secret_name} can't be in a cluster that is still to be made; "
+        "the Gateway comes before anybody could create it."
+    )
+    command = (
+        f"kubectl create secret tls {tls.secret_name} \\\n"
+        f"  --namespace={deployment.namespace} --cert=tls.crt --key=tls.key"
+    )
+    fix = (
+        "Use certificateManagerCerts. Or run the first up without tls, create the Secret, then "
+        f"write secretExists: true beside it:\n{command}"
+    )
+    yield Found((*_PATH, "tls", "secretName"), tls.secret_name, said, fix)
+
+
+@rule("BP04")
+def security_policy(deployment: Deployment) -> Iterator[Found]:
+    """A Cloud Armor policy by its name; a path would name another scope."""
+    authentication = deployment.settings.gateway.authentication
+    name = authentication.security_policy if authentication else None
+    if name is None or "/" not in name:
+        return
+    said = f"The policy is named, not located: GKE looks for it in {deployment.region}."
+    fix = f"Write securityPolicy: {name.rstrip('/').rsplit('/', 1)[-1]}, the name of a policy made with --region."
+    yield Found((*_PATH, "authentication", "securityPolicy"), name, said, fix)
+
+
+CHECKS = (gateway_class, exposure, address, certificate, listener_secret, security_policy)

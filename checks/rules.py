@@ -3,63 +3,71 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from catalog.rules import load_rules
-from checks import cluster_rules, gateway_rules, model_rules, tpu_rules
+from catalog.rules import find_rule, load_rules
+from checks import (
+    cluster_rules,
+    gateway_rules,
+    model_rules,
+    network_rules,
+    platform_rules,
+    server_rules,
+    supply_rules,
+    tpu_rules,
+)
+from checks.registry import Check
+from checks.shared.overrides import SHORTEST_REASON, can_be_set_aside, in_force
 from settings.derive import Deployment
-from settings.refusal import Finding
-
-Check = Callable[[Deployment], Iterator[Finding]]
+from settings.refusal import Finding, explain
 
 CHECKS: tuple[Check, ...] = (
     *gateway_rules.CHECKS,
+    *network_rules.CHECKS,
     *cluster_rules.CHECKS,
+    *platform_rules.CHECKS,
     *tpu_rules.CHECKS,
     *model_rules.CHECKS,
+    *server_rules.CHECKS,
+    *supply_rules.CHECKS,
 )
 
 
 def on_settings(deployment: Deployment, today: datetime.date | None = None) -> list[Finding]:
     """Every finding of every rule; a valid override turns a refusal of level O into nothing."""
     today = today or datetime.datetime.now(tz=datetime.UTC).date()
-    findings = [finding for rule_check in CHECKS for finding in rule_check(deployment)]
-    valid: set[str] = set()
+    findings = [finding for check in CHECKS for finding in check(deployment)]
+    refused = list(overrides(deployment, today))
+    accepted = valid_overrides(deployment, today)
+    # Two functions of a rule may see the same mistake; it is said once.
+    once = {(f.rule, f.path): f for f in reversed((*findings, *refused)) if f.rule not in accepted}
+    return [explain(f) for f in reversed(once.values())]
+
+
+def valid_overrides(deployment: Deployment, today: datetime.date) -> frozenset[str]:
+    """The rules that are set aside today, in writing."""
+    return in_force(deployment.settings.overrides, today)
+
+
+def overrides(deployment: Deployment, today: datetime.date) -> Iterator[Finding]:
+    """OV01: an override names a rule of level O, a reason in words, and a day that is not over."""
+    import difflib  # only a refusal needs it
+
     for index, override in enumerate(deployment.settings.overrides):
-        rule = load_rules().get(override.rule)
         path = ("overrides", index)
-        if rule is None or rule.level != "O":
-            what = (
-                "There is no such rule" if rule is None else f"{override.rule} can't be overridden (level {rule.level})"
+        if not can_be_set_aside(override.rule):
+            known = find_rule(override.rule)
+            said = f"{override.rule} can't be set aside (level {known.level})." if known else "There is no such rule."
+            allowed = [r.id for r in load_rules().values() if r.level == "O"]
+            near = difflib.get_close_matches(override.rule.upper(), allowed, n=1) if known is None else []
+            fix = f"Write rule: {near[0]}. " if near else ""
+            yield Finding(
+                "OV01", (*path, "rule"), override.rule, said, f"{fix}Only these can be: {', '.join(allowed)}."
             )
-            allowed = ", ".join(r.id for r in load_rules().values() if r.level == "O")
-            findings.append(Finding("OV01", (*path, "rule"), override.rule, f"{what}.", f"Only these can: {allowed}."))
-        elif override.until < today:
-            message = f"The override of {override.rule} ended on {override.until}."
-            findings.append(
-                Finding(
-                    "OV01",
-                    (*path, "until"),
-                    str(override.until),
-                    message,
-                    "Renew it with a reason, or remove its cause.",
-                )
-            )
-        else:
-            valid.add(override.rule)
-    return [_complete(f) for f in findings if f.rule not in valid]
-
-
-def _complete(finding: Finding) -> Finding:
-    """The rule's own text behind what the check said."""
-    rule = load_rules()[finding.rule]
-    return Finding(
-        finding.rule,
-        finding.path,
-        finding.value,
-        f"{finding.message} {rule.consequence}",
-        finding.fix,
-        rule.source,
-        finding.line,
-        warning=rule.level == "W",
-    )
+        if len(override.reason.strip()) < SHORTEST_REASON:
+            fix = "Say in a sentence why this is acceptable here."
+            yield Finding("OV01", (*path, "reason"), override.reason, "There is no reason in it.", fix)
+        if override.until < today:
+            said = f"The override of {override.rule} ended on {override.until}."
+            fix = f"Remove its cause, or write until: {today + datetime.timedelta(days=90)} with a reason that still holds."
+            yield Finding("OV01", (*path, "until"), str(override.until), said, fix)

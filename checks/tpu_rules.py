@@ -1,186 +1,229 @@
-"""Rules about slices, capacity and fit."""
+"""Rules about slices, capacity and fit (TP)."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
-from catalog.tpu import find_shape, generations, topologies
+from catalog.tpu import SliceShape, find_shape, generations, topologies
 from catalog.zones import listed_zones, nearest_zones
-from settings.derive import Deployment, ServedModel
-from settings.refusal import Finding
+from checks.registry import Found, rule
+from settings.derive import GIB, Deployment, ServedModel
 
 # Share of the chips' memory that weights may take; the rest is key-value cache and activations (gke.md 6).
 _WEIGHTS_SHARE = 0.75
 _FLEX_START_HOURS = 168
-_GIB = 1024**3
-
-
-def slice_shape(deployment: Deployment) -> Iterator[Finding]:
-    """TP01."""
-    for index, model in enumerate(deployment.settings.models):
-        tpu, path = model.tpu, ("models", index, "tpu")
-        if tpu.generation not in generations():
-            near = difflib.get_close_matches(
-                tpu.generation.lower().lstrip("tpu-"), list(generations()), n=1, cutoff=0.3
-            )
-            known = ", ".join(generations())
-            fix = f"Write generation: {near[0]} (known: {known})." if near else f"Known: {known}."
-            yield Finding(
-                "TP01", (*path, "generation"), tpu.generation, f"There is no TPU generation {tpu.generation}.", fix
-            )
-        elif find_shape(tpu.generation, tpu.topology) is None:
-            known = ", ".join(topologies(tpu.generation))
-            near = [t for t in topologies(tpu.generation) if tpu.topology.startswith(t) or t.startswith(tpu.topology)]
-            fix = f"Write topology: {near[0]}." if near else f"Known for {tpu.generation}: {known}."
-            yield Finding(
-                "TP01", (*path, "topology"), tpu.topology, f"{tpu.generation} has no topology {tpu.topology}.", fix
-            )
-        elif tpu.machine_type and find_shape(tpu.generation, tpu.topology, tpu.machine_type) is None:
-            shape = find_shape(tpu.generation, tpu.topology)
-            assert shape is not None
-            yield Finding(
-                "TP01",
-                (*path, "machineType"),
-                tpu.machine_type,
-                f"{tpu.machine_type} forms no {tpu.topology}.",
-                f"Leave it out, or write {shape.machine_type}.",
-            )
+# Default of --gpu-memory-utilization in vllm-tpu 0.27.0: what the server takes of the memory, weights and cache together.
+_MEMORY_UTILIZATION = 0.92
 
 
 def _indexed(deployment: Deployment) -> Iterator[tuple[int, ServedModel]]:
+    """Models of a known shape, with their place in the file."""
     by_settings = {id(m.settings): m for m in deployment.models}
     for index, settings in enumerate(deployment.settings.models):
         if id(settings) in by_settings:
             yield index, by_settings[id(settings)]
 
 
-def attention_heads(deployment: Deployment) -> Iterator[Finding]:
-    """TP04."""
+@rule("TP01")
+def slice_shape(deployment: Deployment) -> Iterator[Found]:
+    """Generation, topology and machine type stand in the table."""
+    for index, model in enumerate(deployment.settings.models):
+        tpu, path = model.tpu, ("models", index, "tpu")
+        if tpu.generation not in generations():
+            if _generation_of_name(tpu.generation) is None:
+                said = f"There is no TPU generation {tpu.generation}."
+                yield Found((*path, "generation"), tpu.generation, said, _near_generation(tpu.generation))
+        elif find_shape(tpu.generation, tpu.topology) is None:
+            said = f"{tpu.generation} has no topology {tpu.topology}."
+            yield Found((*path, "topology"), tpu.topology, said, _near_topology(tpu.generation, tpu.topology))
+        elif tpu.machine_type and find_shape(tpu.generation, tpu.topology, tpu.machine_type) is None:
+            shape = find_shape(tpu.generation, tpu.topology)
+            assert shape is not None
+            said = f"{tpu.machine_type} forms no {tpu.topology}."
+            fix = f"Write machineType: {shape.machine_type}, or leave it out."
+            yield Found((*path, "machineType"), tpu.machine_type, said, fix)
+
+
+def _near_generation(name: str) -> str:
+    import difflib  # only a refusal needs it
+
+    near = difflib.get_close_matches(name.lower().removeprefix("tpu-"), list(generations()), n=1, cutoff=0.3)
+    known = ", ".join(generations())
+    return f"Write generation: {near[0]} (known: {known})." if near else f"Known: {known}."
+
+
+def _near_topology(generation: str, topology: str) -> str:
+    known = topologies(generation)
+    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1.
+    near = [t for t in known if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
+    listed = ", ".join(known)
+    return f"Write topology: {near[0]} (known: {listed})." if near else f"Known for {generation}: {listed}."
+
+
+def _generation_of_name(name: str) -> str | None:
+    """The generation that another API calls by this name: an accelerator type, or the value of the node label."""
+    return next((key for key, g in generations().items() if name in (g.accelerator_type, g.node_label)), None)
+
+
+@rule("TP12")
+def names_in_their_place(deployment: Deployment) -> Iterator[Found]:
+    """The generation is not called by the compute API's name, nor by the node label."""
+    for index, model in enumerate(deployment.settings.models):
+        name = model.tpu.generation
+        meant = None if name in generations() else _generation_of_name(name)
+        if meant is not None:
+            fact = generations()[meant]
+            what = "the value of the node label" if name == fact.node_label else "the compute API's accelerator type"
+            said = f"{name} is {what}; both names follow from the generation."
+            yield Found(("models", index, "tpu", "generation"), name, said, f"Write generation: {meant}.")
+
+
+@rule("TP04")
+def attention_heads(deployment: Deployment) -> Iterator[Found]:
+    """The chips of a host divide the attention heads of a known model."""
     for index, model in _indexed(deployment):
-        if model.known and model.known.attention_heads % model.tensor_parallel_size:
-            fitting = [
-                t
-                for t in topologies(model.shape.generation)
-                if (s := find_shape(model.shape.generation, t))
-                and not s.multi_host
-                and model.known.attention_heads % s.chips_per_host == 0
-            ]
-            yield Finding(
-                "TP04",
-                ("models", index, "tpu", "topology"),
-                model.shape.topology,
-                f"{model.known.attention_heads} attention heads are not divisible by {model.tensor_parallel_size} chips.",
-                f"Use {' or '.join(fitting)}.",
-            )
+        if model.known is None or model.known.attention_heads % model.tensor_parallel_size == 0:
+            continue
+        fitting = [
+            shape.topology
+            for shape in _shapes(model.shape.generation)
+            if not shape.multi_host and model.known.attention_heads % shape.chips_per_host == 0
+        ]
+        said = f"{model.known.attention_heads} attention heads are not divisible by {model.tensor_parallel_size} chips."
+        also = f" (or {', '.join(fitting[:-1])})" if fitting[:-1] else ""
+        fix = f"Write topology: {fitting[-1]}{also}." if fitting else "Choose another generation."
+        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
-def zone(deployment: Deployment) -> Iterator[Finding]:
-    """TP05, a warning: lists change."""
+@rule("TP05")
+def zone(deployment: Deployment) -> Iterator[Found]:
+    """A warning: lists change."""
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
         listed = listed_zones(generation)
         if listed and deployment.zone not in listed:
-            near = ", ".join(nearest_zones(deployment.zone, generation))
-            yield Finding(
-                "TP05",
-                ("location", "zone"),
-                deployment.zone,
-                f"{deployment.zone} is not on the list of zones with {generation}.",
-                f"Nearest listed: {near}.",
-            )
+            first, *others = nearest_zones(deployment.zone, generation)
+            said = f"{deployment.zone} is not on the list of zones with {generation}."
+            also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
+            yield Found(("location", "zone"), deployment.zone, said, f"Write zone: {first}{also}.")
 
 
-def purchase(deployment: Deployment) -> Iterator[Finding]:
-    """TP09."""
+@rule("TP09")
+def purchase(deployment: Deployment) -> Iterator[Found]:
+    """A reservation is named where one is used, and only there."""
     capacity, path = deployment.settings.capacity, ("capacity",)
     if capacity.purchase == "reservation" and not capacity.reservation:
-        yield Finding("TP09", (*path, "reservation"), None, "No reservation is named.", "Add reservation: <name>.")
+        yield Found((*path, "reservation"), None, "No reservation is named.", "Write reservation: my-reservation.")
     if capacity.purchase != "reservation" and capacity.reservation:
-        yield Finding(
-            "TP09",
-            (*path, "reservation"),
-            capacity.reservation,
-            f"purchase: {capacity.purchase} uses no reservation.",
-            "Write purchase: reservation, or remove it.",
-        )
-    if capacity.purchase != "flexStart" and capacity.max_run_hours is not None:
-        yield Finding(
-            "TP09",
-            (*path, "maxRunHours"),
-            capacity.max_run_hours,
-            "Only flexStart nodes have a run time.",
-            "Remove maxRunHours.",
-        )
-    if capacity.purchase == "flexStart":
-        if (capacity.max_run_hours or 0) > _FLEX_START_HOURS:
-            yield Finding(
-                "TP09",
-                (*path, "maxRunHours"),
-                capacity.max_run_hours,
-                "Flex-start nodes live at most 7 days.",
-                f"Write at most {_FLEX_START_HOURS}.",
-            )
-        for index, model in _indexed(deployment):
-            if model.shape.multi_host or model.shape.generation == "tpu7x":
-                yield Finding(
-                    "TP09",
-                    ("models", index, "tpu"),
-                    model.shape.topology,
-                    "Flex-start has single-host slices only, and no TPU7x.",
-                    "Choose a single-host topology, or another purchase.",
-                )
+        said = f"purchase: {capacity.purchase} uses no reservation."
+        fix = "Write purchase: reservation, or remove the reservation."
+        yield Found((*path, "reservation"), capacity.reservation, said, fix)
 
 
-def memory_fit(deployment: Deployment) -> Iterator[Finding]:
-    """TP10."""
+@rule("TP09")
+def flex_start(deployment: Deployment) -> Iterator[Found]:
+    """Flex-start: at most seven days, single-host slices, no TPU7x; nothing else has a run time."""
+    capacity = deployment.settings.capacity
+    path, hours = ("capacity", "maxRunHours"), capacity.max_run_hours
+    if capacity.purchase != "flexStart":
+        if hours is not None:
+            said = "Only flexStart nodes have a run time."
+            yield Found(path, hours, said, "Write purchase: flexStart, or remove maxRunHours.")
+        return
+    if (hours or 0) > _FLEX_START_HOURS:
+        said = "Flex-start nodes live at most 7 days."
+        yield Found(path, hours, said, f"Write maxRunHours: {_FLEX_START_HOURS}.")
+    for index, model in _indexed(deployment):
+        if model.shape.multi_host or model.shape.generation == "tpu7x":
+            said = "Flex-start has single-host slices only, and no TPU7x."
+            fix = "Choose a single-host topology, or write purchase: spot under capacity."
+            yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+
+
+def _shapes(generation: str) -> list[SliceShape]:
+    found = (find_shape(generation, topology) for topology in topologies(generation))
+    return [shape for shape in found if shape is not None]
+
+
+@rule("TP10")
+def memory_fit(deployment: Deployment) -> Iterator[Found]:
+    """Weights take at most three quarters of the chips' memory, and one request of full length fits beside them."""
     for index, model in _indexed(deployment):
         if model.weights_bytes is None:
             continue
-        have = model.shape.chips * generations()[model.shape.generation].hbm_gib * _GIB
-        if model.weights_bytes > _WEIGHTS_SHARE * have:
-            shapes = [find_shape(model.shape.generation, t) for t in topologies(model.shape.generation)]
-            hbm = generations()[model.shape.generation].hbm_gib * _GIB
-            fit = next(
-                (s.topology for s in shapes if s and model.weights_bytes <= _WEIGHTS_SHARE * s.chips * hbm), None
-            )
-            need = f"{model.weights_bytes / _GIB:.0f} GiB of weights in {have / _GIB:.0f} GiB of chip memory leave too little."
-            yield Finding(
-                "TP10",
-                ("models", index, "tpu", "topology"),
-                model.shape.topology,
-                need,
-                f"Use topology: {fit}." if fit else "Use a larger generation.",
-            )
+        have, cache = _memory(model.shape), _cache_bytes(model)
+        if _holds(model, model.shape):
+            continue
+        fit = next((s.topology for s in _shapes(model.shape.generation) if _fits(model, s)), None)
+        beside = f" and {cache / GIB:.0f} GiB of cache for one request" if cache else ""
+        said = f"{model.weights_bytes / GIB:.0f} GiB of weights{beside} in {have / GIB:.0f} GiB of chip memory leave too little."
+        fix = f"Write topology: {fit}." if fit else "Choose a generation with more memory, or a shorter contextLength."
+        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
-def spare(deployment: Deployment) -> Iterator[Finding]:
-    """TP11: where a rollout can't make progress without a spare slice, one is allowed."""
+def _memory(shape: SliceShape) -> float:
+    return shape.chips * generations()[shape.generation].hbm_gib * GIB
+
+
+def _cache_bytes(model: ServedModel) -> int:
+    """Key-value cache of one request of the whole context, which the server must hold to start; 0 where not known."""
+    if model.known is None:
+        return 0
+    return model.known.kv_bytes_per_token(tensor_parallel=model.tensor_parallel_size) * model.context_length
+
+
+def _holds(model: ServedModel, shape: SliceShape) -> bool:
+    """True where weights, and weights with the cache of one request, have room in the slice's memory."""
+    weights, have = model.weights_bytes or 0, _memory(shape)
+    wanted = {name.lstrip("-").replace("_", "-"): value for name, value in model.settings.server_flags.items()}
+    share = wanted.get("gpu-memory-utilization", _MEMORY_UTILIZATION)
+    usable = float(share) if isinstance(share, int | float) else _MEMORY_UTILIZATION
+    return weights <= _WEIGHTS_SHARE * have and weights + _cache_bytes(model) <= usable * have
+
+
+def _fits(model: ServedModel, shape: SliceShape) -> bool:
+    """True for a slice that holds the model and that no other rule refuses."""
+    heads = model.known.attention_heads if model.known else shape.chips_per_host
+    if heads % shape.chips_per_host or (shape.multi_host and not generations()[shape.generation].multi_host_vllm):
+        return False
+    return _holds(model, shape)
+
+
+@rule("TP11")
+def spare(deployment: Deployment) -> Iterator[Found]:
+    """Where a rollout can't make progress without a spare slice, one is allowed."""
     spare_slices = deployment.settings.capacity.spare_slices
     if spare_slices is None:
         return
     # Below four replicas Kubernetes' 25 % lets none be missing, so the new pod must fit beside the old ones.
     needed = max((m.surge_slices for m in deployment.models if m.settings.replicas < 4), default=0)
     if spare_slices < needed:
-        yield Finding(
-            "TP11",
-            ("capacity", "spareSlices"),
-            spare_slices,
-            "An update needs one more slice than the replicas.",
-            f"Write spareSlices: {needed}, or leave it out.",
-        )
+        said = "An update needs one more slice than the replicas."
+        yield Found(("capacity", "spareSlices"), spare_slices, said, f"Write spareSlices: {needed}, or leave it out.")
 
 
-def multi_host_runtime(deployment: Deployment) -> Iterator[Finding]:
-    """TP13."""
+@rule("TP13")
+def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
+    """vLLM over several hosts only where the runtime has it."""
     for index, model in _indexed(deployment):
-        if model.shape.multi_host and not generations()[model.shape.generation].multi_host_vllm:
-            yield Finding(
-                "TP13",
-                ("models", index, "tpu", "topology"),
-                model.shape.topology,
-                f"vLLM over {model.shape.hosts} hosts of {model.shape.generation} is not supported.",
-                "Use a single-host topology (v6e: 1x1, 2x2, 2x4), another generation, or an override of TP13.",
-            )
+        facts = generations()[model.shape.generation]
+        if not model.shape.multi_host or facts.multi_host_vllm:
+            continue
+        single = [shape.topology for shape in _shapes(model.shape.generation) if not shape.multi_host]
+        said = f"vLLM over {model.shape.hosts} hosts of {model.shape.generation} is not supported."
+        fix = f"Write topology: {single[-1]} (single-host: {', '.join(single)}), or an override of TP13."
+        if find_shape(model.shape.generation, model.shape.topology) != model.shape:
+            fix = f"Leave machineType out: one host forms {model.shape.topology}."
+        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
-CHECKS = (slice_shape, attention_heads, zone, purchase, memory_fit, spare, multi_host_runtime)
+CHECKS = (
+    slice_shape,
+    names_in_their_place,
+    attention_heads,
+    zone,
+    purchase,
+    flex_start,
+    memory_fit,
+    spare,
+    multi_host_runtime,
+)

@@ -37,7 +37,8 @@ class Record(_Data):
     """What a rehearsal remembers between commands.
 
     `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself.
-    `time_scale` times a duration of the cloud in seconds is its duration here.
+    `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale` and
+    `probe_delay_scale` do the same to the kubelet's restart back-off and to initial delays of probes.
     """
 
     ports: dict[str, int] = Field(default_factory=dict)
@@ -49,6 +50,8 @@ class Record(_Data):
     binaries: dict[str, str] = Field(default_factory=dict)
     stand_ins: tuple[str, ...] = ()
     time_scale: float = 0.001
+    backoff_scale: float = 0.1
+    probe_delay_scale: float = 0.1
     die_with: int | None = None
     phase: str = ""
     failure: str = ""

@@ -1,26 +1,34 @@
-"""The commands: `python -m serving COMMAND ENV`. Nothing heavy is imported before a command needs it."""
+"""The commands: `python -m serving COMMAND ENV`. Nothing is imported before a command needs it."""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable
 
 import typer
 
-from serving.commands.lock import lock
-from serving.commands.plan import plan
-from serving.commands.rehearse import down, rehearse
-
-app = typer.Typer(
-    name="serving",
-    help="LLM serving on Google Cloud TPU behind GKE's own Gateway.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+# Command -> the module of `serving.commands` it is in, in the order of `--help`.
+_COMMANDS = {"plan": "plan", "rehearse": "rehearse", "down": "rehearse", "rules": "rules", "lock": "lock"}
 
 
-@app.callback()
+def application(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """The application with these commands."""
+    made = typer.Typer(
+        name="serving",
+        help="LLM serving on Google Cloud TPU behind GKE's own Gateway.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    made.callback()(_root)
+    for name in names:
+        module = importlib.import_module(f"serving.commands.{_COMMANDS[name]}")
+        made.command()(getattr(module, name))
+    return made
+
+
 def _root() -> None:
     """LLM serving on Google Cloud TPU behind GKE's own Gateway, as one dependency graph.
 
@@ -30,14 +38,21 @@ def _root() -> None:
     """
 
 
-for command in (plan, rehearse, down, lock):
-    app.command()(command)
+def __getattr__(name: str) -> typer.Typer:
+    """`app`: the application with all commands, made when somebody asks for it."""
+    if name == "app":
+        return application()
+    raise AttributeError(name)
 
 
 def main() -> None:
     """Entry point; ends quietly on Ctrl-C and on a closed pipe."""
+    import serving.startup  # noqa: F401
+
+    # A call names its command first; the others are only for `--help` and for a word that is none.
+    called = sys.argv[1:2]
     try:
-        app()
+        application(called if called and called[0] in _COMMANDS else _COMMANDS)()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

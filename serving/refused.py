@@ -3,45 +3,76 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
 
-from settings.refusal import Finding, refusals, render_path, warnings
+from settings.refusal import Finding, explain, refusals, render_path, warnings
+
+_NARROWEST, _WIDEST = 60, 100
+_INDENT = 8
+_LABEL = 9  # as wide as "Source:  "
 
 
 def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
-    """Refusals as JSON on standard output, or in words on standard error."""
-    refused = refusals(findings)
+    """Refusals as JSON on standard output, or in words on standard error; what is only warned about stands below."""
+    findings = [explain(finding) for finding in findings]
+    refused, warned = refusals(findings), warnings(findings)
     if as_json:
         data: dict[str, Any] = {
             "environment": None,
-            "warnings": [{k: f.as_json()[k] for k in ("rule", "path", "message")} for f in warnings(findings)],
+            "warnings": [{"rule": f.rule, "path": render_path(f.path), "message": f.said} for f in warned],
             "refusals": [f.as_json() for f in refused],
         }
         sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
         return
+    width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
     count = f"{len(refused)} reason" + ("s" if len(refused) != 1 else "")
     typer.secho(f"Refused, nothing was created: {origin} ({count})", fg="red", bold=True, err=True)
-    for line in describe(refused):
+    for line in describe(refused, width):
         typer.echo(line, err=True)
+    if warned:
+        typer.secho("\nAlso, only as warnings:", bold=True, err=True)
+        for line in describe(warned, width):
+            typer.echo(line, err=True)
+    rule = refused[0].rule if refused else "GW01"
+    typer.echo(f"\nAll about a rule: python -m serving rules {rule}", err=True)
 
 
-def describe(findings: Iterable[Finding]) -> Iterable[str]:
-    """Each finding in three or four lines."""
+def describe(findings: Iterable[Finding], width: int = _WIDEST) -> Iterator[str]:
+    """Each finding: rule, place and value; what is wrong and what happens otherwise; what to write; who says so."""
     for f in findings:
         where = f"line {f.line}: " if f.line else ""
         value = "" if f.value is None else f" = {_short(f.value)}"
         yield ""
-        yield f"  {typer.style(f.rule, bold=True)}  {where}{render_path(f.path)}{value}"
-        yield f"        {f.message}"
-        yield f"        Fix: {f.fix}"
+        first, *rest = _wrap(f"{where}{render_path(f.path)}{value}", width - _INDENT)
+        yield f"  {typer.style(f.rule, bold=True)}  {first}"
+        for line in (*rest, *_wrap(f.said, width - _INDENT)):
+            yield " " * _INDENT + line
+        sentence, *pasted = f.fix.split("\n")
+        yield from labelled("Fix:", sentence, width, pasted)
         if f.source:
-            yield f"        Source: {f.source}"
+            yield from labelled("Source:", f.source, width)
+
+
+def labelled(label: str, text: str, width: int, pasted: Iterable[str] = ()) -> Iterator[str]:
+    """A word before wrapped text; lines to paste stand below, as they are."""
+    margin = " " * (_INDENT + _LABEL)
+    for index, line in enumerate(_wrap(text, width - len(margin))):
+        yield " " * _INDENT + label.ljust(_LABEL) + line if index == 0 else margin + line
+    for line in pasted:
+        yield margin + line
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from catalog.gke import inference_pool_floor
-from settings.base import Cidr, ResourceName, Section
+from settings.base import Cidr, ResourceName, Section, own_defaults
 
 
 class AuthorizedNetwork(Section):
@@ -48,8 +48,8 @@ class Cluster(Section):
         description="Lowest control-plane version; from 1.34.0-gke.1626000 GKE owns the InferencePool CRD.",
     )
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
-    control_plane: ControlPlane = Field(default_factory=ControlPlane)
-    cpu_pool: CpuPool = Field(default_factory=CpuPool)
+    control_plane: ControlPlane = Field(default_factory=own_defaults)
+    cpu_pool: CpuPool = Field(default_factory=own_defaults)
     deletion_protection: bool | None = Field(
         None, description="Refuse to delete the cluster; on in production when left out."
     )

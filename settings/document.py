@@ -13,6 +13,9 @@ from settings.refusal import Finding, Path, RefusedError
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROOT = FilePath(__file__).resolve().parent.parent
+# A hundred models take about two thousand.
+_MOST_NODES = 100_000
+_DEEPEST = 50
 
 
 @dataclass
@@ -74,38 +77,20 @@ def read_document(path: FilePath) -> Document:
         RefusedError: not readable, not YAML, not a mapping, or a key stands twice.
     """
     origin = str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(
-            origin, f"The file can't be read: {error}.", "Check the path and the file's permissions."
-        ) from None
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
-        problem = getattr(error, "problem", None) or str(error)
-        raise _unreadable(origin, f"The file is not valid YAML: {problem}.", "Mend the YAML.", line) from None
-    if raw is None:
-        raw = {}
-    if not isinstance(raw, dict) or not isinstance(raw.get("config", {}), dict):
+    node, raw = _parse(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("config") or {}, dict):
         raise _unreadable(
             origin,
             "The file has no mapping `config:`.",
-            f"Start it with `config:` and keys such as `{PROJECT_NAME}:project:`.",
+            f"Begin it with:\nconfig:\n  {PROJECT_NAME}:project: {{id: my-project}}",
         )
-    repeated: list[Finding] = []
-    lines: dict[Path, int] = {}
-    if node is not None:
-        _collect(node, (), lines, repeated, set())
-    if repeated:
-        raise RefusedError(repeated, origin)
-    config: dict[Any, Any] = raw.get("config") or {}
+    lines = _Lines(origin)
+    lines.collect(node, ())
+    if lines.repeated:
+        raise RefusedError(lines.repeated, origin)
     data: dict[str, Any] = {}
     secrets: set[str] = set()
-    stripped_lines: dict[Path, int] = {}
-    for key, value in config.items():
+    for key, value in (raw.get("config") or {}).items():
         name = str(key).removeprefix(f"{PROJECT_NAME}:")
         if ":" in name:
             continue  # gcp:project and the like belong to a provider
@@ -113,43 +98,81 @@ def read_document(path: FilePath) -> Document:
             secrets.add(name)
             continue
         data[name] = value
-        for at, number in lines.items():
-            if at[:2] == ("config", key):
-                stripped_lines[(name, *at[2:])] = number
-    return Document(environment_name(path), origin, data, stripped_lines, frozenset(secrets))
+    return Document(environment_name(path), origin, data, lines.found, frozenset(secrets))
+
+
+def _parse(path: FilePath) -> tuple[Any, Any]:
+    """The node of a file, which knows its lines, and the value made from it: the text is parsed once."""
+    origin = str(path)
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        try:
+            node = loader.get_single_node()
+            return node, {} if node is None else loader.construct_document(node) or {}
+        finally:
+            loader.dispose()
+    except (OSError, UnicodeDecodeError) as error:
+        fix = "Check the path and the file's permissions."
+        raise _unreadable(origin, f"The file can't be read: {error}.", fix) from None
+    except RecursionError:
+        raise _unreadable(origin, "The file is nested too deep.", "Make it flatter.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        problem = getattr(error, "problem", None) or str(error)
+        raise _unreadable(origin, f"The file is not valid YAML: {problem}.", "Mend the YAML.", line) from None
 
 
 def _unreadable(origin: str, message: str, fix: str, line: int | None = None) -> RefusedError:
     return RefusedError([Finding("ST00", (), None, message, fix, line=line)], origin)
 
 
-def _collect(node: Any, path: Path, lines: dict[Path, int], repeated: list[Finding], inside: set[int]) -> None:
-    # An alias may point back at what holds it; a node is never walked inside itself.
-    if id(node) in inside:
-        return
-    inside = inside | {id(node)}
-    if isinstance(node, yaml.MappingNode):
+class _Lines:
+    """The line of everything below `config:`, by its path in the settings, and keys that stand twice."""
+
+    def __init__(self, origin: str) -> None:
+        self.found: dict[Path, int] = {}
+        self.repeated: list[Finding] = []
+        self._origin = origin
+        self._inside: set[int] = set()
+        self._visited = 0
+
+    def collect(self, node: Any, path: Path, in_config: bool = False) -> None:
+        """Walk a node. `in_config`: its keys are settings; above, only the way to `config:` is looked at."""
+        # An alias may point back at what holds it: a node is never walked inside itself. Aliases of aliases can make a
+        # small file stand for billions of values.
+        self._visited += 1
+        if self._visited > _MOST_NODES:
+            raise _unreadable(self._origin, f"The file has more than {_MOST_NODES} values.", "Write less of it.")
+        if len(path) > _DEEPEST:
+            raise _unreadable(
+                self._origin, "The file is nested too deep.", "Make it flatter.", node.start_mark.line + 1
+            )
+        if id(node) in self._inside:
+            return
+        self._inside.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, path, in_config)
+        elif isinstance(node, yaml.SequenceNode) and in_config:
+            for index, item in enumerate(node.value):
+                self.found[(*path, index)] = item.start_mark.line + 1
+                self.collect(item, (*path, index), True)
+        self._inside.discard(id(node))
+
+    def _mapping(self, node: Any, path: Path, in_config: bool) -> None:
         seen: set[str] = set()
         for key_node, value_node in node.value:
             key = getattr(key_node, "value", None)
             if not isinstance(key, str):
                 continue
             number = key_node.start_mark.line + 1
-            if key in seen:
-                repeated.append(
-                    Finding(
-                        "ST01",
-                        (*path, key),
-                        None,
-                        f"The key `{key}` stands twice; the first would be lost.",
-                        "Keep one of the two.",
-                        line=number,
-                    )
-                )
-            seen.add(key)
-            lines[(*path, key)] = number
-            _collect(value_node, (*path, key), lines, repeated, inside)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[(*path, index)] = item.start_mark.line + 1
-            _collect(item, (*path, index), lines, repeated, inside)
+            name = key.removeprefix(f"{PROJECT_NAME}:") if in_config and not path else key
+            if name in seen:
+                said = f"The key `{key}` stands twice; the first would be lost."
+                self.repeated.append(Finding("ST01", (*path, key), None, said, "Keep one of the two.", line=number))
+            seen.add(name)
+            if in_config:
+                self.found[(*path, name)] = number
+                self.collect(value_node, (*path, name), True)
+            elif key == "config":
+                self.collect(value_node, (), True)

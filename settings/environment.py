@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Section
+from settings.base import Section, own_defaults
 from settings.capacity import Capacity
 from settings.cluster import Cluster
 from settings.gateway import Gateway, IsoDate
@@ -30,8 +30,8 @@ class Prices(Section):
 class Override(Section):
     """A rule of level O set aside, with a reason and a last day."""
 
-    rule: str = Field(pattern=r"^[A-Z]{2}\d{2}$", description="Id of the rule, for example TP13.")
-    reason: str = Field(min_length=10, description="Why it is set aside.")
+    rule: str = Field(description="Id of the rule, for example TP13.")
+    reason: str = Field("", description="Why it is set aside, in a sentence; an empty one is refused (OV01).")
     until: IsoDate = Field(description="Last day (YYYY-MM-DD).")
 
 
@@ -43,13 +43,13 @@ class Environment(Section):
     tier: Literal["dev", "staging", "production"] = Field(
         "dev", description="How careful to be: dev, staging, production."
     )
-    network: Network = Field(default_factory=Network, description="VPC and address ranges.")
-    cluster: Cluster = Field(default_factory=Cluster, description="GKE cluster.")
-    capacity: Capacity = Field(default_factory=Capacity, description="How TPU chips are bought.")
-    platform: Platform = Field(default_factory=Platform, description="Controllers: installed or existing.")
-    gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
+    network: Network = Field(default_factory=own_defaults, description="VPC and address ranges.")
+    cluster: Cluster = Field(default_factory=own_defaults, description="GKE cluster.")
+    capacity: Capacity = Field(default_factory=own_defaults, description="How TPU chips are bought.")
+    platform: Platform = Field(default_factory=own_defaults, description="Controllers: installed or existing.")
+    gateway: Gateway = Field(default_factory=own_defaults, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
-    prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
+    prices: Prices = Field(default_factory=own_defaults, description="Your own prices in place of list prices.")
     overrides: list[Override] = Field(
         default_factory=list, description="Rules of level O set aside, with reason and date."
     )

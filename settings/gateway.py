@@ -22,7 +22,7 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 class Address(Section):
     """A regional address that outlives the Gateway."""
 
-    name: ResourceName = Field(description="Name of the regional address.")
+    name: str = Field(description="Name of the regional address, in the same project (GW04).")
     create: bool = Field(False, description="Create it (true), or use one that is there (false).")
 
 
@@ -34,6 +34,9 @@ class Tls(Section):
     )
     pre_shared_certs: list[str] = Field(default_factory=list, description="Names of regional compute SSL certificates.")
     secret_name: ResourceName | None = Field(None, description="A kubernetes.io/tls Secret in the models' namespace.")
+    secret_exists: bool = Field(
+        False, description="The Secret is in the cluster: so only after a first `pulumi up` without tls (GW07)."
+    )
     ssl_policy: str | None = Field(None, description="Name of a regional SSL policy.")
 
 

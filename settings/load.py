@@ -6,7 +6,6 @@ A value that is wrong is taken out and the rest is read again, so that one typo 
 from __future__ import annotations
 
 import copy
-import difflib
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,8 @@ _PLACEHOLDERS: dict[Path, Any] = {
     ("location",): {"zone": "europe-west4-a"},
     ("location", "zone"): "europe-west4-a",
 }
+# As alike as this, a key is a slip of the hand, whatever else it could mean.
+_A_SLIP = 0.85
 _MINIMAL_MODEL = {
     "name": "placeholder",
     "source": "hf://placeholder/placeholder",
@@ -63,16 +64,67 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
     kind: str = problem["type"]
     value = None if kind == "missing" else problem.get("input")
     if kind == "extra_forbidden":
-        known = _known_keys(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-        fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known)}."
-        finding = Finding("ST01", path, value, f"Unknown key `{path[-1]}`; it would have no effect.", fix)
+        finding = unknown_key(path, value)
     elif kind == "missing":
-        finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", f"Add it: {_describe(path)}")
+        finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", f"Write {path[-1]}: {_describe(path)}")
+    elif kind in {"model_type", "dict_type"}:
+        keys = ", ".join(known_keys(path))
+        fix = (
+            f"Write its keys below it ({keys}), or remove the line."
+            if keys
+            else "Write its keys below it, or remove the line."
+        )
+        finding = Finding(
+            "ST02", path, value, f"`{path[-1] if path else 'config'}` is a mapping of keys to values.", fix
+        )
     else:
         message = problem["msg"].removeprefix("Value error, ")
-        finding = Finding("ST02", path, value, f"{message}.", _describe(path) or "Correct the value.")
+        finding = Finding("ST02", path, value, f"{message}.", _wanted(path, problem, value))
     return replace(finding, line=document.line_of(path))
+
+
+def unknown_key(path: Path, value: Any) -> Finding:
+    """A misspelt key names the right one; one that people look for is answered by the rule behind it."""
+    import difflib
+
+    from catalog.temptations import find_temptation
+
+    key, known = str(path[-1]), known_keys(path[:-1])
+    folded = {name.lower(): name for name in known}
+    close = [folded[name] for name in difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.6)]
+    slip = bool(difflib.get_close_matches(key.lower(), folded, n=1, cutoff=_A_SLIP))
+    row = None if slip else find_temptation(key, str(path[0]))
+    if row is not None:
+        shown = "(hidden)" if row.rule == "SC03" else value
+        return Finding(row.rule, path, shown, f"Unknown key `{key}`: {row.why}", row.fix)
+    fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known)}."
+    return Finding("ST01", path, value, f"Unknown key `{key}`.", fix)
+
+
+_KINDS = {
+    "int_type": "Write a whole number",
+    "float_type": "Write a number",
+    "bool_type": "Write true or false",
+    "string_type": "Write a text, in quotes if it looks like a number",
+    "list_type": "Write a list",
+}
+
+
+def _wanted(path: Path, problem: Any, value: Any) -> str:
+    """What to write instead of a value: the nearest choice where there are choices, else the kind of value."""
+    import difflib
+
+    described, key = _describe(path), path[-1] if path else ""
+    if problem["type"] in _KINDS:
+        number = isinstance(value, str) and value.isdecimal() and problem["type"] == "int_type"
+        kind = f"Write {key}: {value}, without quotes" if number else _KINDS[problem["type"]]
+        return f"{kind}. {described}".rstrip()
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        expected = str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
+        folded = {choice.strip("' ").lower(): choice.strip("' ") for choice in expected}
+        close = difflib.get_close_matches(value.lower(), folded, n=1, cutoff=0.5)
+        return f"Write {key}: {folded[close[0]]}. {described}" if close else described
+    return described or "Correct the value."
 
 
 def _repair(data: Any, path: Path, kind: str) -> None:
@@ -139,7 +191,8 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _known_keys(path: Path) -> list[str]:
+def known_keys(path: Path) -> list[str]:
+    """The keys a section has, as they are written; of the whole file for the empty path."""
     model = _model_at(path)
     return [f.alias or name for name, f in model.model_fields.items()] if model else []
 

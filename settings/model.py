@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import ResourceName, Section
+from settings.base import ResourceName, Section, own_defaults
 
 
 class TpuSlice(Section):
@@ -54,7 +54,7 @@ FlagValue = bool | int | float | str
 class Model(Section):
     """One LLMInferenceService."""
 
-    name: ResourceName = Field(description="Name of the service; part of its URL. At most 38 characters (KS04).")
+    name: str = Field(description="Name of the service; part of its URL. A DNS label of at most 38 characters (KS04).")
     source: str = Field(description="hf://ORG/NAME, s3://..., pvc://... or oci://...")
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
@@ -93,7 +93,7 @@ class Model(Section):
     unlisted_server_flags: dict[str, FlagValue] = Field(
         default_factory=dict, description="Flags outside the locked table; needs an override of VL05."
     )
-    resources: Resources = Field(default_factory=Resources)
+    resources: Resources = Field(default_factory=own_defaults)
     disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")
 
     @property

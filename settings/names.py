@@ -30,6 +30,11 @@ def route(model: str) -> str:
     return f"{model}-route"
 
 
+def kserve_route(model: str) -> str:
+    """The HTTPRoute that KServe would make for a service, and deletes where the service names another."""
+    return f"{model}-kserve-route"
+
+
 def service_account(model: str) -> str:
     """The servers' service account."""
     return f"{model}-server"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from catalog.rules import find_rule
 
 Path = tuple[str | int, ...]
 
@@ -21,7 +23,8 @@ def render_path(path: Path) -> str:
 class Finding:
     """A broken rule in somebody's file (or object): refused, or a warning.
 
-    `line` is the line in the user's file (1-based), None where the input is no file.
+    `message` says what is wrong, `consequence` what happens otherwise. `fix` is a sentence; lines after its first one are
+    to be pasted as they are. `line` is the line in the user's file (1-based), None where the input is no file.
     """
 
     rule: str
@@ -32,6 +35,12 @@ class Finding:
     source: str = ""
     line: int | None = None
     warning: bool = False
+    consequence: str = ""
+
+    @property
+    def said(self) -> str:
+        """What is wrong and what happens otherwise."""
+        return f"{self.message} {self.consequence}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
         """The shape that `--format json` prints (design, section 5)."""
@@ -39,6 +48,14 @@ class Finding:
         del data["warning"]
         data["path"] = render_path(self.path)
         return data
+
+
+def explain(finding: Finding) -> Finding:
+    """The finding with its rule's own words: consequence, sources, level. Once is enough, twice does no harm."""
+    rule = find_rule(finding.rule)
+    if rule is None:
+        return finding
+    return replace(finding, consequence=rule.consequence, source=rule.source, warning=rule.level == "W")
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
@@ -55,8 +72,9 @@ class RefusedError(Exception):
     """The environment is refused. `findings` holds every reason, not just the first."""
 
     def __init__(self, findings: list[Finding], origin: str) -> None:
+        findings = [explain(finding) for finding in findings]
         lines = [
-            f"  {f.rule} {f'line {f.line}, ' if f.line else ''}{render_path(f.path)}: {f.message} Fix: {f.fix}"
+            f"  {f.rule} {f'line {f.line}, ' if f.line else ''}{render_path(f.path)}: {f.said} Fix: {f.fix}"
             for f in refusals(findings)
         ]
         super().__init__("\n".join([f"Refused, nothing was created: {origin}", *lines]))

@@ -39,18 +39,18 @@ def lock(
 
         python -m serving lock --update-flags --format json
     """
-    from catalog.lock import Lock
+    from catalog.lock import lock_of
     from catalog.refresh.lock_file import LockFileError
 
     if check and (update_digests or update_flags):
         typer.echo("--check only looks; leave it out with --update-digests or --update-flags", err=True)
         raise typer.Exit(2)
-    locked = Lock.model_validate(_read())
+    locked = lock_of(_read())
     report: dict[str, Any] = {"digests": {}, "flagTable": None, "errors": []}
     try:
         if update_digests:
             _fill_digests(locked, report)
-            locked = Lock.model_validate(_read())
+            locked = lock_of(_read())
         if update_flags:
             _fill_flags(locked, report)
     except LockFileError as error:

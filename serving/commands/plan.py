@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from serving.plan.plan import Plan
+    from settings.derive import Deployment
+    from settings.document import Document
+    from settings.refusal import Finding
 
 
 class Format(StrEnum):
@@ -45,20 +51,35 @@ def plan(
     try:
         document = read_document(find_environment(environment))
         deployment, findings = require(document)
+        if sys.stderr.isatty():
+            typer.echo(f"Planning {deployment.name} ...", err=True)
+        planned = _plan(document, deployment, findings)
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
-    if sys.stderr.isatty():
-        typer.echo(f"Planning {deployment.name} ...", err=True)
-    from serving.plan.graph import Graph
-    from serving.plan.plan import Plan
-    from serving.plan.record import record
-
-    planned = Plan(deployment, Graph(record(document)), findings)
     sys.stdout.write(_render(planned, output))
 
 
-def _render(planned: Any, output: Format) -> str:
+def _plan(document: Document, deployment: Deployment, findings: list[Finding]) -> Plan:
+    """The plan with every warning.
+
+    Raises:
+        RefusedError: a rule refuses what the program makes of the settings.
+    """
+    from serving.plan.graph import Graph
+    from serving.plan.invariants import findings as findings_on
+    from serving.plan.plan import Plan
+    from serving.plan.record import record
+    from settings.refusal import RefusedError, refusals
+
+    graph = Graph(record(document))
+    findings = [*findings, *findings_on(deployment, graph)]
+    if refusals(findings):
+        raise RefusedError(findings, document.origin)
+    return Plan(deployment, graph, findings)
+
+
+def _render(planned: Plan, output: Format) -> str:
     if output is Format.JSON:
         return json.dumps(planned.as_json(), indent=2, default=str) + "\n"
     if output is Format.YAML:

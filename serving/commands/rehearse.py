@@ -1,41 +1,141 @@
-"""`serving rehearse` and `serving down`: for now the plan, and in words what the rehearsal does not do yet."""
+"""`serving rehearse` and `serving down`: an environment on this machine, and its end."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.plan import Format, plan
+if TYPE_CHECKING:
+    from rehearsal.run import Outcome
 
-_MISSING = (
-    "There is no local control plane yet: nothing was started, and no model answers. What you see above is the real\n"
-    "program run in process, offline; it is what `pulumi up` would create."
-)
+ENV = typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def rehearse(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Annotated[str, ENV],
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what `up` would do.")] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only get the binaries; the first time takes long.")
+    ] = False,
+    stockout: Annotated[
+        list[str] | None, typer.Option(metavar="ZONE", help="A zone without TPUs: pods there stay Pending.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
 ) -> None:
-    """Plan an environment; running it on a local control plane is not there yet.
+    """Run `up` of an environment on this machine: real engine, control plane and controllers, no cloud.
 
-    Example:
+    It stays running until `down`. Run it again after a change of the environment's file.
+
+    Examples:
 
         python -m serving rehearse dev
+
+        python -m serving rehearse dev --preview
+
+        python -m serving rehearse examples/multi-host.yaml --stockout europe-west4-a
     """
-    plan(environment, Format.TEXT)
-    typer.echo()
-    typer.secho("Rehearsal: planned only.", bold=True)
-    typer.echo(_MISSING)
+    # Imported here: `--help` and a refused file need neither the engine nor a client.
+    from checks.environment import require
+    from serving.refused import print_findings
+    from settings.document import find_environment, read_document
+    from settings.refusal import RefusedError
+
+    try:
+        path = find_environment(environment)
+        deployment, _ = require(read_document(path))
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    from rich.console import Console
+
+    from rehearsal import assets, control_plane, parts
+    from rehearsal.directory import DirectoryError
+    from rehearsal.engine.engine import EngineError
+    from rehearsal.locate import directory_of
+    from rehearsal.run import rehearse as run
+
+    console = Console(stderr=output is Format.JSON, soft_wrap=True)
+    try:
+        if prepare:
+            assets.ensure(parts.assets_of(deployment), assets.show(console))
+            return
+        outcome = run(deployment, path, directory_of(environment), console, stockouts=stockout or [], preview=preview)
+    except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
+        _failed(str(error), output)
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps(_document(outcome), indent=2, default=str) + "\n")
+        return
+    from rehearsal.report import print_outcome
+
+    print_outcome(console, deployment, outcome)
 
 
 def down(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Annotated[str, ENV],
+    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
 ) -> None:
-    """End a rehearsal. As none can be started yet, there is nothing to end.
+    """Destroy a rehearsal's stack, end its processes, and prove that nothing is left.
 
     Example:
 
         python -m serving down dev
     """
-    typer.echo(f"Nothing of {environment} is running: a rehearsal only plans so far.")
+    from rich.console import Console
+
+    from rehearsal.directory import DirectoryError
+    from rehearsal.end import LeftoverError, end
+    from rehearsal.locate import directory_of
+    from serving.refused import print_findings
+    from settings.refusal import RefusedError
+
+    try:
+        directory = directory_of(environment)
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    console = Console(stderr=output is Format.JSON, soft_wrap=True)
+    running = directory.path.exists()
+    try:
+        notes = end(directory, console) if running else []
+    except (DirectoryError, LeftoverError) as error:
+        _failed(str(error), output)
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps({"environment": environment, "wasRunning": running, "notes": notes}) + "\n")
+        return
+    for note in notes:
+        console.print(f"  note: {note}", highlight=False)
+    ended = "ended: no object, process, port or file of it is left" if running else "was not running"
+    console.print(f"The rehearsal of {environment} {ended}.")
+
+
+def _failed(message: str, output: Format) -> Any:
+    """Say what went wrong and end with 1."""
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
+    else:
+        typer.secho(f"failed: {message}", fg="red", err=True)
+    raise typer.Exit(1) from None
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    from rehearsal.engine.workspace import ordinary_cli
+
+    return {
+        "summary": outcome.summary,
+        "outputs": outcome.outputs,
+        "seconds": {phase: round(seconds, 1) for phase, seconds in outcome.seconds.items()},
+        "notes": outcome.notes,
+        "kubeconfig": str(outcome.directory.kubeconfig),
+        "variables": ordinary_cli(outcome.directory),
+    }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_SENTINEL
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
-from serving.plan.record import UNKNOWN, Resource
+from serving.plan.record import SECRET, UNKNOWN, Resource
 
 
 class _FreshCloud(Mocks):
@@ -61,7 +61,7 @@ def _clean(value: Any, secrets: list[str], path: str) -> Any:
     if isinstance(value, dict):
         if value.get(_special_sig_key) == _special_secret_sig:
             secrets.append(path)
-            return "[secret]"
+            return SECRET
         # The wire keeps no order of keys; sorted, two runs say the same.
         return {key: _clean(value[key], secrets, f"{path}.{key}".lstrip(".")) for key in sorted(value)}
     if isinstance(value, list):

@@ -14,7 +14,7 @@ from serving.plan.record import Resource
 from settings import names
 from settings.cost import Cost, estimate
 from settings.derive import Deployment, ServedModel
-from settings.refusal import Finding
+from settings.refusal import Finding, render_path
 
 SERVICE_TYPE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 _GIB = 1024**3
@@ -99,7 +99,7 @@ class Plan:
                 "path": [r.name for r in path],
             },
             "outputs": self.graph.recording.outputs,
-            "warnings": [{k: f.as_json()[k] for k in ("rule", "path", "message")} for f in self.warnings],
+            "warnings": [{"rule": f.rule, "path": render_path(f.path), "message": f.said} for f in self.warnings],
             "refusals": [],
         }
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from settings.document import ROOT, Document
 from settings.environment import PROJECT_NAME
+from settings.refusal import RefusedError
 
 UNKNOWN = "known after up"
+SECRET = "[secret]"
 _STACK_TYPE = "pulumi:pulumi:Stack"
 
 
@@ -53,7 +55,7 @@ def record(document: Document) -> Recording:
     """Run `__main__.py` with this document as its configuration.
 
     Raises:
-        RefusedError: the program refused its settings.
+        RefusedError: the program refused its settings, or the objects made of them.
     """
     # A loop made after set_mocks would never see its calls (rehearsal-parts 2).
     loop = asyncio.new_event_loop()
@@ -83,7 +85,12 @@ def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
         organization="organization",
     )
     pulumi.runtime.set_all_config(engine_config(document))
-    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+    try:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+    except pulumi.RunError as error:
+        if isinstance(error.__cause__, RefusedError):
+            raise error.__cause__ from None
+        raise
     loop.run_until_complete(wait_for_rpcs())
     stack = pulumi.runtime.get_root_resource()
     assert isinstance(stack, Stack)  # set_mocks made it
@@ -96,7 +103,7 @@ async def _resolve(exported: dict[str, Any]) -> dict[str, Any]:
     resolved: dict[str, Any] = {}
     for key, output in exported.items():
         if await output.is_secret():
-            resolved[key] = "[secret]"
+            resolved[key] = SECRET
         else:
             resolved[key] = plain(await output.future(with_unknowns=True))
     return resolved
@@ -109,7 +116,7 @@ def engine_config(document: Document) -> dict[str, str]:
         for key, value in document.data.items()
     }
     for key in document.secrets:
-        config[f"{PROJECT_NAME}:{key}"] = "[secret]"
+        config[f"{PROJECT_NAME}:{key}"] = SECRET
     return config
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from serving.plan.plan import Plan
 from serving.plan.record import Resource
+from serving.refused import describe
 from settings import names
-from settings.refusal import render_path
 
 _WIDTH = 100
 
@@ -125,13 +127,13 @@ def _closing(plan: Plan, console: Console) -> None:
             f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once"
         )
     for override in deployment.settings.overrides:
-        console.print(f"[bold]Override[/] {override.rule} until {override.until}: {override.reason}")
-    for warning in plan.warnings:
-        where = f"line {warning.line}: " if warning.line else ""
-        console.print(
-            f"[bold yellow]Warning[/] {warning.rule} {where}{render_path(warning.path)}: {warning.message} {warning.fix}",
-            markup=True,
-        )
+        console.print(f"[bold]Override[/] {override.rule} until {override.until}: {escape(override.reason)}")
+    if gateway.external and gateway.waiver:
+        console.print(f"[bold]Waiver[/] of GW03 until {gateway.waiver.until}: {escape(gateway.waiver.reason)}")
+    if plan.warnings:
+        console.print("[bold yellow]Warnings[/]")
+        for line in describe(plan.warnings, _WIDTH):
+            console.print(Text.from_ansi(line))
     if not plan.warnings:
         console.print("No warnings.")
 

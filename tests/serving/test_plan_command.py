@@ -88,7 +88,7 @@ def test_refusals_as_json_carry_rule_path_line_fix_and_source(tmp_path: Path) ->
     done = serving("plan", str(tmp_path / "bad.yaml"), "--format", "json")
     assert done.returncode == 2
     [refusal] = json.loads(done.stdout)["refusals"]
-    assert set(refusal) == {"rule", "path", "value", "message", "fix", "source", "line"}
+    assert set(refusal) == {"rule", "path", "value", "message", "consequence", "fix", "source", "line"}
     assert refusal["rule"] == "TP01"
 
 

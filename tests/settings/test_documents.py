@@ -66,6 +66,15 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:models: [1, null, [a]]\n", "models[1]"),
         ("config:\n  tpu-serving:project: null\n", "project"),
         ("\x00", "YAML"),
+        ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
+        ("config:\n  tpu-serving:gateway:\n", "mapping"),
+        ("config: " + "[" * 3000, "YAML"),
+        ("config:\n  a: " + "[" * 3000 + "]" * 3000, "deep"),
+        (
+            "config:\n  a: &a [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"  {b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi")),
+            "more than",
+        ),
     ],
 )
 def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str, word: str) -> None:
@@ -75,6 +84,29 @@ def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str, word: str) -> No
         findings = refused.findings
     assert findings
     assert word in "\n".join(f"{render_path(f.path)} {f.message}" for f in findings)
+
+
+def test_lines_are_those_of_the_file_also_through_aliases_and_flow_style(tmp_path: Path) -> None:
+    text = (
+        "# a comment\nconfig:\n  tpu-serving:models:\n    - &one {name: a,\n       source: x}\n    - *one\n"
+        "  tpu-serving:cluster:\n    controlPlane:\n      authorizedNetworks: [{name: n, cidr: c}]\n"
+    )
+    document = written(tmp_path, text)
+    assert document.line_of(("models", 0, "name")) == 4
+    assert document.line_of(("models", 0, "source")) == 5
+    assert document.line_of(("models", 1)) == 4, "an alias stands where its anchor is"
+    assert document.line_of(("cluster", "controlPlane", "authorizedNetworks", 0, "cidr")) == 9
+    assert document.line_of(("cluster", "cpuPool", "diskGib")) == 7, "what is a default is near its section"
+
+
+def test_a_value_is_answered_with_the_nearest_choice(tmp_path: Path) -> None:
+    text = (
+        "config:\n  tpu-serving:tier: prod\n"
+        "  tpu-serving:models: [{name: a, source: 'hf://a/b', tpu: {generation: v6e, topology: 2x2}, replicas: '3'}]\n"
+    )
+    fixes = {render_path(f.path): f.fix for f in check(written(tmp_path, text))[1]}
+    assert fixes["tier"].startswith("Write tier: production.")
+    assert fixes["models[0].replicas"].startswith("Write replicas: 3, without quotes.")
 
 
 def test_an_unknown_environment_names_the_known_ones() -> None:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
@@ -149,7 +150,8 @@ class GcpProvider(Provider):
             if found is None or kind.stays(found.state):
                 return
             try:
-                kind.refuse_delete(found, self._world)
+                # The provider asks its own state: deletion protection is no field of Google's API.
+                kind.refuse_delete(replace(found, state={**found.state, **state}), self._world)
             except ProviderError as error:
                 raise _prefixed(kind.delete_error, kind, found.state, error) from None
             cloud.remove(self._world.folder, kind.token, resource_id)

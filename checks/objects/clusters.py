@@ -1,0 +1,152 @@
+"""Rules on GKE clusters and their network (CL01, CL02, CL03, CL05, GW02)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from catalog.gke import facts
+from checks.objects.check import Context, Found, Scope, on_each, on_whole
+from checks.objects.releases import chart_of
+from checks.objects.resource import CLUSTER, FIREWALL, NETWORK, RELEASE, SUBNETWORK, Resource
+from checks.objects.values import get, is_unknown, items, mapping, text
+from checks.shared.gateway import proxy_range_problem
+from checks.shared.versions import gke_version_problem
+
+_CHANNEL = "CHANNEL_STANDARD"
+_PURPOSES = ("REGIONAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER")
+_WITH_WEBHOOKS = ("cert-manager", "lws", "kserve-llmisvc-resources")
+
+
+@on_each("CL01", CLUSTER)
+def gateway_is_on(cluster: Resource, _: Context) -> Iterator[Found]:
+    """Gateway channel standard, HTTP load balancing on, VPC-native. Autopilot has all of it by itself."""
+    if get(cluster.inputs, "enableAutopilot") is True:
+        return
+    channel = get(cluster.inputs, "gatewayApiConfig", "channel")
+    if channel != _CHANNEL:
+        fix = f"Write gatewayApiConfig: {{channel: {_CHANNEL}}}."
+        yield Found(cluster, ("gatewayApiConfig", "channel"), channel, "The Gateway controller is off.", fix)
+    if get(cluster.inputs, "addonsConfig", "httpLoadBalancing", "disabled") is True:
+        at = ("addonsConfig", "httpLoadBalancing", "disabled")
+        yield Found(cluster, at, True, "HTTP load balancing is off.", "Write disabled: false.")
+    mode = get(cluster.inputs, "networkingMode")
+    if mode == "ROUTES" or (mode is None and get(cluster.inputs, "ipAllocationPolicy") is None):
+        fix = "Write networkingMode: VPC_NATIVE with an ipAllocationPolicy."
+        yield Found(cluster, ("networkingMode",), mode, "The cluster is not VPC-native.", fix)
+
+
+@on_each("CL02", CLUSTER)
+def version_is_new_enough(cluster: Resource, _: Context) -> Iterator[Found]:
+    """New enough that GKE brings the InferencePool CRD; what is not written is the channel's choice."""
+    version = text(cluster.inputs, "minMasterVersion")
+    if version and (problem := gke_version_problem(version, "minMasterVersion")) is not None:
+        yield Found(cluster, ("minMasterVersion",), version, *problem)
+
+
+@on_each("CL05", CLUSTER)
+def production_is_protected(cluster: Resource, _: Context) -> Iterator[Found]:
+    """A cluster with the label `tier: production` can't be deleted by accident."""
+    if (
+        text(cluster.inputs, "resourceLabels", "tier") == "production"
+        and get(cluster.inputs, "deletionProtection") is False
+    ):
+        yield Found(
+            cluster,
+            ("deletionProtection",),
+            False,
+            "A production cluster may be deleted.",
+            "Remove deletionProtection: false.",
+        )
+
+
+@on_whole("CL03")
+def webhooks_can_be_reached(scope: Scope) -> Iterator[Found]:
+    """The control plane of private nodes reaches the webhooks, where the stack makes the network itself."""
+    if not scope.of(NETWORK) or not any(chart_of(r) in _WITH_WEBHOOKS for r in scope.of(RELEASE)):
+        return
+    for cluster in scope.of(CLUSTER):
+        private = mapping(cluster.inputs, "privateClusterConfig")
+        plane = text(private, "masterIpv4CidrBlock")
+        if get(private, "enablePrivateNodes") is not True or not plane:
+            continue
+        closed = [p for p in facts()["webhookPorts"] if not any(_opens(f, plane, p) for f in scope.of(FIREWALL))]
+        if closed:
+            ports = ", ".join(map(str, closed))
+            fix = (
+                f'Add a gcp.compute.Firewall: sourceRanges: [{plane}], allows: [{{protocol: tcp, ports: ["{ports}"]}}].'
+            )
+            said = f"The control plane {plane} does not reach port {ports} of the nodes."
+            yield Found(cluster, ("privateClusterConfig",), plane, said, fix)
+
+
+def _opens(rule: Resource, plane: str, port: int) -> bool:
+    if text(rule.inputs, "direction") == "EGRESS" or get(rule.inputs, "disabled") is True:
+        return False
+    if not any(_covers(source, plane) for source in items(rule.inputs, "sourceRanges")):
+        return False
+    for allowed in items(rule.inputs, "allows"):
+        protocol, ports = text(allowed, "protocol").lower(), items(allowed, "ports")
+        if protocol == "all" or (protocol == "tcp" and (not ports or any(_includes(p, port) for p in ports))):
+            return True
+    return False
+
+
+def _covers(source: object, plane: str) -> bool:
+    try:
+        return ipaddress.ip_network(plane).subnet_of(ipaddress.ip_network(str(source)))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return False
+
+
+def _includes(ports: object, port: int) -> bool:
+    first, _, last = str(ports).partition("-")
+    return first.isdecimal() and int(first) <= port <= int(last if last.isdecimal() else first)
+
+
+@on_each("GW02", SUBNETWORK)
+def proxy_subnet_is_usable(subnet: Resource, _: Context) -> Iterator[Found]:
+    """A proxy-only subnet is active, large enough, and has nothing else in it."""
+    if text(subnet.inputs, "purpose") not in _PURPOSES:
+        return
+    role = get(subnet.inputs, "role")
+    if role != "ACTIVE":
+        yield Found(subnet, ("role",), role, "The proxy-only subnet is not active.", "Write role: ACTIVE.")
+    cidr = text(subnet.inputs, "ipCidrRange")
+    if (problem := proxy_range_problem(cidr)) is not None:
+        yield Found(subnet, ("ipCidrRange",), cidr, *problem)
+    if items(subnet.inputs, "secondaryIpRanges"):
+        said = "A proxy-only subnet has no secondary ranges."
+        yield Found(subnet, ("secondaryIpRanges",), None, said, "Remove secondaryIpRanges.")
+
+
+@on_whole("GW02")
+def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
+    """One active proxy-only subnet for a VPC and region, and one there where the stack makes the network."""
+    active = [
+        s for s in scope.of(SUBNETWORK) if text(s.inputs, "purpose") in _PURPOSES and text(s.inputs, "role") == "ACTIVE"
+    ]
+    seen: dict[tuple[str, str], Resource] = {}
+    for subnet in active:
+        # A network that is not known yet is the stack's own; with several of them nothing can be told.
+        if is_unknown(subnet.inputs, "network") and len(scope.of(NETWORK)) != 1:
+            continue
+        network = "" if is_unknown(subnet.inputs, "network") else text(subnet.inputs, "network")
+        first = seen.setdefault((network, text(subnet.inputs, "region")), subnet)
+        if first is not subnet:
+            said = f"{first.label} is the active one of this VPC and region."
+            yield Found(subnet, ("role",), "ACTIVE", said, "Use the one that is there, and remove this one.")
+    if scope.of("Gateway") and scope.of(NETWORK) and not active:
+        network_made = scope.of(NETWORK)[0]
+        fix = 'Add a gcp.compute.Subnetwork with purpose="REGIONAL_MANAGED_PROXY", role="ACTIVE" and a /23.'
+        yield Found(network_made, (), None, "The VPC of the Gateway has no proxy-only subnet.", fix)
+
+
+CHECKS = (
+    gateway_is_on,
+    version_is_new_enough,
+    production_is_protected,
+    webhooks_can_be_reached,
+    proxy_subnet_is_usable,
+    one_active_proxy_subnet,
+)

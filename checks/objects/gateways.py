@@ -1,0 +1,220 @@
+"""Rules on Gateways: class, exposure, address, certificates, who may attach (GW01, GW03 to GW08)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalog.gke import GatewayClass
+from checks.objects.backends import backends_of, key_of
+from checks.objects.check import Context, Found, Scope, on_each, on_whole
+from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
+from checks.objects.values import get, items, mapping, text
+from checks.shared import gateway as judge
+
+_CERTMAP = "networking.gke.io/certmap"
+_ADDRESS_TYPES = ("NamedAddress", "IPAddress")
+
+
+def _is_external(gateway: Resource) -> bool:
+    return text(gateway.inputs, "spec", "gatewayClassName") == GatewayClass.EXTERNAL
+
+
+@on_each("GW01", "Gateway")
+def gateway_class(gateway: Resource, _: Context) -> Iterator[Found]:
+    """The class is one of the two that take an InferencePool."""
+    name = text(gateway.inputs, "spec", "gatewayClassName")
+    if (problem := judge.class_problem(name)) is not None:
+        yield Found(gateway, ("spec", "gatewayClassName"), name, *problem)
+
+
+@on_each("GW03", "Gateway")
+def external_has_tls(gateway: Resource, context: Context) -> Iterator[Found]:
+    """An external Gateway has an HTTPS listener."""
+    if "GW03" in context.accepted or not _is_external(gateway):
+        return
+    if not any(
+        text(listener, "protocol") in {"HTTPS", "TLS"} for listener in items(gateway.inputs, "spec", "listeners")
+    ):
+        yield Found(
+            gateway,
+            ("spec", "listeners"),
+            None,
+            "The Gateway is external and has no HTTPS listener.",
+            "Add a listener {name: https, protocol: HTTPS, port: 443, tls: ...}, or use gke-l7-rilb.",
+        )
+
+
+@on_whole("GW03")
+def external_has_authentication(scope: Scope) -> Iterator[Found]:
+    """Every pool behind an external Gateway has an authenticating backend policy."""
+    if "GW03" in scope.context.accepted:
+        return
+    external = {(g.namespace, g.name) for g in scope.of("Gateway") if _is_external(g)}
+    policies = scope.of("GCPBackendPolicy")
+    for route in scope.of("HTTPRoute"):
+        parents = items(route.inputs, "spec", "parentRefs")
+        if not any((text(p, "namespace") or route.namespace, text(p, "name")) in external for p in parents):
+            continue
+        for target, path in backends_of(route):
+            if target.kind != "InferencePool":
+                continue
+            attached = [p for p in policies if key_of(p) == target]
+            if not any(
+                get(p.inputs, "spec", "default", "iap", "enabled")
+                or text(p.inputs, "spec", "default", "securityPolicy")
+                for p in attached
+            ):
+                yield Found(
+                    route,
+                    path,
+                    target.name,
+                    f"{target.name} is reachable from the internet without authentication.",
+                    "Set spec.default.iap or spec.default.securityPolicy in its GCPBackendPolicy, or use gke-l7-rilb.",
+                )
+
+
+@on_each("GW04", "Gateway")
+def address_type(gateway: Resource, _: Context) -> Iterator[Found]:
+    """An address is named without a domain before the type (GWCER106)."""
+    for index, address in enumerate(items(gateway.inputs, "spec", "addresses")):
+        kind = text(address, "type") or "IPAddress"
+        if kind not in _ADDRESS_TYPES:
+            yield Found(
+                gateway,
+                ("spec", "addresses", index, "type"),
+                kind,
+                f"GKE refuses addresses of type {kind}.",
+                "Write type: NamedAddress and the address's name as value.",
+            )
+
+
+@on_whole("GW04")
+def address_fits(scope: Scope) -> Iterator[Found]:
+    """A named address of the stack is regional, and of the form its class needs."""
+    regional = {a.name: a for a in scope.of(ADDRESS)}
+    everywhere = {a.name: a for a in scope.of(GLOBAL_ADDRESS)}
+    for gateway in scope.of("Gateway"):
+        for index, address in enumerate(items(gateway.inputs, "spec", "addresses")):
+            name = text(address, "value")
+            if text(address, "type") != "NamedAddress":
+                continue
+            if name in everywhere and name not in regional:
+                at = ("spec", "addresses", index, "value")
+                yield Found(gateway, at, name, f"{name} is a global address.", "Make it a gcp.compute.Address.")
+            if name in regional:
+                yield from _address_form(regional[name], _is_external(gateway))
+                yield from _address_region(regional[name], [text(c.inputs, "location") for c in scope.of(CLUSTER)])
+
+
+def _address_region(address: Resource, locations: list[str]) -> Iterator[Found]:
+    region = text(address.inputs, "region")
+    regions = ["-".join(location.split("-")[:2]) for location in locations if location]
+    if region and regions and region not in regions:
+        said = f"The address is in {region}, the cluster in {regions[0]}."
+        yield Found(address, ("region",), region, said, f"Write region: {regions[0]}.")
+
+
+def _address_form(address: Resource, external: bool) -> Iterator[Found]:
+    kind = text(address.inputs, "addressType") or "EXTERNAL"
+    wanted = "EXTERNAL" if external else "INTERNAL"
+    if kind != wanted:
+        yield Found(
+            address,
+            ("addressType",),
+            kind,
+            f"The Gateway's class needs an address of type {wanted}.",
+            f"Write addressType: {wanted}.",
+        )
+    elif not external and text(address.inputs, "purpose") != "SHARED_LOADBALANCER_VIP":
+        yield Found(
+            address,
+            ("purpose",),
+            get(address.inputs, "purpose"),
+            "The forwarding rules of one Gateway share the address.",
+            "Write purpose: SHARED_LOADBALANCER_VIP.",
+        )
+
+
+@on_each("GW05", "Gateway")
+def one_certificate(gateway: Resource, _: Context) -> Iterator[Found]:
+    """Each HTTPS listener has exactly one source of its certificate; a certificate map is for global classes."""
+    if _CERTMAP in mapping(gateway.inputs, "metadata", "annotations"):
+        yield Found(
+            gateway,
+            ("metadata", "annotations", _CERTMAP),
+            get(gateway.inputs, "metadata", "annotations", _CERTMAP),
+            "Certificate maps belong to global classes.",
+            f"Remove it, and write tls.options: {{{judge.CERTIFICATE_MANAGER_OPTION}: <certificate>}} at the listener.",
+        )
+        return
+    for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
+        tls = mapping(listener, "tls")
+        if text(listener, "protocol") != "HTTPS" or (text(tls, "mode") or "Terminate") != "Terminate":
+            continue
+        given = [key for key in judge.LISTENER_OPTIONS if text(tls, "options", key)]
+        given += ["certificateRefs"] if items(tls, "certificateRefs") else []
+        problem = judge.certificate_problem(given, (*judge.LISTENER_OPTIONS, "certificateRefs"))
+        if problem is not None:
+            yield Found(gateway, ("spec", "listeners", index, "tls"), given, *problem)
+
+
+@on_each("GW06", "Gateway")
+def known_options(gateway: Resource, _: Context) -> Iterator[Found]:
+    """A listener's TLS options are keys GKE knows (GWCER105)."""
+    for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
+        for key in mapping(listener, "tls", "options"):
+            if key not in judge.LISTENER_OPTIONS:
+                yield Found(
+                    gateway,
+                    ("spec", "listeners", index, "tls", "options", key),
+                    get(listener, "tls", "options", key),
+                    f"GKE knows no TLS option {key}.",
+                    f"Write one of {', '.join(judge.LISTENER_OPTIONS)}.",
+                )
+
+
+@on_whole("GW07")
+def secret_comes_first(scope: Scope) -> Iterator[Found]:
+    """A Secret of the stack that a listener names is there before the Gateway (GWCER102 stops every listener)."""
+    makers = {(s.namespace, s.name): s for s in scope.of("Secret")}
+    makers |= {(c.namespace, text(c.inputs, "spec", "secretName")): c for c in scope.of("Certificate")}
+    for gateway in scope.of("Gateway"):
+        for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
+            for place, reference in enumerate(items(listener, "tls", "certificateRefs")):
+                where = (text(reference, "namespace") or gateway.namespace, text(reference, "name"))
+                maker = makers.get(where)
+                if maker is not None and not scope.comes_before(maker, gateway):
+                    yield Found(
+                        gateway,
+                        ("spec", "listeners", index, "tls", "certificateRefs", place),
+                        text(reference, "name"),
+                        f"{maker.label} does not come before the Gateway.",
+                        f"Make the Gateway depend on {maker.label}.",
+                    )
+
+
+@on_each("GW08", "Gateway")
+def not_open_to_all(gateway: Resource, _: Context) -> Iterator[Found]:
+    """No listener takes routes from all namespaces."""
+    for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
+        if text(listener, "allowedRoutes", "namespaces", "from") == "All":
+            yield Found(
+                gateway,
+                ("spec", "listeners", index, "allowedRoutes", "namespaces", "from"),
+                "All",
+                "Any namespace may attach a route.",
+                "Write from: Same, or from: Selector with a selector.",
+            )
+
+
+CHECKS = (
+    gateway_class,
+    external_has_tls,
+    external_has_authentication,
+    address_type,
+    address_fits,
+    one_certificate,
+    known_options,
+    secret_comes_first,
+    not_open_to_all,
+)

@@ -1,0 +1,230 @@
+"""Rules on routes, also on those written into a service of KServe (RT01 to RT06, GW09, GW10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from catalog.gke import ALPHA_POOL_GROUP, POOL_GROUP
+from checks.objects.backends import ROUTE_KINDS, is_managed, references_of, rules_of
+from checks.objects.check import Context, Found, Scope, on_each, on_whole
+from checks.objects.resource import Resource
+from checks.objects.values import get, items, mapping, text
+from settings.refusal import Path
+
+# The Gateway API's own limits (CRD of HTTPRoute).
+MAX_RULES, MAX_MATCHES = 16, 128
+_STATUS_CODES = (301, 302)
+
+
+@on_each("RT01", *ROUTE_KINDS)
+def no_timeouts(route: Resource, _: Context) -> Iterator[Found]:
+    """No rule has a time limit; a route that KServe makes has one on every rule."""
+    path, rules = rules_of(route)
+    for index, rule in enumerate(rules):
+        if get(rule, "timeouts") is not None:
+            yield Found(
+                route,
+                (*path, index, "timeouts"),
+                get(rule, "timeouts"),
+                "GKE refuses time limits in routes (GWCER104).",
+                "Remove timeouts; set spec.default.timeoutSec in the pool's GCPBackendPolicy.",
+            )
+    if route.kind == "LLMInferenceService" and is_managed(route) and not rules:
+        yield Found(
+            route,
+            ("spec", "router", "route"),
+            get(route.inputs, "spec", "router", "route"),
+            "The route that KServe makes has time limits on every rule.",
+            "Write an HTTPRoute of your own and name it: route: {http: {refs: [{name: <route>}]}}.",
+        )
+
+
+@on_each("RT02", *ROUTE_KINDS)
+def supported_features(route: Resource, _: Context) -> Iterator[Found]:
+    """Nothing that GKE's conformance reports list as unsupported."""
+    path, rules = rules_of(route)
+    for index, rule in enumerate(rules):
+        for where, value, what in _unsupported(rule):
+            fix = f"Remove {'.'.join(str(p) for p in where if isinstance(p, str))}."
+            yield Found(route, (*path, index, *where), value, f"GKE supports no {what}.", fix)
+    for index, parent in enumerate(items(route.inputs, "spec", "parentRefs")):
+        if get(parent, "port") is not None:
+            at = ("spec", "parentRefs", index, "port")
+            yield Found(route, at, get(parent, "port"), "GKE supports no port in parentRefs.", "Write sectionName.")
+
+
+def _unsupported(rule: Any) -> Iterator[tuple[Path, Any, str]]:
+    for key, what in (("retry", "retry"), ("name", "rule names"), ("sessionPersistence", "session persistence")):
+        if get(rule, key) is not None:
+            yield (key,), get(rule, key), what
+    for index, match in enumerate(items(rule, "matches")):
+        if get(match, "method") is not None:
+            yield ("matches", index, "method"), get(match, "method"), "match by method"
+        value = text(match, "path", "value")
+        if text(match, "path", "type") == "RegularExpression" or value[:1] not in {"", "/"}:
+            yield ("matches", index, "path"), value, "regular-expression path"
+    mirrors = 0
+    for index, item in enumerate(items(rule, "filters")):
+        mirrors += text(item, "type") == "RequestMirror"
+        yield from _unsupported_filter(item, ("filters", index))
+        if mirrors > 1 and text(item, "type") == "RequestMirror":
+            yield ("filters", index), "RequestMirror", "second mirror"
+    for index, backend in enumerate(items(rule, "backendRefs")):
+        if items(backend, "filters"):
+            yield ("backendRefs", index, "filters"), items(backend, "filters"), "filters at a backend"
+
+
+def _unsupported_filter(item: Any, at: Path) -> Iterator[tuple[Path, Any, str]]:
+    if text(item, "type") == "CORS":
+        yield (*at, "type"), "CORS", "CORS filter"
+    for block in ("urlRewrite", "requestRedirect"):
+        if text(item, block, "path", "type") == "ReplaceFullPath":
+            yield (*at, block, "path", "type"), "ReplaceFullPath", "ReplaceFullPath"
+    code = get(item, "requestRedirect", "statusCode")
+    if code is not None and code not in _STATUS_CODES:
+        yield (*at, "requestRedirect", "statusCode"), code, f"redirect with status {code}"
+
+
+@on_each("RT03", "HTTPRoute")
+def name_of_our_own(route: Resource, _: Context) -> Iterator[Found]:
+    """The name is not one under which KServe deletes routes."""
+    if route.name.endswith("-kserve-route"):
+        model = route.name.removesuffix("-kserve-route")
+        yield Found(
+            route,
+            ("metadata", "name"),
+            route.name,
+            f"KServe deletes the route of this name when {model} refers to another.",
+            f"Write name: {model}-route.",
+        )
+
+
+@on_each("RT04", *ROUTE_KINDS, "InferencePool")
+def pool_of_the_v1_group(resource: Resource, _: Context) -> Iterator[Found]:
+    """Pools are of the group that GKE serves."""
+    if resource.kind == "InferencePool":
+        if resource.group == ALPHA_POOL_GROUP:
+            at, value = ("apiVersion",), f"{resource.group}/{resource.api_version}"
+            yield Found(resource, at, value, "GKE never serves the alpha group.", f"Write apiVersion: {POOL_GROUP}/v1.")
+        return
+    for reference, path in references_of(resource):
+        group = text(reference, "group")
+        if text(reference, "kind") == "InferencePool" and group != POOL_GROUP:
+            said = (
+                "GKE never serves the alpha group." if group == ALPHA_POOL_GROUP else "No InferencePool has this group."
+            )
+            yield Found(resource, (*path, "group"), group, said, f"Write group: {POOL_GROUP}.")
+
+
+@on_each("RT05", *ROUTE_KINDS)
+def within_the_limits(route: Resource, _: Context) -> Iterator[Found]:
+    """At most 16 rules and 128 matches."""
+    path, rules = rules_of(route)
+    matches = sum(max(1, len(items(rule, "matches"))) for rule in rules)
+    for count, most, what in ((len(rules), MAX_RULES, "rules"), (matches, MAX_MATCHES, "matches")):
+        if count > most:
+            fix = f"Split it into routes of at most {most} {what}."
+            yield Found(route, path, count, f"A route has at most {most} {what}, this one {count}.", fix)
+
+
+@on_whole("RT06")
+def no_path_twice(scope: Scope) -> Iterator[Found]:
+    """No two routes at one listener match the same requests, and no two services serve the same name."""
+    seen: dict[tuple[Any, ...], Resource] = {}
+    for route in scope.of("HTTPRoute"):
+        path, rules = rules_of(route)
+        for index, rule in enumerate(rules):
+            for place, match in enumerate(items(rule, "matches") or [{}]):
+                for where in _attached(route):
+                    first = seen.setdefault((*where, *_condition(match)), route)
+                    if first is not route:
+                        yield _twice(route, (*path, index, "matches", place), match, first)
+    served: dict[tuple[str, str], Resource] = {}
+    for service in scope.of("LLMInferenceService"):
+        name = text(service.inputs, "spec", "model", "name") or service.name
+        first = served.setdefault((service.namespace, name), service)
+        if first is not service:
+            at = ("spec", "model", "name")
+            yield Found(
+                service, at, name, f"{first.label} serves {name} already.", "Give each model a name of its own."
+            )
+
+
+def _attached(route: Resource) -> Iterator[tuple[str, ...]]:
+    hosts = [h for h in items(route.inputs, "spec", "hostnames") if isinstance(h, str)] or ["*"]
+    for parent in items(route.inputs, "spec", "parentRefs"):
+        gateway = (text(parent, "namespace") or route.namespace, text(parent, "name"), text(parent, "sectionName"))
+        for host in hosts:
+            yield (*gateway, host)
+
+
+def _condition(match: Any) -> tuple[str, ...]:
+    kind, value = text(match, "path", "type") or "PathPrefix", text(match, "path", "value") or "/"
+    rest = {key: inner for key, inner in mapping(match).items() if key != "path"}
+    return kind, value.rstrip("/") or "/", repr(sorted(rest.items()))
+
+
+def _twice(route: Resource, at: Path, match: Any, first: Resource) -> Found:
+    value = text(match, "path", "value") or "/"
+    return Found(
+        route, (*at, "path"), value, f"{first.label} takes {value} already.", "Give each model a path of its own."
+    )
+
+
+@on_each("GW09", *ROUTE_KINDS)
+def redirect_by_scheme(route: Resource, _: Context) -> Iterator[Found]:
+    """A redirect to https has a scheme and no port."""
+    path, rules = rules_of(route)
+    for index, rule in enumerate(rules):
+        for place, item in enumerate(items(rule, "filters")):
+            redirect = get(item, "requestRedirect")
+            if text(item, "type") != "RequestRedirect" or not isinstance(redirect, Mapping):
+                continue
+            at = (*path, index, "filters", place, "requestRedirect")
+            if get(redirect, "port") is not None:
+                yield Found(
+                    route, (*at, "port"), get(redirect, "port"), "GKE refuses a redirect to a port.", "Remove port."
+                )
+            if not any(get(redirect, key) is not None for key in ("scheme", "hostname", "path")):
+                yield Found(route, at, dict(redirect), "It redirects to itself.", "Write scheme: https.")
+
+
+@on_each("GW10", "HTTPRoute", "LLMInferenceService", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
+def one_namespace(resource: Resource, _: Context) -> Iterator[Found]:
+    """Gateway, routes, pools and policies of the models share a namespace."""
+    for path, namespace in _other_namespaces(resource):
+        if namespace and namespace != resource.namespace:
+            yield Found(
+                resource,
+                (*path, "namespace"),
+                namespace,
+                f"It is in {resource.namespace}, what it names in {namespace}; a pool's status is matched by namespace.",
+                f"Put both into one namespace and write namespace: {resource.namespace}.",
+            )
+
+
+def _other_namespaces(resource: Resource) -> Iterator[tuple[Path, str]]:
+    if resource.kind not in ROUTE_KINDS:
+        yield ("spec", "targetRef"), text(resource.inputs, "spec", "targetRef", "namespace")
+        return
+    to_pools = [path for r, path in references_of(resource) if text(r, "kind") == "InferencePool"]
+    for path in to_pools:
+        yield path, text(resource.inputs, *path, "namespace")
+    if resource.kind == "HTTPRoute" and to_pools:
+        for index, parent in enumerate(items(resource.inputs, "spec", "parentRefs")):
+            yield ("spec", "parentRefs", index), text(parent, "namespace")
+    for index, reference in enumerate(items(resource.inputs, "spec", "router", "gateway", "refs")):
+        yield ("spec", "router", "gateway", "refs", index), text(reference, "namespace")
+
+
+CHECKS = (
+    no_timeouts,
+    supported_features,
+    name_of_our_own,
+    pool_of_the_v1_group,
+    within_the_limits,
+    no_path_twice,
+    redirect_by_scheme,
+    one_namespace,
+)

@@ -1,0 +1,153 @@
+"""Rules on TPU pods and their servers' flags, images and secrets, in any resource (TP03, TP12, VL01 to VL05, SC01, SC03)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from catalog.lock import is_moving_tag, parse_image
+from checks.objects.check import Check, Context, Found, on_each
+from checks.objects.pods import (
+    POD_KINDS,
+    Container,
+    arguments_of,
+    chips_asked,
+    containers_of,
+    generation_of,
+    is_on_tpu,
+    pods_of,
+)
+from checks.objects.resource import RELEASE, Resource
+from checks.objects.values import items, mapping, strings, text
+from checks.shared.images import image_problem
+from checks.shared.server_flags import UNLISTED, flag_problems
+from checks.shared.slices import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, chips_problem, label_problem
+from checks.shared.tokens import holds_token
+from settings.refusal import Path
+
+_FLAG_RULES = ("VL01", "VL02", "VL03", "VL04", UNLISTED)
+_TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_HIDDEN = "(not repeated)"
+
+
+@on_each("TP03", *POD_KINDS)
+def all_chips_of_the_node(resource: Resource, _: Context) -> Iterator[Found]:
+    """A TPU pod asks for all chips of its node."""
+    for pod in pods_of(resource):
+        label = text(pod.spec, "nodeSelector", ACCELERATOR_LABEL)
+        topology = text(pod.spec, "nodeSelector", TOPOLOGY_LABEL)
+        asking = [(c, chips_asked(c)) for c in containers_of(pod)]
+        # A preset or a merge may bring the server's container; then nothing is known here.
+        if not label or not topology or not asking:
+            continue
+        asked = sum(chips or 0 for _, chips in asking)
+        if (problem := chips_problem(label, topology, asked)) is not None:
+            container = next((c for c, chips in asking if chips), asking[0][0])
+            at = (*container.path, "resources", "limits", TPU_RESOURCE)
+            yield Found(resource, at, asked or None, *problem)
+
+
+@on_each("TP12", *POD_KINDS)
+def label_of_the_node(resource: Resource, _: Context) -> Iterator[Found]:
+    """The node selector has the label's value, not the accelerator's name."""
+    for pod in pods_of(resource):
+        label = text(pod.spec, "nodeSelector", ACCELERATOR_LABEL)
+        if label and (problem := label_problem(label)) is not None:
+            yield Found(resource, (*pod.path, "nodeSelector", ACCELERATOR_LABEL), label, *problem)
+
+
+def _flags(rule: str) -> Check:
+    """The check of one of the rules on flags: of all problems of a flag, those which that rule forbids."""
+
+    def flags(resource: Resource, context: Context) -> Iterator[Found]:
+        if rule in context.accepted:
+            return
+        for pod in pods_of(resource):
+            if not is_on_tpu(pod):
+                continue
+            generation = generation_of(pod)
+            for container in containers_of(pod):
+                version = _server_version(container)
+                for argument in arguments_of(container):
+                    for problem in flag_problems(argument.name, argument.values, generation, version):
+                        if problem.rule == rule:
+                            said = " ".join((argument.name, *argument.values))
+                            yield Found(resource, argument.path, said, problem.message, problem.fix)
+
+    return Check(rule, POD_KINDS, on_one=flags)
+
+
+def _server_version(container: Container) -> str | None:
+    """Version of a vllm-tpu image, None for any other."""
+    try:
+        image = parse_image(text(container.body, "image"))
+    except ValueError:
+        return None
+    if not image.repository.endswith("/vllm-tpu") or image.tag is None:
+        return None
+    return image.tag.removeprefix("v")
+
+
+@on_each("SC01", *POD_KINDS)
+def images_stay_put(resource: Resource, _: Context) -> Iterator[Found]:
+    """No container's image has a moving tag."""
+    for pod in pods_of(resource):
+        for container in containers_of(pod):
+            image = text(container.body, "image")
+            if image and "{{" not in image and (problem := image_problem(image)) is not None:
+                yield Found(resource, (*container.path, "image"), image, *problem)
+
+
+@on_each("SC01", RELEASE)
+def chart_images_stay_put(release: Resource, _: Context) -> Iterator[Found]:
+    """No tag in a chart's values moves."""
+    for path, image, tag in _tags(mapping(release.inputs, "values"), ("values",)):
+        if is_moving_tag(tag):
+            fix = "Name an exact version or a digest."
+            yield Found(release, path, image or tag, f"The tag {tag} moves.", fix)
+
+
+def _tags(values: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
+    """(path, image, tag) of everything in a chart's values that names an image with a tag, or a tag alone."""
+    if isinstance(values, list):
+        for index, inner in enumerate(values):
+            yield from _tags(inner, (*path, index))
+    if not isinstance(values, Mapping):
+        return
+    for key, value in values.items():
+        if isinstance(value, str) and value and (key == "tag" or key.endswith("Tag")):
+            yield (*path, key), "", value
+        elif isinstance(value, str) and (key == "image" or key.endswith("Image")) and "{{" not in value:
+            last = value.rpartition("/")[2]
+            if ":" in last and "@" not in last:
+                yield (*path, key), value, last.rpartition(":")[2]
+        else:
+            yield from _tags(value, (*path, key))
+
+
+@on_each("SC03")
+def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
+    """No token stands in a resource, but for the data of a Secret, which the engine keeps encrypted."""
+    fix = "Put it into a Secret and refer to it with valueFrom.secretKeyRef."
+    for path, value in strings(resource.inputs):
+        if resource.kind == "Secret" and path[:1] in {("data",), ("stringData",)}:
+            continue
+        if holds_token(value):
+            yield Found(resource, path, _HIDDEN, "A token stands here in clear.", fix)
+    for pod in pods_of(resource):
+        for container in containers_of(pod):
+            for index, variable in enumerate(items(container.body, "env")):
+                value = text(variable, "value")
+                if text(variable, "name") in _TOKEN_VARIABLES and value and not holds_token(value):
+                    at = (*container.path, "env", index, "value")
+                    yield Found(resource, at, _HIDDEN, "A token stands here in clear.", fix)
+
+
+CHECKS = (
+    all_chips_of_the_node,
+    label_of_the_node,
+    *(_flags(rule) for rule in _FLAG_RULES),
+    images_stay_put,
+    chart_images_stay_put,
+    no_token_in_clear,
+)

@@ -1,0 +1,54 @@
+"""What a rule on settings is: a function over the deployment, under the rule's id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from checks.shared.problem import Problem
+from settings.derive import Deployment
+from settings.model import Model
+from settings.refusal import Finding, Path
+
+
+class Found(NamedTuple):
+    """What a rule's function says; id, consequence and sources are the rule's."""
+
+    path: Path
+    value: Any
+    message: str
+    fix: str
+
+
+Function = Callable[[Deployment], Iterator[Found]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One implementation of a rule."""
+
+    rule: str
+    function: Function
+
+    def __call__(self, deployment: Deployment) -> Iterator[Finding]:
+        """What the rule finds, each finding under its id."""
+        for found in self.function(deployment):
+            yield Finding(self.rule, *found)
+
+
+def rule(key: str) -> Callable[[Function], Check]:
+    """Makes a check of a function over a deployment."""
+    return lambda function: Check(key, function)
+
+
+def at(path: Path, value: Any, problem: Problem | None) -> Iterator[Found]:
+    """A shared judgement at a place: one finding where there is a problem, none otherwise."""
+    if problem is not None:
+        yield Found(path, value, problem.message, problem.fix)
+
+
+def models(deployment: Deployment) -> Iterator[tuple[Path, Model]]:
+    """Every model of the file with its path."""
+    for index, model in enumerate(deployment.settings.models):
+        yield ("models", index), model

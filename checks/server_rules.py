@@ -1,0 +1,217 @@
+"""Rules about the model server's flags (VL01 to VL05, VL07), and about flags that would undo what is decided elsewhere.
+
+Tables of flags are loaded only where a file has flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from checks.registry import Check, Found, models, rule
+from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
+from settings.model import FlagValue, Model
+from settings.refusal import Path
+
+# A flag that is in no table is refused like one that the runtime lacks: the parser knows neither. What is really newer
+# than the table goes to `unlistedServerFlags`, which VL05 guards.
+_UNLISTED = "VL05"
+
+
+class _Given(NamedTuple):
+    """A flag as a user wrote it; `listed` is False below unlistedServerFlags."""
+
+    path: Path
+    name: str
+    value: FlagValue
+    listed: bool
+
+
+class _Decided(NamedTuple):
+    """A flag whose value follows from settings that other objects read too."""
+
+    rule: str
+    message: str
+    fix: str
+
+
+_TLS = _Decided(
+    "KS02",
+    "The server would speak TLS, while probes, health checks, Service and picker are told http.",
+    "Remove it; traffic behind the load balancer is plain http.",
+)
+_ADDRESS = _Decided(
+    "HC05",
+    f"Probes, health checks and the pool ask port {SERVER_PORT} of the pod.",
+    "Remove it.",
+)
+_SLICE = _Decided(
+    "TP04",
+    "Parallelism follows from the slice, so that the pod has the chips it computes on.",
+    "Remove it; choose tpu.topology instead.",
+)
+_DECIDED = {
+    "--port": _ADDRESS,
+    "--host": _ADDRESS,
+    "--uds": _ADDRESS,
+    "--ssl-certfile": _TLS,
+    "--ssl-keyfile": _TLS,
+    "--tensor-parallel-size": _SLICE,
+    "--pipeline-parallel-size": _SLICE,
+    "--data-parallel-size": _SLICE,
+    "--served-model-name": _Decided(
+        "KS07",
+        "Outputs and verify would say another name than the server.",
+        "Remove it, and write servedNames: [NAME] beside serverFlags.",
+    ),
+    "--max-model-len": _Decided(
+        "VL06",
+        "Outputs, time limits and the fit of the cache follow from contextLength.",
+        "Remove it, and write contextLength beside serverFlags.",
+    ),
+    "--api-key": _Decided(
+        "SC03",
+        "The key would stand in the file, in the state and in the pod.",
+        "Remove it; authenticate at the edge: gateway.authentication.",
+    ),
+}
+
+
+def _flags(model: Model, path: Path) -> Iterator[_Given]:
+    for key, given, listed in (
+        ("serverFlags", model.server_flags, True),
+        ("unlistedServerFlags", model.unlisted_server_flags, False),
+    ):
+        for name, value in given.items():
+            yield _Given((*path, key, name), "--" + name.lstrip("-").replace("_", "-"), value, listed)
+
+
+def _decided_rule(key: str) -> Check:
+    """The check of one of the rules that flags could undo."""
+
+    def decided(deployment: Deployment) -> Iterator[Found]:
+        for path, model in models(deployment):
+            served = next((m for m in deployment.models if m.settings is model), None)
+            for flag in _flags(model, path):
+                name = _known_name(flag.name)
+                known = _DECIDED.get(name)
+                if known is None or known.rule != key or flag.value is False or _agrees(name, flag.value, served):
+                    continue
+                value = "(hidden)" if key == "SC03" else flag.value
+                yield Found(flag.path, value, known.message, known.fix)
+
+    return Check(key, decided)
+
+
+def _known_name(name: str) -> str:
+    """The flag behind an alias; the name itself where the table has none."""
+    if name in _DECIDED:
+        return name
+    from catalog.vllm_flags import load_flags
+    from checks.shared.server_flags import locked_version
+
+    found = load_flags(locked_version()).lookup(name)
+    return found.name if found else name
+
+
+def _agrees(name: str, value: FlagValue, model: ServedModel | None) -> bool:
+    """True where a flag says once more what is decided already, as copied command lines do."""
+    same: dict[str, Collection[object]] = {
+        "--port": (SERVER_PORT,),
+        "--host": ("0.0.0.0", "::"),  # noqa: S104 - compared, not bound
+        "--data-parallel-size": (1,),
+    }
+    if model is not None:
+        same |= {
+            "--tensor-parallel-size": (model.tensor_parallel_size,),
+            "--pipeline-parallel-size": (model.shape.hosts,),
+            "--max-model-len": (model.context_length,),
+            "--served-model-name": model.settings.names_for_clients if len(model.settings.served_names) < 2 else (),
+        }
+    return str(value) in {str(known) for known in same.get(name, ())}
+
+
+def _flag_rule(key: str) -> Check:
+    """The check of one of the rules on flags: of all problems of a flag, those which that rule forbids."""
+
+    def flags(deployment: Deployment) -> Iterator[Found]:
+        for path, model in models(deployment):
+            for flag in _flags(model, path):
+                switch = isinstance(flag.value, bool)  # True and 1 are equal, and not the same on a command line
+                for rule_of, message, fix in _problems(
+                    flag.name, flag.value, switch, flag.listed, model.tpu.generation
+                ):
+                    if rule_of == key:
+                        yield Found(flag.path, flag.value, message, fix)
+
+    return Check(key, flags)
+
+
+@cache
+def _problems(
+    name: str, value: FlagValue, switch: bool, listed: bool, generation: str
+) -> tuple[tuple[str, str, str], ...]:
+    """(rule, message, fix) of everything wrong with a flag."""
+    from catalog.vllm_flags import load_flags
+    from checks.shared.server_flags import flag_problems, locked_version
+
+    flag = load_flags(locked_version()).lookup(name)
+    if flag is not None and switch:
+        if flag.kind != "bool" and not flag.value_optional:
+            return (("VL01", f"{flag.name} takes a value, not {str(value).lower()}.", "Correct the value."),)
+        if value is False and flag.negation is None and flag.kind == "bool":
+            return (("VL01", f"{flag.name} has no --no- form.", "Remove it; it is off without the flag."),)
+        name = flag.negation if value is False and flag.negation else name
+    found: list[tuple[str, str, str]] = []
+    for problem in flag_problems(name, () if switch else (str(value),), generation):
+        if problem.rule != _UNLISTED:
+            found.append((problem.rule, problem.message, _as_setting(problem.fix)))
+        elif listed:
+            acknowledged = "If the image is newer than the table, move it to unlistedServerFlags."
+            found.append(("VL01", problem.message, f"{_as_setting(problem.fix)} {acknowledged}"))
+    return tuple(found)
+
+
+def _as_setting(fix: str) -> str:
+    """Settings have flags without dashes, and `key: value` where a command line has `--key=value`."""
+    return fix.replace("Write --dtype=", "Write dtype: ").replace(" --", " ")
+
+
+@rule("VL05")
+def unlisted_flags(deployment: Deployment) -> Iterator[Found]:
+    """Flags outside the table need somebody who answers for them."""
+    for path, model in models(deployment):
+        if model.unlisted_server_flags:
+            fix = (
+                "Use serverFlags, or add at the end of the file:\n"
+                "tpu-serving:overrides:\n  - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
+            )
+            given = sorted(model.unlisted_server_flags)
+            said = "Flags outside the locked table are not checked."
+            yield Found((*path, "unlistedServerFlags"), given, said, fix)
+
+
+@rule("BP03")
+def shutdown_time(deployment: Deployment) -> Iterator[Found]:
+    """A server that takes longer to stop than the pod's grace period is killed with its answers."""
+    for path, model in models(deployment):
+        for flag in _flags(model, path):
+            if flag.name != "--shutdown-timeout" or isinstance(flag.value, bool):
+                continue
+            try:
+                seconds = float(flag.value)
+            except ValueError:
+                continue  # VL01 says so
+            if seconds > GRACE_SECONDS:
+                said = f"The pod is killed after {GRACE_SECONDS} s."
+                fix = f"Write shutdown-timeout: {GRACE_SECONDS} or less; {SHUTDOWN_SECONDS} when left out."
+                yield Found(flag.path, flag.value, said, fix)
+
+
+CHECKS = (
+    *(_flag_rule(key) for key in ("VL01", "VL02", "VL03", "VL04", "VL07")),
+    *(_decided_rule(key) for key in ("HC05", "KS02", "KS07", "SC03", "TP04", "VL06")),
+    unlisted_flags,
+    shutdown_time,
+)

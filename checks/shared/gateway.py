@@ -1,0 +1,47 @@
+"""Judgements about Gateways: class, proxy-only subnet, certificate (GW01, GW02, GW05, GW06)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from catalog.gke import GatewayClass
+from checks.shared.problem import Problem
+
+# Google "Secure a Gateway": what GKE reads of a listener's TLS options; any other key stops the Gateway (GWCER105).
+CERTIFICATE_MANAGER_OPTION = "networking.gke.io/cert-manager-certs"
+PRE_SHARED_OPTION = "networking.gke.io/pre-shared-certs"
+LISTENER_OPTIONS = (CERTIFICATE_MANAGER_OPTION, PRE_SHARED_OPTION)
+# Google "Proxy-only subnets": /26 at least, /23 recommended.
+_LONGEST_PROXY_PREFIX = 26
+
+
+def class_problem(name: str) -> Problem | None:
+    """GW01: only two classes take an InferencePool; a near miss is answered with the one it resembles."""
+    known = [c.value for c in GatewayClass]
+    if name in known:
+        return None
+    import difflib  # only a refusal needs it
+
+    near = difflib.get_close_matches(name, known, n=1)
+    internal, external = known
+    fix = f"Write gatewayClassName: {near[0] if near else internal} ({internal}: internal, {external}: external)."
+    return Problem(f"The class {name} takes no InferencePool.", fix)
+
+
+def proxy_range_problem(cidr: str) -> Problem | None:
+    """GW02: the range of a proxy-only subnet is /26 or larger. A range that is none is CL04's business."""
+    prefix = cidr.rpartition("/")[2]
+    if not prefix.isdecimal() or int(prefix) <= _LONGEST_PROXY_PREFIX:
+        return None
+    return Problem("The range is too small.", "Use /26 or larger, best /23.")
+
+
+def certificate_problem(given: Collection[str], choices: Collection[str]) -> Problem | None:
+    """GW05: a listener's certificate has exactly one source."""
+    if len(given) == 1:
+        return None
+    said = f"Given are {', '.join(given)}." if given else "None is given."
+    return Problem(
+        f"A listener's certificate has one source. {said}",
+        f"Keep exactly one of {', '.join(choices)}.",
+    )

@@ -1,0 +1,48 @@
+"""Judgements about versions: GKE (CL02), KServe (KS01), charts that fit together (SC02)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from catalog.gke import inference_pool_floor, parse_gke_version
+from checks.shared.problem import Problem
+
+
+def gke_version_problem(version: str, key: str) -> Problem | None:
+    """CL02: new enough that GKE owns the InferencePool CRD. `key` is what the value is called where it stands."""
+    floor = inference_pool_floor()
+    parsed, wanted = parse_gke_version(version), parse_gke_version(floor)
+    if parsed is not None and wanted is not None and parsed >= wanted:
+        return None
+    message = f"GKE {version} is below {floor}." if parsed else f"{version} is no GKE version."
+    return Problem(message, f"Write {key}: {floor}, or leave it out.")
+
+
+def tested_kserve_versions() -> list[str]:
+    """KServe versions of the lock's combinations, without the `v`."""
+    from catalog.lock import load_lock  # read where versions are judged: a file without any needs no lock
+
+    return [v.removeprefix("v") for c in load_lock().combinations for v in c.components["kserve"].versions]
+
+
+def kserve_version_problem(version: str, key: str) -> Problem | None:
+    """KS01: a tested version; `""` is one that nobody said."""
+    tested = tested_kserve_versions()
+    if version.removeprefix("v") in tested:
+        return None
+    plain = version.removeprefix("v")
+    said = f"KServe {plain} is not tested." if plain else "The version of KServe is not said."
+    return Problem(said, f"Write {key}: {tested[0]}.")
+
+
+def combination_problem(versions: Mapping[str, str]) -> Problem | None:
+    """SC02: the given parts (`kserve`, `lws`, `cert-manager`, ...) stand together in one of the lock's combinations."""
+    from catalog.lock import load_lock
+
+    if load_lock().combination_for(versions) is not None:
+        return None
+    best = min(load_lock().combinations, key=lambda c: len(c.misfits(versions)))
+    wrong = best.misfits(versions)
+    fix = ", ".join(f"{name}: {best.components[name].versions[0]}" for name in wrong if name in best.components)
+    said = ", ".join(f"{name} {versions[name]}" for name in wrong)
+    return Problem(f"{said} is in no listed combination with the rest.", f"Use {fix} ({best.name}).")

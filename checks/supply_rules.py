@@ -1,0 +1,111 @@
+"""Rules about images, versions and secrets (SC)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from checks.registry import Found, at, models, rule
+from checks.shared.tokens import holds_token
+from settings.derive import Deployment
+from settings.refusal import Path
+
+_SERVER_IMAGE = "vllm-tpu"
+
+
+@rule("SC01")
+def images(deployment: Deployment) -> Iterator[Found]:
+    """A user's image stays put; the lock's own are held by a test."""
+    for path, model in models(deployment):
+        if model.image is not None:
+            from checks.shared.images import image_problem
+
+            yield from at((*path, "image"), model.image, image_problem(model.image))
+
+
+@rule("SC02")
+def combination(deployment: Deployment) -> Iterator[Found]:
+    """A user's server image is of a version that was seen with the rest. One under another name can't be judged."""
+    for path, model in models(deployment):
+        if model.image is None:
+            continue
+        from catalog.lock import is_moving_tag, load_lock, parse_image
+        from checks.shared.versions import combination_problem
+
+        try:
+            image = parse_image(model.image)
+        except ValueError:
+            continue  # SC01 says so
+        if image.repository.rsplit("/", 1)[-1] != _SERVER_IMAGE or image.tag is None or is_moving_tag(image.tag):
+            continue
+        problem = combination_problem({**load_lock().versions(), _SERVER_IMAGE: image.tag})
+        if problem is not None:
+            locked = load_lock().images[_SERVER_IMAGE]
+            fix = f"Write image: {locked.repository}:{locked.tag}, or leave it out."
+            yield Found((*path, "image"), model.image, problem.message, fix)
+
+
+@rule("SC03")
+def plain_secrets(deployment: Deployment) -> Iterator[Found]:
+    """A token anywhere in the settings. Its value is not repeated."""
+    for path, value in _strings((), deployment.settings.model_dump(by_alias=True, mode="json")):
+        if holds_token(value):
+            fix = (
+                "Revoke it, then refer to a new one:\n"
+                "pulumi config set --secret tpu-serving:hfToken\n"
+                "huggingFaceToken: {pulumiConfig: hfToken}"
+            )
+            yield Found(path, "(hidden)", "This looks like a secret in clear.", fix)
+
+
+def _strings(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings((*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _strings((*path, index), inner)
+
+
+@rule("SC04")
+def gated(deployment: Deployment) -> Iterator[Found]:
+    """A gated model has a token."""
+    from catalog.models import find_model
+
+    for path, model in models(deployment):
+        known = find_model(model.source)
+        if known and known.gated and model.hugging_face_token is None:
+            fix = (
+                f"Accept the licence at {known.page}, then write (or with pulumiConfig, secretManager):\n"
+                "huggingFaceToken: {kubernetesSecret: {name: hf-token}}"
+            )
+            said = f"{known.id} is gated, and no token is named."
+            yield Found((*path, "huggingFaceToken"), None, said, fix)
+
+
+@rule("SC05")
+def secret_references(deployment: Deployment) -> Iterator[Found]:
+    """A reference names exactly one place, and Secret Manager needs the project's number."""
+    for path, model in models(deployment):
+        reference = model.hugging_face_token
+        if reference is None:
+            continue
+        choices = {
+            "kubernetesSecret": reference.kubernetes_secret,
+            "pulumiConfig": reference.pulumi_config,
+            "secretManager": reference.secret_manager,
+        }
+        given = [key for key, there in choices.items() if there]
+        if len(given) != 1:
+            said = f"Given are {', '.join(given)}." if given else "No place is given."
+            yield Found((*path, "huggingFaceToken"), given, said, f"Keep exactly one of {', '.join(choices)}.")
+        elif reference.secret_manager and deployment.settings.project.number is None:
+            said = "Secret Manager access needs the project's number."
+            command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
+            fix = f'Write number: "NUMBER" under project; this prints it:\n{command}'
+            yield Found(("project", "number"), None, said, fix)
+
+
+CHECKS = (images, combination, plain_secrets, gated, secret_references)

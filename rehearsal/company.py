@@ -1,0 +1,128 @@
+"""What an environment leaves to others ("existing"): their controllers and Secrets, brought while `up` runs.
+
+On the cloud somebody else installs these, after the cluster and before the models. Here it is this thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+from catalog.lock import load_lock
+from manifests import charts, kserve, readiness
+from manifests.base import Manifest, manifest
+from manifests.namespace import namespace
+from rehearsal import kube
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets
+from rehearsal.plugins.kubernetes.helm import Helm
+from settings.derive import Deployment
+
+MANAGER = "company"
+_PERIOD_SECONDS = 0.5
+
+
+class Company:
+    """Works in a thread of its own between `start` and `finish`; what it could not do is in `failures`."""
+
+    def __init__(self, deployment: Deployment, directory: RehearsalDirectory) -> None:
+        self._deployment, self._directory = deployment, directory
+        self._stop = threading.Event()
+        self._client: Any = None
+        self.failures: list[str] = []
+        self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in self._works()]
+
+    def __enter__(self) -> Company:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _works(self) -> Iterator[Callable[[], None]]:
+        platform = self._deployment.settings.platform
+        if "existing" in (platform.cert_manager, platform.leader_worker_set, platform.kserve):
+            yield self._controllers
+        if any(self._secrets()):
+            yield self._bring_secrets
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            self._client = kube.connect_when_up(self._directory.kubeconfig, self._stop)
+            if self._client is not None:
+                work()
+        except Exception as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    def _await(self, api_version: str, kind: str, name: str, ready: Callable[[Any], bool] = lambda _: True) -> bool:
+        """Wait for an object; False where the run ended before it came."""
+        while not self._stop.wait(_PERIOD_SECONDS):
+            found = kube.get(self._client, api_version, kind, name)
+            if found is not None and ready(found):
+                return True
+        return False
+
+    def _controllers(self) -> None:
+        platform = self._deployment.settings.platform
+        if platform.cert_manager == "existing":
+            self._install("cert-manager", charts.cert_manager_values())
+        # KServe decides what to watch when it starts: GKE's kinds must be there (KS03).
+        for crd in readiness.required_crds(self._deployment):
+            if not self._await("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd, _established):
+                return
+        if platform.leader_worker_set == "existing":
+            self._install("lws", charts.lws_values())
+        if platform.kserve == "existing":
+            self._install("kserve-llmisvc-crd", {})
+            for obj in (kserve.inference_service_config(self._deployment), kserve.issuer()):
+                kube.apply(self._client, obj, manager=MANAGER)
+            self._install("kserve-llmisvc-resources", kserve.resources_values())
+            self._install("kserve-runtime-configs", kserve.presets_values())
+
+    def _install(self, chart: str, values: dict[str, Any]) -> None:
+        locked = load_lock().charts[chart]
+        kube.apply(self._client, namespace(locked.namespace), manager=MANAGER)
+        home = self._directory.root / "company"
+        config = yaml.safe_load(self._directory.kubeconfig.read_text(encoding="utf-8"))
+        helm = Helm(home, json.dumps(config), self._stop)
+        if helm.release(chart, locked.namespace) is not None:
+            return
+        folder = Charts(home / "charts", helm, module_of_assets).folder(
+            Reference(locked.chart, locked.version), lambda _: None
+        )
+        with helm.values(values) as path:
+            options = ["--namespace", locked.namespace, "--values", str(path), "--wait", "--timeout", "10m"]
+            helm.run(["install", chart, str(folder), *options])
+
+    def _secrets(self) -> Iterator[Manifest]:
+        """Secrets that the environment names and the program does not make."""
+        gateway = self._deployment.settings.gateway
+        if gateway.authentication is not None and gateway.authentication.iap_client_secret_name:
+            yield self._secret(gateway.authentication.iap_client_secret_name, {"key": "rehearsal-placeholder"})
+        for model in self._deployment.models:
+            token = model.settings.hugging_face_token
+            if token is not None and token.kubernetes_secret is not None:
+                reference = token.kubernetes_secret
+                yield self._secret(reference.name, {reference.key: "rehearsal-placeholder"})
+
+    def _secret(self, name: str, data: dict[str, str], kind: str = "Opaque") -> Manifest:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        return manifest("v1", "Secret", name, self._deployment.namespace, type=kind, data=encoded)
+
+    def _bring_secrets(self) -> None:
+        if self._await("v1", "Namespace", self._deployment.namespace):
+            for obj in self._secrets():
+                kube.apply(self._client, obj, manager=MANAGER)
+
+
+def _established(crd: Any) -> bool:
+    conditions = (crd.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

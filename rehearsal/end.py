@@ -1,0 +1,52 @@
+"""The end of a rehearsal: destroy the stack, stop every process, and look whether anything is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from rehearsal import assets, control_plane
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine.display import Screen
+from rehearsal.engine.engine import Engine, EngineError
+
+
+class LeftoverError(Exception):
+    """Something of the rehearsal is still there; the message lists it."""
+
+
+def end(directory: RehearsalDirectory, console: Console) -> list[str]:
+    """Destroy, stop, remove; what could not be done the orderly way, in words.
+
+    A stack that can't be destroyed any more does not keep the rehearsal alive: its control plane is ended and its
+    directory removed all the same, for nothing outside of it was ever created.
+
+    Raises:
+        LeftoverError: processes, ports or files of ours are left.
+    """
+    notes = []
+    with directory.locked():
+        stacks = sorted(directory.pulumi_backend.glob(".pulumi/stacks/tpu-serving/*.json"))
+        for stack in stacks:
+            try:
+                _destroy(directory, stack.stem, console)
+            except (EngineError, assets.AssetError, control_plane.ControlPlaneError) as error:
+                notes.append(f"the stack could not be destroyed, its control plane is ended as it is: {error}")
+        control_plane.stop(directory)
+    directory.remove()
+    if left := control_plane.leftovers(directory):
+        raise LeftoverError("still there: " + "; ".join(left))
+    return notes
+
+
+def _destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None:
+    names = list(directory.load_record().binaries)
+    binaries = assets.ensure([*names, "pulumi", "helm"], assets.show(console))
+    line: Callable[[str], None] = lambda text: console.print(f"  {text}", highlight=False)  # noqa: E731
+    control_plane.start(directory, binaries, progress=line)
+    engine = Engine(directory, stack, binaries)
+    engine.recover()
+    screen = Screen(console, f"Destroy of {stack}")
+    with screen.showing() as changes:
+        engine.destroy(changes)

@@ -1,0 +1,118 @@
+"""The real Pulumi engine on the rehearsal's own state, driven by the Automation API with the program inline."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pulumi import automation
+
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine import recovery, workspace
+from rehearsal.engine.changes import Changes
+from settings.document import ROOT
+from settings.environment import PROJECT_NAME
+
+Result = TypeVar("Result")
+
+
+class EngineError(Exception):
+    """The engine could not finish; the message is its own last words, without a traceback."""
+
+
+def program() -> None:
+    """`__main__.py` as it is."""
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+def link(binary: Path, name: Path) -> None:
+    """Make `name` a symbolic link to a binary, in one step."""
+    temporary = name.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(binary)
+    temporary.replace(name)
+
+
+class Engine:
+    """One stack. Nothing is started before an operation is asked for.
+
+    Args:
+        binaries: at least `pulumi` and `helm`.
+    """
+
+    def __init__(self, directory: RehearsalDirectory, stack: str, binaries: Mapping[str, Path]) -> None:
+        self._directory, self.name, self._helm = directory, stack, binaries["helm"]
+        self._variables = workspace.variables(directory, binaries)
+        link(binaries["pulumi"], directory.bin / "pulumi")
+        # It looks for bin/pulumi below a root.
+        self._command = automation.PulumiCommand(root=str(directory.root))
+        options = automation.LocalWorkspaceOptions(
+            work_dir=str(directory.pulumi_work),
+            pulumi_home=str(directory.pulumi_home),
+            env_vars=self._variables,
+            pulumi_command=self._command,
+        )
+        self._stack = _asked(
+            lambda: automation.create_or_select_stack(
+                stack_name=stack, project_name=PROJECT_NAME, program=program, opts=options
+            )
+        )
+
+    def recover(self) -> list[str]:
+        """Make a stack whose last run was killed usable again; what was done, in words."""
+        return _asked(lambda: recovery.recover(self._stack, self._directory, self._helm, self._run))
+
+    def _run(self, *arguments: str) -> None:
+        self._command.run(
+            [*arguments, "--stack", self.name, "--non-interactive"],
+            str(self._directory.pulumi_work),
+            self._variables,
+        )
+
+    def preview(self, changes: Changes) -> dict[str, int]:
+        """What `up` would do: operation -> number of resources."""
+        result = _asked(lambda: self._stack.preview(on_event=changes.on_event, color="never"))
+        return {str(getattr(op, "value", op)): n for op, n in result.change_summary.items()}
+
+    def up(self, changes: Changes) -> dict[str, int]:
+        """Run the program; operation -> number of resources."""
+        _asked(lambda: self._stack.up(on_event=changes.on_event, color="never", suppress_outputs=True))
+        return changes.summary
+
+    def destroy(self, changes: Changes) -> dict[str, int]:
+        """Delete everything; operation -> number of resources. What the environment protects goes too: it is a rehearsal."""
+        _asked(lambda: recovery.unprotect(self._stack))
+        _asked(lambda: self._stack.destroy(on_event=changes.on_event, color="never"))
+        return changes.summary
+
+    def outputs(self) -> dict[str, Any]:
+        """Stack outputs; secrets are masked."""
+        return {
+            name: "[secret]" if output.secret else output.value for name, output in _asked(self._stack.outputs).items()
+        }
+
+    def export(self) -> dict[str, Any]:
+        """The state as `pulumi stack export` gives it."""
+        exported = _asked(self._stack.export_stack).deployment
+        return dict(exported) if exported else {}
+
+
+def _asked(call: Callable[[], Result]) -> Result:
+    """The answer of the engine; what it refuses becomes one message.
+
+    Raises:
+        EngineError: with the engine's own words.
+    """
+    try:
+        return call()
+    except automation.CommandError as error:
+        raise EngineError(_last_words(str(error))) from None
+
+
+def _last_words(text: str) -> str:
+    """The diagnostics of a failed command: what stands on standard error, or the lines that say `error`."""
+    said = text.split("stderr:", 1)[-1].strip()
+    wrong = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")]
+    return said or "\n".join(dict.fromkeys(wrong)) or text.strip()

@@ -1,0 +1,118 @@
+"""After a kill: the engine's lock goes, and what it was creating is taken over where it came to be, forgotten where not.
+
+Without this the next `up` would create such an object a second time, and the API server or Google would refuse it.
+Source: Pulumi documentation, "Troubleshooting: recovering from an interrupted update" (`--import-pending-creates`).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pulumi import automation
+
+from rehearsal import cloud
+from rehearsal.directory import RehearsalDirectory
+
+
+class Releases:
+    """Helm's releases, asked by the name and namespace of a Release's inputs."""
+
+    def __init__(self, helm: Path, kubeconfig: Path) -> None:
+        self._helm, self._kubeconfig = helm, kubeconfig
+
+    def status(self, inputs: dict[str, Any]) -> str:
+        """`deployed`, `pending-install` ...; empty where there is no such release."""
+        answer = self._run("status", inputs["name"], "--namespace", inputs["namespace"], "--output", "json")
+        return str(json.loads(answer.stdout)["info"]["status"]) if answer.returncode == 0 else ""
+
+    def end_unfinished(self, resources: Iterable[dict[str, Any]]) -> None:
+        """A release that Helm was killed in stays `pending-install` for ever and refuses every later try."""
+        for inputs in (r["inputs"] for r in resources if r["type"].endswith(":Release")):
+            if self.status(inputs):
+                self._run("uninstall", inputs["name"], "--namespace", inputs["namespace"], "--wait")
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self._helm), *arguments, "--kubeconfig", str(self._kubeconfig)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+
+
+def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., None]) -> list[str]:
+    """Remove locks of dead processes and settle pending operations; what was done, in words.
+
+    Raises:
+        automation.CommandError: the engine refused; another engine that is alive holds the lock.
+    """
+    done = []
+    for holder in _lock_holders(directory):
+        if not psutil.pid_exists(holder):
+            stack.cancel()
+            done.append(f"removed the engine's lock of process {holder}, which is gone")
+            break
+    pending = (stack.export_stack().deployment or {}).get("pending_operations") or []
+    if not pending:
+        return done
+    creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+    releases = Releases(helm, directory.kubeconfig)
+    found = dict(_found(creating, directory, releases))
+    releases.end_unfinished(r for r in creating if r["urn"] not in found)
+    arguments = [text for urn, id_ in found.items() for text in ("--import-pending-creates", f"{urn} {id_}")]
+    run("refresh", "--yes", "--skip-preview", "--clear-pending-creates", *arguments)
+    taken = len(found)
+    done.append(
+        f"settled {len(pending)} operations that were cut off: {taken} taken over, {len(pending) - taken} to be done again"
+    )
+    return done
+
+
+def unprotect(stack: automation.Stack) -> None:
+    """Take `protect` and GKE's deletion protection out of the state, so that `destroy` may run."""
+    exported = stack.export_stack()
+    changed = False
+    for resource in (exported.deployment or {}).get("resources") or []:
+        if resource.pop("protect", False):
+            changed = True
+        for part in ("inputs", "outputs"):
+            if (resource.get(part) or {}).get("deletionProtection") is True:
+                resource[part]["deletionProtection"] = False
+                changed = True
+    if changed:
+        stack.import_stack(exported)
+
+
+def _lock_holders(directory: RehearsalDirectory) -> Iterator[int]:
+    for path in (directory.pulumi_backend / ".pulumi" / "locks").rglob("*.json"):
+        try:
+            yield int(json.loads(path.read_text(encoding="utf-8"))["pid"])
+        except (OSError, ValueError, KeyError):
+            continue
+
+
+def _found(
+    creating: list[dict[str, Any]], directory: RehearsalDirectory, releases: Releases
+) -> Iterator[tuple[str, str]]:
+    """URN and id of each resource that came to be although the engine did not hear of it."""
+    from rehearsal import kube
+
+    client: Any = None
+    made = {(r.type, r.name): r.id for r in cloud.read_all(directory.cloud, provisioning=True)}
+    for resource in creating:
+        inputs = resource.get("inputs") or {}
+        if resource["type"].startswith("gcp:"):
+            for name in (inputs.get("name"), inputs.get("accountId"), inputs.get("service")):
+                if name and (resource["type"], name) in made:
+                    yield resource["urn"], made[resource["type"], name]
+                    break
+        elif resource["type"].startswith("kubernetes:") and not resource["type"].endswith(":Release"):
+            client = client or kube.connect(directory.kubeconfig)
+            metadata = inputs.get("metadata") or {}
+            namespace = metadata.get("namespace")
+            name = metadata.get("name")
+            if name and kube.get(client, inputs["apiVersion"], inputs["kind"], name, namespace) is not None:
+                yield resource["urn"], f"{namespace}/{name}" if namespace else str(name)
+        elif resource["type"].endswith(":Release") and releases.status(inputs) == "deployed":
+            yield resource["urn"], f"{inputs['namespace']}/{inputs['name']}"

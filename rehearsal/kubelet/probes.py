@@ -1,0 +1,108 @@
+"""Probes: when they run and what their results mean. What a probe does is in `probe_actions`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Numbers of a probe, with the API's defaults. Times in seconds."""
+
+    initial_delay: float
+    period: float
+    timeout: float
+    success_threshold: int
+    failure_threshold: int
+
+    @classmethod
+    def of(cls, probe: Json, delay_scale: float = 1.0) -> Timing:
+        """The timing that a probe declares, its initial delay times `delay_scale`."""
+        return cls(
+            initial_delay=(probe.get("initialDelaySeconds") or 0) * delay_scale,
+            period=probe.get("periodSeconds") or 10,
+            timeout=probe.get("timeoutSeconds") or 1,
+            success_threshold=probe.get("successThreshold") or 1,
+            failure_threshold=probe.get("failureThreshold") or 3,
+        )
+
+
+@dataclass
+class Counter:
+    """Turns single results into a state.
+
+    Source: kubernetes pkg/kubelet/prober/worker.go (lastResult, resultRun): a result counts once it came as often in a
+    row as its threshold says.
+    """
+
+    timing: Timing
+    state: bool | None = None
+    _last: bool | None = None
+    _run: int = 0
+
+    def observe(self, success: bool) -> bool:
+        """Take one result; True where the state changed."""
+        if success == self._last:
+            self._run += 1
+        else:
+            self._last, self._run = success, 1
+        needed = self.timing.success_threshold if success else self.timing.failure_threshold
+        if self._run < needed or self.state == success:
+            return False
+        self.state = success
+        return True
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome of one probe; `message` is for the event and never holds an answer's body."""
+
+    success: bool
+    message: str = ""
+
+
+Action = Callable[[Timing], Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class Prober:
+    """One probe of a running container.
+
+    `failed` is told each failure's message, `changed` each change of the state.
+    """
+
+    timing: Timing
+    action: Action
+    failed: Callable[[str], None]
+    changed: Callable[[bool], None]
+    initial: bool | None
+
+    async def run(self, started_at: float, *, until_success: bool = False) -> bool:
+        """Probe until cancelled; a startup probe ends with its first state, which is returned.
+
+        `started_at` is the container's start, `time.monotonic()`.
+        """
+        counter = Counter(self.timing, state=self.initial)
+        await asyncio.sleep(max(0.0, started_at + self.timing.initial_delay - time.monotonic()))
+        while True:
+            begun = time.monotonic()
+            result = await self._once()
+            if not result.success:
+                self.failed(result.message)
+            if counter.observe(result.success):
+                self.changed(result.success)
+                if until_success:
+                    return result.success
+            await asyncio.sleep(max(0.0, begun + self.timing.period - time.monotonic()))
+
+    async def _once(self) -> Result:
+        try:
+            return await asyncio.wait_for(self.action(self.timing), self.timing.timeout)
+        except TimeoutError:
+            return Result(False, f"no answer within {self.timing.timeout:g} s")

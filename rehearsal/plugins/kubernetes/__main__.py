@@ -1,0 +1,4 @@
+from rehearsal.plugins.frame import serve
+from rehearsal.plugins.kubernetes.provider import KubernetesProvider
+
+serve(KubernetesProvider())

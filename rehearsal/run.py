@@ -1,0 +1,101 @@
+"""`up` of an environment on this machine, from nothing to ready, and what was used for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rehearsal import assets, control_plane, existing, parts
+from rehearsal.company import Company
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine import workspace
+from rehearsal.engine.display import Screen
+from rehearsal.engine.engine import Engine
+from rehearsal.plugins.install import install
+from settings.derive import Deployment
+
+PLUGINS = {"kubernetes": "pulumi-kubernetes", "gcp": "pulumi-gcp"}
+
+
+@dataclass
+class Outcome:
+    """What a run ended with. `seconds` holds the time of each phase, in the order they ran."""
+
+    directory: RehearsalDirectory
+    summary: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the time of a phase."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = time.monotonic() - start
+
+
+def rehearse(
+    deployment: Deployment,
+    environment: Path,
+    directory: RehearsalDirectory,
+    console: Console,
+    *,
+    stockouts: list[str],
+    preview: bool,
+) -> Outcome:
+    """Bring an environment up (or preview it) on its own control plane, which stays running.
+
+    Raises:
+        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError: in words for a person.
+    """
+    outcome = Outcome(directory)
+    directory.create()
+    with directory.locked():
+        with outcome.timed("binaries"):
+            binaries = assets.ensure(parts.assets_of(deployment), assets.show(console))
+        with outcome.timed("control plane"):
+            _start(directory, deployment, binaries, stockouts, console)
+        with outcome.timed("engine"):
+            outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
+            for name, package in PLUGINS.items():
+                install(directory.pulumi_home, name, version(package), directory.root)
+            engine = Engine(directory, deployment.name, binaries)
+            outcome.notes += engine.recover()
+        with outcome.timed("preview" if preview else "up"):
+            screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
+            with Company(deployment, directory) as company, screen.showing() as changes:
+                outcome.summary = (engine.preview if preview else engine.up)(changes)
+            outcome.notes += company.failures
+        if not preview:
+            outcome.outputs = engine.outputs()
+    return outcome
+
+
+def _start(
+    directory: RehearsalDirectory,
+    deployment: Deployment,
+    binaries: dict[str, Path],
+    stockouts: list[str],
+    console: Console,
+) -> None:
+    existing.seed_cloud(deployment, directory.cloud)
+    (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
+    control_plane.start(directory, binaries, progress=_line(console))
+
+
+def _line(console: Console) -> Callable[[str], None]:
+    return lambda text: console.print(f"  {text}", highlight=False)
+
+
+def _placeholders(keys: list[str]) -> list[str]:
+    return [f"{key} is encrypted in the environment's file; a placeholder stands for it here" for key in keys]

@@ -1,0 +1,64 @@
+"""What the processes of the stand-ins share: their one argument, their log, their end on SIGTERM, their clients."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal import kube
+from rehearsal.directory import RehearsalDirectory
+
+
+class StoppedError(Exception):
+    """The process is to end."""
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A process that acts in a rehearsal's cluster until `stop` is set."""
+
+    directory: RehearsalDirectory
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def connect(self) -> kube.DynamicClient:
+        """A new client, as soon as the API server answers. Each thread has its own: their discovery is not shared safely.
+
+        Raises:
+            StoppedError: `stop` was set before.
+        """
+        while not self.directory.kubeconfig.exists() and not self.stop.wait(kube.RETRY_SECONDS):
+            pass
+        client = None if self.stop.is_set() else kube.connect_when_up(self.directory.kubeconfig, self.stop)
+        if client is None:
+            raise StoppedError
+        return client
+
+    def store(
+        self, api_version: str, kind: str, on_change: Callable[[], None] | None = None, **selectors: str
+    ) -> kube.Store:
+        """All objects of a kind, kept up to date.
+
+        Raises:
+            StoppedError: `stop` was set before.
+        """
+        return kube.Store(self.connect(), api_version, kind, stop=self.stop, on_change=on_change, **selectors)
+
+
+def main(arguments: list[str], module: str, run: Callable[[StandIn], None]) -> int:
+    """Run a stand-in on the directory that is the only argument; 2 where the call is wrong."""
+    if len(arguments) != 1:
+        print(f"usage: python -m {module} DIRECTORY", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    own = StandIn(RehearsalDirectory(Path(arguments[0])))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: own.stop.set())
+    with contextlib.suppress(StoppedError):
+        run(own)
+    return 0

@@ -1,0 +1,38 @@
+"""The corpus: objects of GKE's own kinds, and what a real cluster does with each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Case:
+    """`agreed` is False where the public repository's definition decides otherwise than a real cluster."""
+
+    kind: str
+    name: str
+    accepted: bool
+    agreed: bool
+    object: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}"
+
+
+def corpus() -> list[Case]:
+    """Every case of every file."""
+    found = []
+    for path in sorted((Path(__file__).parent / "corpus").glob("*.yaml")):
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for row in document["cases"]:
+            obj = {"apiVersion": document["apiVersion"], "kind": document["kind"]}
+            obj["metadata"] = {"name": "case", "namespace": "default"}
+            if row["spec"] is not None:
+                obj["spec"] = row["spec"]
+            agreed = row.get("public") != "differs"
+            found.append(Case(document["kind"], row["name"], row["accepted"], agreed, obj))
+    return found

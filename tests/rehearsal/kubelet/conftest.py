@@ -1,0 +1,166 @@
+"""A real control plane with this kubelet, and a node; shared by the tests of this folder, one namespace a test."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from rehearsal import assets, control_plane, kube
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.kubelet.nodes import NODE_LABEL
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+BINARIES = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+NODE = "node-1"
+PYTHON = "docker.io/library/python:3.13"
+# A test that waits longer than this hangs, seconds.
+_HANGS = 180.0
+
+
+def wait_for(what: str, look: Callable[[], T | None], show: Callable[[], object] = lambda: "") -> T:
+    """The first result that is not None or False; fails, with what `show` says, where nothing comes any more."""
+    deadline = time.monotonic() + _HANGS
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"{what} never came: {show()}")
+
+
+@dataclass
+class Namespace:
+    """A namespace of the shared control plane."""
+
+    client: kube.DynamicClient
+    directory: RehearsalDirectory
+    name: str
+
+    def apply(self, kind: str, name: str, api_version: str = "v1", **fields: Any) -> Json:
+        """Create or change an object."""
+        metadata = {"name": name, "namespace": self.name, **fields.pop("metadata", {})}
+        manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+        return kube.apply(self.client, manifest, manager="test")
+
+    def pod(self, name: str, *containers: Json, **spec: Any) -> None:
+        """Create a pod on the node."""
+        filled = [{"image": PYTHON, "name": f"c{number}", **one} for number, one in enumerate(containers)]
+        self.apply("Pod", name, spec={"nodeName": NODE, "containers": filled, **spec})
+
+    def get(self, name: str, kind: str = "Pod") -> Json | None:
+        """An object, None where it is not there."""
+        return kube.get(self.client, "v1", kind, name, self.name)
+
+    def wait_pod(self, name: str, condition: Callable[[Json], Any]) -> Json:
+        """The pod once a condition holds for it."""
+
+        def look() -> Json | None:
+            found = self.get(name)
+            return found if found and condition(found) else None
+
+        return wait_for(f"the state of pod {name}", look, lambda: (self.get(name) or {}).get("status"))
+
+    def wait_phase(self, name: str, phase: str) -> Json:
+        """The pod once it is in a phase."""
+        return self.wait_pod(name, lambda pod: pod["status"].get("phase") == phase)
+
+    def wait_ready(self, name: str) -> Json:
+        """The pod once it is Ready."""
+        return self.wait_pod(name, is_ready)
+
+    def wait_gone(self, name: str) -> None:
+        """Return once the pod object is gone."""
+        wait_for(f"the end of pod {name}", lambda: self.get(name) is None, lambda: self.get(name))
+
+    def delete(self, name: str, kind: str = "Pod") -> None:
+        """Ask for deletion."""
+        kube.delete(self.client, "v1", kind, name, self.name)
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """Reason and message of a pod's Events."""
+        found = kube.list_objects(self.client, "v1", "Event", self.name)
+        return [(e["reason"], e["message"]) for e in found if e["involvedObject"]["name"] == name]
+
+    def wait_event(self, name: str, reason: str, text: str = "") -> str:
+        """Message of an Event of a pod with a text in it."""
+
+        def look() -> str | None:
+            return next((message for why, message in self.events(name) if why == reason and text in message), None)
+
+        return wait_for(f"event {reason} of {name}", look, lambda: self.events(name))
+
+    def log(self, name: str, container: str = "c0", restart: int = 0) -> str:
+        """Log of one start of a container."""
+        files = self.directory.pods.glob(f"{self.name}/{name}/*/{container}/{restart}.log")
+        return "".join(path.read_text() for path in files)
+
+    def wait_log(self, name: str, text: str, container: str = "c0", restart: int = 0) -> str:
+        """The log once a text is in it."""
+
+        def look() -> str | None:
+            found = self.log(name, container, restart)
+            return found if text in found else None
+
+        return wait_for(f"{text!r} in the log of {name}", look, lambda: self.log(name, container, restart))
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether a pod is Ready."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or [])
+
+
+def container(pod: Json, name: str = "c0") -> Json:
+    """Status of a container."""
+    entries = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
+    found: Json = next((entry for entry in entries if entry["name"] == name), {})
+    return found
+
+
+@pytest.fixture(scope="session")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDirectory]:
+    found = assets.find(BINARIES)
+    if missing := set(BINARIES) - set(found):
+        pytest.skip(f"{', '.join(sorted(missing))} not there: run `python -m serving rehearse --prepare`")
+    directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "r")
+    binaries: dict[str, Path] = {name: asset.path for name, asset in found.items()}
+    control_plane.start(
+        directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), die_with=os.getpid()
+    )
+    yield directory
+    control_plane.stop(directory)
+    log = "".join(path.read_text() for path in directory.logs.glob("kubelet.log*"))
+    assert " ERROR " not in log and "Traceback" not in log, log[-4000:]
+    directory.remove()
+    assert control_plane.leftovers(directory) == []
+
+
+@pytest.fixture(scope="session")
+def client(rehearsal: RehearsalDirectory) -> kube.DynamicClient:
+    made = kube.connect(rehearsal.kubeconfig)
+    resources = {"cpu": "64", "memory": "256Gi", "pods": "110"}
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NODE, "labels": {NODE_LABEL: "true", "kubernetes.io/hostname": NODE}},
+    }
+    kube.apply(made, node, manager="test")
+    kube.patch_status(made, node, {"capacity": resources, "allocatable": resources}, manager="test")
+    return made
+
+
+@pytest.fixture
+def namespace(client: kube.DynamicClient, rehearsal: RehearsalDirectory) -> Iterator[Namespace]:
+    made = Namespace(client, rehearsal, f"t-{uuid.uuid4().hex[:8]}")
+    kube.apply(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.name}}, manager="test")
+    wait_for("the default account", lambda: made.get("default", "ServiceAccount"))
+    yield made
+    kube.delete(client, "v1", "Namespace", made.name)
