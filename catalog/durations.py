@@ -6,16 +6,19 @@ from typing import Any
 
 from catalog.files import read_yaml
 
+_JOB = "kubernetes:batch/v1:Job"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _SERVICE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 
 
 def seconds_of(type_token: str, inputs: dict[str, Any]) -> float:
-    """Seconds to create a resource of this type; a chart's by its name, a model's from its weights and its start."""
+    """Seconds to create a resource of this type; a chart's or Job's by its name, a model's from its weights and its start."""
     data = read_yaml("durations.yaml")
     if type_token == _RELEASE:
         chart = str(inputs.get("name", ""))
         row = data["charts"].get(chart) or data["charts"]["default"]
+    elif type_token == _JOB:
+        row = data["jobs"][inputs["metadata"]["name"]]
     elif type_token.startswith("kubernetes:") and type_token not in data["types"]:
         row = data["types"]["kubernetes"]
     else:

@@ -79,6 +79,8 @@ class ServingEnvironment:
         if platform.leader_worker_set == "install":
             watched.append(LeaderWorkerSet(self.cluster, runnable).release)
         if platform.kserve == "existing":
-            return [*watched, *certificates]
-        kserve = KServe(deployment, self.cluster, watched=watched, certificates=certificates, runnable=runnable)
+            return [gate.kserve([*watched, *certificates])]
+        kserve = KServe(
+            deployment, self.cluster, gate=gate, watched=watched, certificates=certificates, runnable=runnable
+        )
         return [kserve.presets]

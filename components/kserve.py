@@ -9,6 +9,7 @@ from __future__ import annotations
 from components.base import Component, Dependencies
 from components.chart import release
 from components.cluster import Cluster
+from components.readiness_gate import ReadinessGate
 from manifests import kserve
 from manifests.namespace import KSERVE, namespace
 from settings.derive import Deployment
@@ -22,6 +23,7 @@ class KServe(Component):
         deployment: Deployment,
         cluster: Cluster,
         *,
+        gate: ReadinessGate,
         watched: Dependencies,
         certificates: Dependencies,
         runnable: Dependencies,
@@ -42,6 +44,11 @@ class KServe(Component):
             [crds, *shared, *watched, *certificates, *runnable],
         )
         self.presets = release(
-            self, "kserve-presets", "kserve-runtime-configs", KSERVE, kserve.presets_values(), [controller]
+            self,
+            "kserve-presets",
+            "kserve-runtime-configs",
+            KSERVE,
+            kserve.presets_values(),
+            [gate.kserve([controller])],
         )
         self.register_outputs({})

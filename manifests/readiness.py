@@ -1,11 +1,14 @@
-"""The readiness gate: a Job that waits until GKE's Gateway is there, with its own minimal rights.
+"""Readiness gates: Jobs that wait in the cluster until it is ready for what comes next, with minimal rights.
 
-GatewayClasses can take up to 45 minutes to appear (field issue 3); a missing CRD is retried by the engine for about
-63 s only. So nothing that needs them is created before this Job has completed.
+The first waits for GKE's Gateway: classes can take up to 45 minutes to appear (field issue 3), and a missing CRD is
+retried by the engine for about 63 s only. The second waits until KServe's webhooks answer: Helm's `--wait` ends when the
+controller's Deployment is available, which can be before cert-manager has put its authority into the webhooks; the
+first object is then refused ("x509: certificate signed by unknown authority"), and that is not retried at all.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -15,16 +18,23 @@ from manifests.base import Manifest, manifest
 from manifests.namespace import SYSTEM
 from settings.derive import Deployment
 
-NAME = "gateway-readiness"
-BUDGET_SECONDS = 50 * 60
+NAME = "readiness"
+GATEWAY_BUDGET_SECONDS = 50 * 60
+KSERVE_BUDGET_SECONDS = 15 * 60
 # Where the kubelet mounts a pod's token (Kubernetes, "Accessing the API from a Pod").
 SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
-_SCRIPT = Path(__file__).parent / "scripts" / "wait_for_gateway.py"
+_SCRIPT = Path(__file__).parent / "scripts" / "wait_until_ready.py"
+_KSERVE = "serving.kserve.io"
+_GATEWAY_ADVICE = "GKE's Gateway did not come up. Is the Gateway channel standard and HTTP load balancing on?"
+_KSERVE_ADVICE = (
+    "KServe's webhooks do not answer. Is its controller running, does cert-manager put its authority into them, and may "
+    "the control plane reach the nodes on port 9443 (CL03)?"
+)
 
 
 @cache
 def script() -> str:
-    """The program the Job runs: Python's standard library only."""
+    """The program the Jobs run: Python's standard library only."""
     return _SCRIPT.read_text(encoding="utf-8")
 
 
@@ -39,45 +49,79 @@ def required_crds(deployment: Deployment) -> list[str]:
 
 
 def rbac() -> list[Manifest]:
-    """Account and rights: read GatewayClasses and CRDs, nothing else."""
-    role = manifest(
-        "rbac.authorization.k8s.io/v1",
+    """Account and rights: read GatewayClasses and CRDs, try out KServe's kinds in the Jobs' own namespace."""
+    api = "rbac.authorization.k8s.io"
+    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": SYSTEM}]
+    cluster_role = manifest(
+        f"{api}/v1",
         "ClusterRole",
-        NAME,
+        f"{SYSTEM}-{NAME}",
         rules=[
             {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gatewayclasses"], "verbs": ["get"]},
             {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
         ],
     )
-    binding = manifest(
-        "rbac.authorization.k8s.io/v1",
+    cluster_binding = manifest(
+        f"{api}/v1",
         "ClusterRoleBinding",
-        NAME,
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
-        subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": SYSTEM}],
+        f"{SYSTEM}-{NAME}",
+        roleRef={"apiGroup": api, "kind": "ClusterRole", "name": f"{SYSTEM}-{NAME}"},
+        subjects=subjects,
     )
-    return [manifest("v1", "ServiceAccount", NAME, SYSTEM), role, binding]
+    resources = ["llminferenceservices", "llminferenceserviceconfigs"]
+    rules = [{"apiGroups": [_KSERVE], "resources": resources, "verbs": ["create"]}]
+    role = manifest(f"{api}/v1", "Role", NAME, SYSTEM, rules=rules)
+    binding = manifest(
+        f"{api}/v1",
+        "RoleBinding",
+        NAME,
+        SYSTEM,
+        roleRef={"apiGroup": api, "kind": "Role", "name": NAME},
+        subjects=subjects,
+    )
+    return [manifest("v1", "ServiceAccount", NAME, SYSTEM), cluster_role, cluster_binding, role, binding]
 
 
 def config_map() -> Manifest:
-    """The Job's program."""
+    """The Jobs' program."""
     return manifest("v1", "ConfigMap", NAME, SYSTEM, data={_SCRIPT.name: script()})
 
 
-def job(deployment: Deployment) -> Manifest:
-    """The Job: completes when the class is Accepted and every CRD Established, fails when the budget is used up."""
+def gateway_job(deployment: Deployment) -> Manifest:
+    """Completes when the GatewayClass is Accepted and every CRD Established."""
+    crds = (argument for crd in required_crds(deployment) for argument in ("--crd", crd))
+    arguments = ["--gateway-class", deployment.settings.gateway.gateway_class_name, *crds]
+    return _job("gateway-readiness", GATEWAY_BUDGET_SECONDS, _GATEWAY_ADVICE, arguments)
+
+
+def kserve_budget_seconds(deployment: Deployment) -> int:
+    """An existing KServe may be installed by others after the cluster was made, so it gets the longer time."""
+    return KSERVE_BUDGET_SECONDS if deployment.settings.platform.kserve == "install" else GATEWAY_BUDGET_SECONDS
+
+
+def kserve_job(deployment: Deployment) -> Manifest:
+    """Completes when KServe's webhooks take its objects in a dry run, which leaves nothing behind."""
+    arguments = []
+    for kind in ("LLMInferenceService", "LLMInferenceServiceConfig"):
+        tried = manifest(f"{_KSERVE}/v1alpha2", kind, NAME, SYSTEM, spec={"model": {"uri": "hf://readiness/readiness"}})
+        path = f"/apis/{_KSERVE}/v1alpha2/namespaces/{SYSTEM}/{kind.lower()}s"
+        arguments += ["--accepts", path, json.dumps(tried)]
+    return _job("kserve-readiness", kserve_budget_seconds(deployment), _KSERVE_ADVICE, arguments)
+
+
+def _job(name: str, budget_seconds: int, advice: str, arguments: list[str]) -> Manifest:
     container = {
         "name": "wait",
         "image": load_lock().images["readiness"].reference(),
         "command": ["python", "-u", f"/scripts/{_SCRIPT.name}"],
         "args": [
-            "--gateway-class",
-            deployment.settings.gateway.gateway_class_name,
+            *arguments,
             "--budget-seconds",
-            str(BUDGET_SECONDS),
+            str(budget_seconds),
+            "--advice",
+            advice,
             "--service-account",
             SERVICE_ACCOUNT_FOLDER,
-            *(argument for crd in required_crds(deployment) for argument in ("--crd", crd)),
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
@@ -92,11 +136,11 @@ def job(deployment: Deployment) -> Manifest:
     return manifest(
         "batch/v1",
         "Job",
-        NAME,
+        name,
         SYSTEM,
         spec={
             "backoffLimit": 3,
-            "activeDeadlineSeconds": BUDGET_SECONDS + 300,
+            "activeDeadlineSeconds": budget_seconds + 300,
             "template": {
                 "spec": {
                     "serviceAccountName": NAME,

@@ -30,7 +30,8 @@ def _platform(deployment: Deployment) -> Iterator[Manifest]:
     yield namespace(SYSTEM)
     yield from readiness.rbac()
     yield readiness.config_map()
-    yield readiness.job(deployment)
+    yield readiness.gateway_job(deployment)
+    yield readiness.kserve_job(deployment)
     for provision, name in (
         (platform.cert_manager, CERT_MANAGER),
         (platform.leader_worker_set, LWS),

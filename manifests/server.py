@@ -48,9 +48,18 @@ def command() -> list[str]:
 
 
 def leader_script(model: ServedModel) -> str:
-    """Leader of a multi-host slice: Ray's head, then the server over all hosts."""
+    """Leader of a multi-host slice: Ray's head, then, once every host has joined, the server over all of them.
+
+    vLLM does not wait for hosts: with fewer than the pipeline needs it ends ("Cannot use PP across hosts",
+    vllm/v1/executor/ray_distributed_executor_v2.py of vllm-tpu 0.27.0), and LeaderWorkerSet recreates the whole group.
+    """
     serve = shlex.join([*command(), *server_args(model)])
-    return f"set -e\nray start --head --port={_RAY_PORT}\nexec {serve}\n"
+    return (
+        f"set -e\nray start --head --port={_RAY_PORT}\n"
+        f"until [ \"$(ray status | grep -c '^ 1 node_')\" -ge {model.shape.hosts} ]; do\n"
+        f'  echo "waiting for {model.shape.hosts} hosts"; sleep 5\ndone\n'
+        f"exec {serve}\n"
+    )
 
 
 def worker_script() -> str:

@@ -9,6 +9,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -28,13 +29,14 @@ _PERIOD_SECONDS = 0.5
 
 
 class Company:
-    """Works in a thread of its own between `start` and `finish`; what it could not do is in `failures`."""
+    """Works in threads of its own within a `with` block; `say` hears what it brings and what it could not do."""
 
-    def __init__(self, deployment: Deployment, directory: RehearsalDirectory) -> None:
-        self._deployment, self._directory = deployment, directory
+    def __init__(
+        self, deployment: Deployment, directory: RehearsalDirectory, helm: Path, say: Callable[[str], None]
+    ) -> None:
+        self._deployment, self._directory, self._helm, self._say = deployment, directory, helm, say
         self._stop = threading.Event()
         self._client: Any = None
-        self.failures: list[str] = []
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in self._works()]
 
     def __enter__(self) -> Company:
@@ -60,7 +62,7 @@ class Company:
             if self._client is not None:
                 work()
         except Exception as error:
-            self.failures.append(f"{type(error).__name__}: {error}")
+            self._say(f"error: what the environment leaves to others could not be brought: {error}")
 
     def _await(self, api_version: str, kind: str, name: str, ready: Callable[[Any], bool] = lambda _: True) -> bool:
         """Wait for an object; False where the run ended before it came."""
@@ -92,12 +94,13 @@ class Company:
         kube.apply(self._client, namespace(locked.namespace), manager=MANAGER)
         home = self._directory.root / "company"
         config = yaml.safe_load(self._directory.kubeconfig.read_text(encoding="utf-8"))
-        helm = Helm(home, json.dumps(config), self._stop)
+        helm = Helm(home, json.dumps(config), self._stop, lambda: str(self._helm))
         if helm.release(chart, locked.namespace) is not None:
             return
         folder = Charts(home / "charts", helm, module_of_assets).folder(
             Reference(locked.chart, locked.version), lambda _: None
         )
+        self._say(f"others install {chart} (existing in this environment)")
         with helm.values(values) as path:
             options = ["--namespace", locked.namespace, "--values", str(path), "--wait", "--timeout", "10m"]
             helm.run(["install", chart, str(folder), *options])

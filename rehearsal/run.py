@@ -73,9 +73,8 @@ def rehearse(
             outcome.notes += engine.recover()
         with outcome.timed("preview" if preview else "up"):
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
-            with Company(deployment, directory) as company, screen.showing() as changes:
+            with Company(deployment, directory, binaries["helm"], _line(console)), screen.showing() as changes:
                 outcome.summary = (engine.preview if preview else engine.up)(changes)
-            outcome.notes += company.failures
         if not preview:
             outcome.outputs = engine.outputs()
     return outcome

@@ -7,7 +7,7 @@ SUPERVISOR = "supervisor"
 EGRESS_PROXY = "egress-proxy"
 
 # The stand-ins in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
-STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")
+STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager", "rehearsal.load_balancer")
 
 # What the record's `phase` is besides the name of the process that is waited for.
 STARTING, READY, ENDED = "the supervisor", "ready", "ended"

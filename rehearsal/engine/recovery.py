@@ -16,7 +16,9 @@ import psutil
 from pulumi import automation
 
 from rehearsal import cloud
-from rehearsal.directory import RehearsalDirectory
+from rehearsal.directory import MARK, RehearsalDirectory
+
+_END_SECONDS = 10
 
 
 class Releases:
@@ -49,9 +51,9 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
     """
     done = []
     for holder in _lock_holders(directory):
-        if not psutil.pid_exists(holder):
+        if _ended(holder, directory):
             stack.cancel()
-            done.append(f"removed the engine's lock of process {holder}, which is gone")
+            done.append(f"removed the lock of an engine that was cut off (process {holder})")
             break
     pending = (stack.export_stack().deployment or {}).get("pending_operations") or []
     if not pending:
@@ -82,6 +84,21 @@ def unprotect(stack: automation.Stack) -> None:
                 changed = True
     if changed:
         stack.import_stack(exported)
+
+
+def _ended(pid: int, directory: RehearsalDirectory) -> bool:
+    """True once the process is gone. An engine of ours that lost its command is ended; somebody's own CLI is not."""
+    try:
+        process = psutil.Process(pid)
+        if process.environ().get(MARK) != str(directory.root):
+            return False
+        process.kill()
+        process.wait(_END_SECONDS)
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.AccessDenied, psutil.TimeoutExpired):
+        return False
+    return True
 
 
 def _lock_holders(directory: RehearsalDirectory) -> Iterator[int]:

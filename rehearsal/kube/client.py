@@ -34,6 +34,9 @@ _PAGE = 500
 TRANSPORT_ERRORS = (urllib3.exceptions.HTTPError, OSError)
 
 
+_DISCOVERY = threading.RLock()
+
+
 class _MemoryDiscoverer(LazyDiscoverer):
     """Discovery that is kept in memory only: the package's file in the temporary folder is shared by every cluster
     that ever had the same host and port, and readable by other users."""
@@ -108,7 +111,9 @@ def path_of(
     group, _, version = api_version.rpartition("/")
     prefix = "apis" if group else "api"
     # Without `prefix` a core kind could be found in a group of the same version.
-    resource = client.resources.get(prefix=prefix, group=group or None, api_version=version, kind=kind)
+    # Discovery drops its cache when it meets an unknown kind: another thread would find it empty.
+    with _DISCOVERY:
+        resource = client.resources.get(prefix=prefix, group=group or None, api_version=version, kind=kind)
     return str(resource.path(name=name, namespace=namespace if resource.namespaced else None))
 
 

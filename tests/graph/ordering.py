@@ -11,6 +11,7 @@ from serving.plan.record import Resource
 from tests.graph.planning import kind, of_kind
 
 MODEL, CPU_POOL, GATE, GATEWAY = "LLMInferenceService", "cluster-cpu-pool", "gate-job", "gateway-object"
+WEBHOOKS = "gate-kserve-job"
 # GKE's Gateway controller takes the load balancer apart only while these are deleted one by one.
 BY_THE_GATEWAY_CONTROLLER = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
 
@@ -65,7 +66,7 @@ def no_model_waits_for_another(order: Order) -> Iterator[str]:
 
 
 def load_balancer_parts_go_before_controller_and_proxy_only_subnet(order: Order) -> Iterator[str]:
-    below = order.names("Subnetwork", "Cluster", "Job", "Address", "Network") | {CPU_POOL}
+    below = order.names("Subnetwork", "Cluster", "Address", "Network") | {CPU_POOL, GATE}
     for part in order.names(*BY_THE_GATEWAY_CONTROLLER):
         yield from order.lacking(part, below)
 
@@ -77,7 +78,7 @@ def routes_and_policies_go_before_the_gateway(order: Order) -> Iterator[str]:
 
 def kserve_goes_from_presets_to_crds_and_before_what_it_watches(order: Order) -> Iterator[str]:
     if "kserve-controller" in order.needs:
-        yield from order.lacking("kserve-presets", {"kserve-controller"})
+        yield from order.lacking("kserve-presets", {"kserve-controller", WEBHOOKS})
         watched = {"kserve-issuer", "lws-release", "cert-manager-release"} & set(order.needs)
         yield from order.lacking("kserve-controller", {"kserve-crds", GATE} | watched)
 
@@ -96,6 +97,12 @@ def nodes_keep_their_way_out_and_webhooks_their_firewall_rule(order: Order) -> I
         yield from order.lacking(pool, order.names("RouterNat", "IAMMember", "Cluster"))
     for release in order.names("Release") - {"kserve-crds"}:  # the one chart without a pod
         yield from order.lacking(release, order.names("Firewall") | {CPU_POOL})
+
+
+def objects_of_kserve_wait_for_its_webhooks(order: Order) -> Iterator[str]:
+    for r in order.plan.graph.order:
+        if r.inputs.get("apiVersion", "").startswith("serving.kserve.io/"):
+            yield from order.lacking(r.name, {WEBHOOKS})
 
 
 def everything_on_kubernetes_goes_before_the_cluster(order: Order) -> Iterator[str]:
@@ -145,6 +152,7 @@ def controllers_see_their_objects_go(order: Order) -> Iterator[str]:
 
 
 INVARIANTS = (
+    objects_of_kserve_wait_for_its_webhooks,
     a_model_goes_before_every_controller_it_is_made_of,
     a_model_goes_before_each_pool_of_its_slice,
     a_model_goes_before_its_route_policies_account_and_token,

@@ -170,6 +170,7 @@ def test_the_critical_path_of_dev_is_what_the_next_step_needs() -> None:
         "cluster-cpu-pool",
         "gate-job",
         "kserve-controller",
+        "gate-kserve-job",
         "kserve-presets",
         "model-qwen2-5-3b-service",
     ]

@@ -50,7 +50,7 @@ def test_a_service_names_fixed_images_for_server_and_picker(deployment: Any, mod
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_gates_image_is_fixed(name: str) -> None:
-    found = list(images(readiness.job(DEPLOYMENTS[name])))
+    found = list(images(readiness.gateway_job(DEPLOYMENTS[name])))
     assert found == [load_lock().images["readiness"].reference()]
     assert moving(found) == []
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,11 @@ class HelmError(Exception):
 class Helm:
     """Runs Helm against one cluster."""
 
-    def __init__(self, home: Path, kubeconfig: str, cancelled: threading.Event) -> None:
+    def __init__(
+        self, home: Path, kubeconfig: str, cancelled: threading.Event, binary: Callable[[], str] | None = None
+    ) -> None:
         """`kubeconfig` is a kubeconfig's content; it is written where only the user can read it."""
-        self._home, self._cancelled = home, cancelled
+        self._home, self._cancelled, self._binary = home, cancelled, binary or _binary
         self._kubeconfig = kubeconfig
 
     def pull(self, arguments: Sequence[str], timeout: float) -> None:
@@ -116,7 +118,7 @@ class Helm:
         }
 
     def _run(self, arguments: Sequence[str], environment: dict[str, str], timeout: float | None) -> str:
-        command = [_binary(), *arguments]
+        command = [self._binary(), *arguments]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8") as out,
             tempfile.TemporaryFile("w+", encoding="utf-8") as err,

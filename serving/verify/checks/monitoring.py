@@ -1,0 +1,40 @@
+"""Whether managed Prometheus is told to scrape servers and picker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from serving.verify.context import Context, title
+from serving.verify.registry import READING, check
+from serving.verify.results import Result, passed, warned
+
+_API = "monitoring.googleapis.com/v1"
+
+
+@check(
+    "metrics-scraped",
+    "Metrics scraped",
+    "PodMonitoring of servers and picker of every model, and the pods it selects",
+    (*READING, "metrics-not-scraped"),
+)
+def metrics_scraped(context: Context) -> Iterator[Result]:
+    """There is a PodMonitoring for the servers and one for the picker, and each selects pods."""
+    found = {item["metadata"]["name"]: item for item in context.objects(_API, "PodMonitoring")}
+    for model in context.models:
+        for name in (f"{model.name}-server", f"{model.name}-picker"):
+            monitoring = found.get(name)
+            if monitoring is None:
+                yield warned("metrics-not-scraped", f"PodMonitoring {context.namespace}/{name}", "not there")
+                continue
+            pods = [pod for pod in context.objects("v1", "Pod") if _selects(monitoring, pod)]
+            if pods:
+                yield passed(title(monitoring), f"{len(pods)} pods")
+            else:
+                yield warned("metrics-not-scraped", title(monitoring), "its selector matches no running pod")
+
+
+def _selects(monitoring: dict[str, Any], pod: dict[str, Any]) -> bool:
+    wanted = (monitoring["spec"].get("selector") or {}).get("matchLabels") or {}
+    labels = pod["metadata"].get("labels") or {}
+    return wanted.items() <= labels.items() and (pod.get("status") or {}).get("phase") == "Running"

@@ -1,0 +1,112 @@
+"""Whether requests with one beginning go to one replica: probes, against the servers' own prefix-cache counters."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+
+from rehearsal.control_plane.routes import pod_address
+from serving.verify.checks.models import belongs
+from serving.verify.checks.traffic import ANSWER, chat_body, for_each_model
+from serving.verify.cluster import CannotAskError, KubeObject
+from serving.verify.context import Context
+from serving.verify.exchange import Request
+from serving.verify.registry import READING, check
+from serving.verify.results import Result, failed, passed, unknown, warned
+from serving.verify.symptoms import SymptomError
+from settings.derive import SERVER_PORT
+from settings.outputs import ModelOutput
+
+# Servers cache blocks of 16 to 128 tokens; a word is a token or more.
+_SENTENCE, _SENTENCES = "The same beginning for every probe. ", 100
+_PROBES = 6
+# Share of the hits that one server must have, and of the tokens that could be hits at all.
+_SHARE, _LEAST = 0.8, 0.25
+_HITS = "vllm:prefix_cache_hits_total"
+
+
+@check(
+    "picking",
+    "Same beginnings go to the same replica",
+    "probes with one long prefix, against vllm:prefix_cache_hits of every server",
+    (*READING, *ANSWER, "one-replica", "prefix-spread", "no-prefix-hits", "counters-not-readable"),
+    traffic=True,
+    requests=_PROBES,
+)
+def picking(context: Context) -> Iterator[Result]:
+    """All hits of the probes are counted by one server."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        if not _scores_prefixes(model):
+            return passed(url, "the picker's configuration scores no prefixes: nothing is promised")
+        if model.replicas < 2:
+            return warned("one-replica", url, "with one replica there is nothing to pick")
+        return _probe(context, model, url)
+
+    yield from for_each_model(context, ask)
+
+
+def _scores_prefixes(model: ModelOutput) -> bool:
+    plugins = model.scheduler.get("plugins") or []
+    return any("prefix-cache" in str(plugin.get("type")) for plugin in plugins)
+
+
+def _probe(context: Context, model: ModelOutput, url: str) -> Result:
+    before = _counters(context, model)
+    if len(before) < 2:
+        return unknown("counters-not-readable", url, f"{len(before)} of {model.replicas} servers have counters to read")
+    prompt = f"{secrets.token_hex(8)} " + _SENTENCE * _SENTENCES
+    tokens = 0
+    for number in range(_PROBES):
+        body = chat_body(model, f"{prompt}\nQuestion {number}: what is {number} plus one?", 1)
+        answer = context.client.ask(Request("POST", f"{url}/v1/chat/completions", body))
+        tokens = int((answer.get("usage") or {}).get("prompt_tokens") or 0)
+    after = _counters(context, model)
+    hits = {pod: after[pod] - before[pod] for pod in before if pod in after}
+    return _judge(url, hits, tokens)
+
+
+def _judge(url: str, hits: Mapping[str, float], prompt_tokens: int) -> Result:
+    total, best = sum(hits.values()), max(hits.values(), default=0.0)
+    spread = ", ".join(f"{pod} {int(count)}" for pod, count in sorted(hits.items()))
+    # The first probe finds nothing, and a prompt's last block is never a hit.
+    if total < _LEAST * (_PROBES - 1) * prompt_tokens:
+        text = f"{_PROBES} probes of {prompt_tokens} tokens with one prefix; hits in tokens: {spread}"
+        return failed("no-prefix-hits", url, text)
+    if best < _SHARE * total:
+        return failed("prefix-spread", url, f"hits of {_PROBES} probes with one prefix, in tokens: {spread}")
+    return passed(url, f"{best / total:.0%} of the hits on one of {len(hits)} replicas")
+
+
+def _counters(context: Context, model: ModelOutput) -> dict[str, float]:
+    """Tokens found in the prefix cache so far, by ready server."""
+    found = {}
+    for pod in context.objects("v1", "Pod"):
+        conditions = (pod.get("status") or {}).get("conditions") or ()
+        ready = any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)
+        if ready and belongs(pod, model):
+            try:
+                hits = read_hits(_page(context, pod))
+            except (CannotAskError, SymptomError):
+                continue
+            if hits is not None:
+                found[pod["metadata"]["name"]] = hits
+    return found
+
+
+def _page(context: Context, pod: KubeObject) -> str:
+    """The metrics page of a server. The API server refuses to ask addresses of the loopback: there it is asked directly."""
+    if not context.target.rehearsal:
+        return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], SERVER_PORT, "/metrics")
+    host, port = pod_address(pod, SERVER_PORT)
+    return context.client.text(Request("GET", f"http://{host}:{port}/metrics"))
+
+
+def read_hits(page: str) -> float | None:
+    """The counter on a metrics page, all label sets of one server together; None where the page has none."""
+    values = [line.rsplit(" ", 1)[-1] for line in page.splitlines() if re.match(rf"{_HITS}[{{ ]", line)]
+    try:
+        return sum(float(value) for value in values) if values else None
+    except ValueError:
+        return None

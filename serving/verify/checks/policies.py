@@ -1,0 +1,112 @@
+"""Health-check and backend policies: there, attached, and saying what the servers and the longest answer need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from catalog.gke import POOL_GROUP
+from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
+from serving.verify.context import Context, title
+from serving.verify.registry import READING, check
+from serving.verify.results import Result, failed, passed
+from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME
+from settings.outputs import ModelOutput
+
+API = "networking.gke.io/v1"
+KINDS = ("HealthCheckPolicy", "GCPBackendPolicy")
+# Google's limit where no policy sets one (CRD's field text, gke.md 1.7), seconds.
+_DEFAULT_TIMEOUT = 30
+
+
+@check(
+    "policies-attached",
+    "Every policy there and attached",
+    "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached",
+    (*READING, "policy-missing", "policy-not-attached", NOT_WRITTEN),
+)
+def policies_attached(context: Context) -> Iterator[Result]:
+    """Without them GKE probes `/` and cuts every answer after 30 s."""
+    for kind in KINDS:
+        policies = context.objects(API, kind)
+        for model in context.models:
+            for backend in _backends(model):
+                if not any(_targets(policy, *backend) for policy in policies):
+                    text = f"no {kind} has it as its target"
+                    yield failed("policy-missing", f"{backend[1]} {context.namespace}/{backend[2]}", text)
+    for kind in (*KINDS, "GCPGatewayPolicy"):
+        for policy in context.objects(API, kind):
+            conditions = (policy.get("status") or {}).get("conditions")
+            yield from judge(title(policy), conditions, {"Attached": "policy-not-attached"}, generation_of(policy))
+
+
+@check(
+    "health-check",
+    "Health checks ask what the servers answer",
+    "HealthCheckPolicy of every pool: type, port and path",
+    (*READING, "health-check-differs", "policy-missing"),
+)
+def health_check(context: Context) -> Iterator[Result]:
+    """Type, port and path are those of the servers' own probes."""
+    for model in context.models:
+        policy = policy_of(context, "HealthCheckPolicy", model)
+        if policy is None:
+            yield _no_policy(context, "HealthCheckPolicy", model)
+            continue
+        config = _default(policy).get("config") or {}
+        kind = config.get("type", "HTTP")
+        block = config.get(f"{kind.lower()}HealthCheck") or {}
+        found = (kind, block.get("port", SERVER_PORT), block.get("requestPath", "/"))
+        wanted = (SERVER_SCHEME, SERVER_PORT, HEALTH_PATH)
+        said = "{} :{} {}".format(*found)
+        if found == wanted:
+            yield passed(title(policy), said)
+        else:
+            text = "asks {}, the servers answer {}".format(said, "{} :{} {}".format(*wanted))
+            yield failed("health-check-differs", title(policy), text)
+
+
+@check(
+    "answer-limit",
+    "Time limit admits the longest answer",
+    "GCPBackendPolicy of every pool: timeoutSec, against the longest answer of the stack outputs",
+    (*READING, "answer-limit-too-short", "policy-missing"),
+)
+def answer_limit(context: Context) -> Iterator[Result]:
+    """Proof by configuration; a streamed answer that is longer than the default needs its time."""
+    for model in context.models:
+        policy = policy_of(context, "GCPBackendPolicy", model)
+        if policy is None:
+            yield _no_policy(context, "GCPBackendPolicy", model)
+            continue
+        limit, needed = _default(policy).get("timeoutSec", _DEFAULT_TIMEOUT), model.answer_timeout_seconds
+        if limit >= needed:
+            yield passed(title(policy), f"{limit} s, the longest answer may take {needed} s")
+        else:
+            text = f"timeoutSec is {limit} s, the longest answer may take {needed} s"
+            yield failed("answer-limit-too-short", title(policy), text)
+
+
+def policy_of(context: Context, kind: str, model: ModelOutput) -> dict[str, Any] | None:
+    """The policy in force on a model's pool: of several the oldest."""
+    pool = _backends(model)[0]
+    found = [policy for policy in context.objects(API, kind) if _targets(policy, *pool)]
+    return min(found, key=lambda policy: str(policy["metadata"].get("creationTimestamp", "")), default=None)
+
+
+def _no_policy(context: Context, kind: str, model: ModelOutput) -> Result:
+    name = f"InferencePool {context.namespace}/{model.inference_pool}"
+    return failed("policy-missing", name, f"no {kind} has it as its target")
+
+
+def _backends(model: ModelOutput) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+    return (POOL_GROUP, "InferencePool", model.inference_pool), ("", "Service", model.service)
+
+
+def _targets(policy: dict[str, Any], group: str, kind: str, name: str) -> bool:
+    reference = policy["spec"].get("targetRef") or {}
+    return (reference.get("group", ""), reference.get("kind"), reference.get("name")) == (group, kind, name)
+
+
+def _default(policy: dict[str, Any]) -> dict[str, Any]:
+    return dict(policy["spec"].get("default") or {})

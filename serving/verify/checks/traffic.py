@@ -1,0 +1,157 @@
+"""Requests as a client sends them: model list, chat, completion, stream; and one that must be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from serving.verify.answers import check_chat, check_completion, check_stream, model_ids
+from serving.verify.checks.policies import policy_of
+from serving.verify.cluster import CannotAskError
+from serving.verify.context import Context
+from serving.verify.exchange import Request
+from serving.verify.registry import check
+from serving.verify.results import Result, failed, passed, unknown
+from serving.verify.streaming import stream
+from serving.verify.symptoms import SymptomError
+from settings.outputs import ModelOutput
+
+_TOKENS = 16
+_STREAM_TOKENS = 48
+_PROMPT = "Say in one sentence what a load balancer does."
+
+# What any request can end with.
+CONNECTION = (
+    *("no-address", "connection-refused", "no-connection", "name-not-resolved", "wrong-url", "tls-mismatch"),
+    *("certificate-not-trusted", "connection-closed", "request-failed", "no-answer-in-time", "redirect-loop"),
+    *("redirected-elsewhere", "not-authorised", "too-many-requests", "no-healthy-upstream", "service-unavailable"),
+    *("backend-tls-mismatch", "bad-gateway", "gateway-timeout", "no-route", "not-found", "error-status"),
+    *("answer-too-large", "html-instead-of-json", "not-json", "wrong-shape", "error-in-success", "time-is-up"),
+)
+# What any request for an answer can end with.
+ANSWER = (*CONNECTION, "wrong-model-name", "wrong-model-answers", "empty-answer", "no-usage", "wrong-usage")
+
+
+@check(
+    "model-list",
+    "Model list holds every served name",
+    "GET /v1/models of every model, through the Gateway",
+    (*CONNECTION, "served-name-missing"),
+    traffic=True,
+    requests=1,
+)
+def model_list(context: Context) -> Iterator[Result]:
+    """Every name that the outputs promise is there."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        found = model_ids(context.client.ask(Request("GET", f"{url}/v1/models")))
+        missing = [name for name in model.served_names if name not in found]
+        if missing:
+            return failed("served-name-missing", url, f"{', '.join(missing)} not among {', '.join(found) or 'none'}")
+        return passed(url, ", ".join(found))
+
+    yield from for_each_model(context, ask)
+
+
+@check(
+    "chat",
+    "A right chat answer",
+    "POST /v1/chat/completions of every model, through the Gateway",
+    ANSWER,
+    traffic=True,
+    proof=True,
+    requests=1,
+)
+def chat(context: Context) -> Iterator[Result]:
+    """Status, shape, model, text and counts."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        answer = context.client.ask(Request("POST", f"{url}/v1/chat/completions", chat_body(model)))
+        return passed(url, check_chat(answer, model.served_names, _TOKENS))
+
+    yield from for_each_model(context, ask)
+
+
+@check(
+    "completion",
+    "A right completion",
+    "POST /v1/completions of every model, through the Gateway",
+    ANSWER,
+    traffic=True,
+    requests=1,
+)
+def completion(context: Context) -> Iterator[Result]:
+    """The same for the older route."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        body = {"model": model.served_names[0], "prompt": _PROMPT, "max_tokens": _TOKENS, "temperature": 0}
+        answer = context.client.ask(Request("POST", f"{url}/v1/completions", body))
+        return passed(url, check_completion(answer, model.served_names, _TOKENS))
+
+    yield from for_each_model(context, ask)
+
+
+@check(
+    "stream",
+    "A streamed answer that comes to its end",
+    "POST /v1/chat/completions with stream and include_usage: every event, usage, [DONE]",
+    (*ANSWER, "not-streamed", "stream-cut", "stream-stalls", "stream-never-ends"),
+    traffic=True,
+    proof=True,
+    requests=1,
+)
+def streamed(context: Context) -> Iterator[Result]:
+    """Text comes, then usage, then [DONE]."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        body = {**chat_body(model), "stream": True, "stream_options": {"include_usage": True}}
+        body["max_tokens"] = _STREAM_TOKENS
+        found = stream(context.client, Request("POST", f"{url}/v1/chat/completions", body), _STREAM_TOKENS)
+        return passed(url, check_stream(found, model.served_names, _STREAM_TOKENS))
+
+    yield from for_each_model(context, ask)
+
+
+@check(
+    "strangers-refused",
+    "Who has no right is refused",
+    "GET /v1/models without a token, where a GCPBackendPolicy has Identity-Aware Proxy on",
+    (*CONNECTION, "not-refused", "kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read"),
+    traffic=True,
+    requests=1,
+)
+def strangers_refused(context: Context) -> Iterator[Result]:
+    """Only where Identity-Aware Proxy is declared; what Cloud Armor lets in depends on its own rules."""
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        policy = policy_of(context, "GCPBackendPolicy", model)
+        if not (((policy or {}).get("spec", {}).get("default") or {}).get("iap") or {}).get("enabled"):
+            return passed(url, "no Identity-Aware Proxy is declared")
+        status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
+        if status == 200:
+            return failed("not-refused", url, "a request without a token is answered with 200")
+        return passed(url, f"refused with {status}")
+
+    yield from for_each_model(context, ask)
+
+
+def chat_body(model: ModelOutput, prompt: str = _PROMPT, tokens: int = _TOKENS) -> dict[str, Any]:
+    """A chat request for the model's first served name."""
+    messages = [{"role": "user", "content": prompt}]
+    return {"model": model.served_names[0], "messages": messages, "max_tokens": tokens, "temperature": 0}
+
+
+def for_each_model(context: Context, ask: Callable[[ModelOutput, str], Result]) -> Iterator[Result]:
+    """Ask for every model; what goes wrong is the result for this model."""
+    for model in context.models:
+        url = context.target.model_url(model.url)
+        if url is None:
+            text = "neither the outputs nor the load balancer know an address"
+            yield failed("no-address", f"model {model.name}", text)
+            continue
+        try:
+            yield ask(model, url)
+        except SymptomError as error:
+            yield failed(error.failure, url, error.message)
+        except CannotAskError as error:
+            yield unknown(error.failure, url, error.message)

@@ -1,0 +1,50 @@
+"""What a check gets: the target, the cluster's objects as read once in a round, and the way to send requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from serving.verify.cluster import Cluster, KubeObject
+from serving.verify.target import Target
+
+if TYPE_CHECKING:
+    from serving.verify.exchange import Client
+    from settings.outputs import ModelOutput
+
+
+@dataclass(frozen=True)
+class Context:
+    """One round of questions. `request_seconds`: what one request may take from the first byte to the last."""
+
+    target: Target
+    cluster: Cluster
+    request_seconds: float
+
+    @property
+    def models(self) -> list[ModelOutput]:
+        """The models that the stack outputs name."""
+        return self.target.outputs.models
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of Gateway, routes, policies and models."""
+        return self.target.outputs.namespace
+
+    @cached_property
+    def client(self) -> Client:
+        """The way to send requests; the package for it is heavy, and `--quick` sends none."""
+        from serving.verify.exchange import Client
+
+        return Client(self.request_seconds, self.target.ca_file, self.target.token)
+
+    def objects(self, api_version: str, kind: str, namespace: str | None = None) -> list[KubeObject]:
+        """Objects of the models' namespace (or another one)."""
+        return self.cluster.objects(api_version, kind, namespace or self.namespace)
+
+
+def title(item: KubeObject) -> str:
+    """`Kind namespace/name`."""
+    metadata = item["metadata"]
+    return " ".join([item["kind"], "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))])

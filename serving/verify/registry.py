@@ -1,0 +1,45 @@
+"""The checks, in the order in which a request meets what they look at."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+
+from serving.verify.context import Context
+from serving.verify.results import Check, Result
+
+_Ask = Callable[[Context], Iterable[Result]]
+_CHECKS: dict[str, Check] = {}
+_MODULES = ("gateway", "policies", "models", "backends", "exposure", "monitoring", "traffic", "picking")
+
+# What any reading of the cluster can end with.
+READING = ("kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read", "kind-not-served", "time-is-up")
+
+
+def check(
+    name: str,
+    title: str,
+    looks_at: str,
+    failures: Iterable[str],
+    *,
+    traffic: bool = False,
+    proof: bool = False,
+    budget: float = 30,
+    requests: int = 0,
+) -> Callable[[_Ask], _Ask]:
+    """Register a function as a check. `requests`: how many requests it sends for each model, one after the other."""
+
+    def register(ask: _Ask) -> _Ask:
+        _CHECKS[name] = Check(name, title, looks_at, traffic, proof, budget, requests, tuple(failures), ask)
+        return ask
+
+    return register
+
+
+def checks(*, quick: bool = False) -> list[Check]:
+    """All checks, or with `quick` those that send no request."""
+    for module in _MODULES:
+        importlib.import_module(f"serving.verify.checks.{module}")
+    # Modules import each other, so the order of registration says nothing.
+    ordered = sorted(_CHECKS.values(), key=lambda item: _MODULES.index(item.ask.__module__.rpartition(".")[2]))
+    return [item for item in ordered if not (quick and item.traffic)]

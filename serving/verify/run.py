@@ -1,0 +1,137 @@
+"""Ask all checks side by side, each within its time; ask again while waiting; make the report."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from serving.verify.cluster import CannotAskError, Cluster
+from serving.verify.context import Context
+from serving.verify.registry import checks
+from serving.verify.results import Check, Outcome, Report, Result, failed, passed, unknown
+from serving.verify.target import Target
+
+Progress = Callable[[str], None]
+
+# Between two rounds of a wait, seconds; the pause grows while nothing changes.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+# After this time without a finished check, or with the same verdict, progress is told again, seconds.
+_TELL_SECONDS = 5.0
+_TELL_AGAIN_SECONDS = 30.0
+
+
+def verify(
+    target: Target,
+    *,
+    quick: bool = False,
+    wait_seconds: float = 0.0,
+    progress: Progress = lambda _text: None,
+    request_seconds: float = 60.0,
+) -> Report:
+    """Whether an environment serves.
+
+    Args:
+        quick: read configuration and conditions only, send no request.
+        wait_seconds: how long to ask again while it does not serve (0: ask once).
+        progress: gets a line when there is something to tell.
+        request_seconds: what one request may take.
+    """
+    asked = checks(quick=quick)
+    context = Context(target, Cluster(target.kubeconfig), request_seconds)
+    started = time.monotonic()
+    outcomes: dict[str, Outcome] = {}
+    pending, pause, teller = asked, _FIRST_PAUSE, _Teller(progress, wait_seconds)
+    while True:
+        context.cluster.forget()
+        outcomes |= _round(context, pending, progress)
+        elapsed = time.monotonic() - started
+        report = Report(target.where, quick, tuple(outcomes[check.name] for check in asked), elapsed)
+        left = wait_seconds - elapsed
+        if report.serves and len(pending) == len(asked):
+            return report
+        if left <= 0:
+            return report
+        if report.serves:
+            # What passed in an earlier round must still pass now.
+            pending = asked
+            continue
+        teller.tell(report.line, elapsed)
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        pending = [check for check in asked if not outcomes[check.name].settled]
+
+
+class _Teller:
+    """Tells a verdict when it is a new one, and now and then that it is still the same."""
+
+    def __init__(self, progress: Progress, wait_seconds: float) -> None:
+        self._progress, self._wait_seconds = progress, wait_seconds
+        self._line, self._told = "", 0.0
+
+    def tell(self, line: str, elapsed: float) -> None:
+        if line != self._line or elapsed - self._told >= _TELL_AGAIN_SECONDS:
+            self._progress(f"waiting, {_clock(elapsed)} of {_clock(self._wait_seconds)}: {line}")
+            self._line, self._told = line, elapsed
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _round(context: Context, asked: Iterable[Check], progress: Progress) -> dict[str, Outcome]:
+    """Every check in a thread of its own; one that takes longer than its time is left behind and says so."""
+    done: queue.Queue[Outcome] = queue.Queue()
+    started = time.monotonic()
+    limits = {check.name: _limit(check, context) for check in asked}
+    waiting = {check.name: check for check in asked}
+    for check in waiting.values():
+        # A daemon: a thread that hangs in a system call must not keep the program from ending.
+        threading.Thread(target=_ask, args=(check, context, done), name=check.name, daemon=True).start()
+    outcomes: dict[str, Outcome] = {}
+    while waiting:
+        left = min(limits[name] for name in waiting) - (time.monotonic() - started)
+        try:
+            outcome = done.get(timeout=max(0.0, min(left, _TELL_SECONDS)))
+        except queue.Empty:
+            elapsed = time.monotonic() - started
+            for name in [name for name in waiting if elapsed >= limits[name]]:
+                outcomes[name] = _late(waiting.pop(name), elapsed)
+            if waiting and left > 0:
+                progress(f"{elapsed:.0f} s: still asking {', '.join(waiting)}")
+            continue
+        if outcome.check.name in waiting:
+            outcomes[outcome.check.name] = outcome
+            del waiting[outcome.check.name]
+    return outcomes
+
+
+def _limit(check: Check, context: Context) -> float:
+    """What a check may take, in seconds."""
+    return check.budget + check.requests * max(1, len(context.models)) * context.request_seconds
+
+
+def _late(check: Check, seconds: float) -> Outcome:
+    text = f"no end after {seconds:.0f} s"
+    result = failed("time-is-up", check.title, text) if check.traffic else unknown("time-is-up", check.title, text)
+    return Outcome(check, (result,), seconds)
+
+
+def _ask(check: Check, context: Context, done: queue.Queue[Outcome]) -> None:
+    started = time.monotonic()
+    results: list[Result] = []
+    try:
+        results.extend(check.ask(context))
+    except CannotAskError as error:
+        results.append(_cannot(check, error))
+    except Exception as error:
+        # Whatever an object of a foreign cluster makes a check trip over is told, and the other checks go on.
+        results.append(unknown("unexpected", check.title, f"{type(error).__name__}: {error}"))
+    done.put(Outcome(check, tuple(results) or (passed(check.title, "nothing to check"),), time.monotonic() - started))
+
+
+def _cannot(check: Check, error: CannotAskError) -> Result:
+    """A kind that is not served is a failure of the environment; everything else is a question without an answer."""
+    make = failed if error.failure == "kind-not-served" else unknown
+    return make(error.failure, check.looks_at.split(",")[0], error.message)

@@ -1,0 +1,60 @@
+"""The report for people: the verdict, a table of the checks, and everything about what is wrong."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from serving.verify.results import Outcome, Report, Result, Verdict
+
+_COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.UNKNOWN: "magenta", Verdict.FAIL: "red"}
+_WORDS = {Verdict.PASS: "pass", Verdict.WARN: "warn", Verdict.UNKNOWN: "could not ask", Verdict.FAIL: "fail"}
+
+
+def print_report(console: Console, report: Report) -> None:
+    """The table, then what is not as it should be, then the verdict: the last line is the answer."""
+    console.print(f"Looked at: {report.where}", highlight=False, markup=False, soft_wrap=True)
+    console.print(_table(report))
+    # Several checks often meet the same obstacle: it is told once.
+    wrong: dict[Result, list[str]] = {}
+    for outcome in report.outcomes:
+        for result in outcome.results:
+            if result.verdict is not Verdict.PASS:
+                wrong.setdefault(result, []).append(outcome.check.name)
+    for result, names in wrong.items():
+        _print_wrong(console, ", ".join(dict.fromkeys(names)), result)
+    colour = "green" if report.serves else "red"
+    console.print(f"\n[bold {colour}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
+
+
+def _table(report: Report) -> Table:
+    table = Table("check", "verdict", "seconds", "seen", box=None, pad_edge=False)
+    for outcome in report.outcomes:
+        verdict = outcome.verdict
+        word = f"[{_COLOURS[verdict]}]{_WORDS[verdict]}[/]"
+        table.add_row(outcome.check.name, word, f"{outcome.seconds:.1f}", escape(_seen(outcome)))
+    return table
+
+
+def _seen(outcome: Outcome) -> str:
+    """The failure's name, or what the objects say."""
+    worst = outcome.worst
+    if worst.failure:
+        count = sum(result.verdict is worst.verdict for result in outcome.results)
+        return worst.failure + (f" ({count} of {len(outcome.results)})" if len(outcome.results) > 1 else "")
+    count = len(outcome.results)
+    return worst.message if count == 1 else f"{count} objects"
+
+
+def _print_wrong(console: Console, checks: str, result: Result) -> None:
+    colour = _COLOURS[result.verdict]
+    heading = f"[bold {colour}]{_WORDS[result.verdict]}[/] {escape(f'{checks}: {result.object}')}"
+    console.print(f"\n{heading}", highlight=False, soft_wrap=True)
+    known = result.known
+    lines = [result.message]
+    if known is not None:
+        rules = f" (rules {', '.join(known.rules)})" if known.rules else ""
+        lines += [f"Likely cause: {known.why}{rules}", f"Runbook: {known.anchor}"]
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,118 @@
+"""A streamed answer (server-sent events): read to its end, or to the point where it went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from serving.verify.exchange import Client, Request, body_of
+from serving.verify.symptoms import SymptomError, document, raise_error_inside, shown
+
+_DONE = "[DONE]"
+# Events per asked token before a stream is called endless; a token may come in several events.
+_EVENTS_PER_TOKEN = 4
+_SPARE_EVENTS = 100
+_LONGEST_LINE = 1024 * 1024
+
+
+@dataclass
+class Streamed:
+    """What came, and when: `first_seconds` until the first text, `seconds` until the end."""
+
+    text: str = ""
+    usage: dict[str, Any] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+    finish_reason: str = ""
+    events: int = 0
+    first_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+def stream(client: Client, request: Request, most_tokens: int) -> Streamed:
+    """Read a streamed chat answer of at most `most_tokens` tokens.
+
+    Raises:
+        SymptomError: it stalls, is cut, never ends, or holds something else than it should.
+    """
+
+    # A little before the limit of the whole exchange, so that the failure is named after what was seen.
+    deadline = time.monotonic() + 0.9 * client.seconds
+
+    async def read(response: httpx.Response) -> Streamed:
+        if "text/event-stream" not in response.headers.get("content-type", ""):
+            data = document(response.headers, await body_of(response))
+            raise SymptomError("not-streamed", shown(json.dumps(data)))
+        return await _read(response, client.seconds, deadline, most_tokens)
+
+    return client.run(request, read)
+
+
+async def _read(response: httpx.Response, seconds: float, deadline: float, most_tokens: int) -> Streamed:
+    found, started = Streamed(), time.monotonic()
+    lines = _data(response)
+    while True:
+        left = deadline - time.monotonic()
+        patience = min(seconds / 3, left)
+        try:
+            line = await asyncio.wait_for(anext(lines), max(patience, 0.01))
+        except TimeoutError:
+            raise _too_long(found, seconds, ending=patience >= left) from None
+        except (StopAsyncIteration, httpx.HTTPError) as error:
+            how = "the connection ended" if isinstance(error, StopAsyncIteration) else type(error).__name__
+            text = f"{how} after {found.events} events, without {_DONE}; so far: {shown(found.text)!r}"
+            raise SymptomError("stream-cut", text) from error
+        if line == _DONE:
+            found.seconds = time.monotonic() - started
+            return found
+        _take(found, line, started)
+        if found.events > _EVENTS_PER_TOKEN * most_tokens + _SPARE_EVENTS:
+            text = f"{found.events} events and no end, for an answer of at most {most_tokens} tokens"
+            raise SymptomError("stream-never-ends", text)
+
+
+def _too_long(found: Streamed, seconds: float, *, ending: bool) -> SymptomError:
+    if ending and found.events:
+        return SymptomError("stream-never-ends", f"{found.events} events in {seconds:g} s and no {_DONE}")
+    return SymptomError("stream-stalls", f"after {found.events} events nothing came any more, within {seconds:g} s")
+
+
+async def _data(response: httpx.Response) -> AsyncIterator[str]:
+    """The data of each event. Comments and other fields carry nothing of the answer."""
+    rest = b""
+    async for part in response.aiter_raw():
+        *lines, rest = (rest + part).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            raise SymptomError("answer-too-large", f"one event of more than {_LONGEST_LINE} bytes")
+        for line in lines:
+            name, _, value = line.decode("utf-8", "replace").rstrip("\r").partition(":")
+            if name == "data":
+                yield value.removeprefix(" ")
+
+
+def _take(found: Streamed, line: str, started: float) -> None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        raise SymptomError("not-json", f"an event of the stream: {shown(line)}") from None
+    if not isinstance(event, dict):
+        raise SymptomError("wrong-shape", f"an event of the stream: {shown(line)}")
+    raise_error_inside(event)
+    found.events += 1
+    found.models.add(str(event.get("model")))
+    found.usage = event.get("usage") or found.usage
+    choices = event.get("choices") or [{}]
+    try:
+        delta = choices[0].get("delta") or {}
+        found.finish_reason = choices[0].get("finish_reason") or found.finish_reason
+        text = "".join(str(delta.get(key) or "") for key in ("content", "reasoning_content", "reasoning"))
+    except (AttributeError, KeyError, TypeError):
+        raise SymptomError("wrong-shape", f"an event of the stream: {shown(line)}") from None
+    if text and not found.text:
+        found.first_seconds = time.monotonic() - started
+    found.text += text

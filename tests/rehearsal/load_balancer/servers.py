@@ -1,0 +1,107 @@
+"""Small HTTP servers that play model servers, each on an address of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# What the endpoint picker reads of a server (vLLM's names).
+METRICS = """\
+vllm:num_requests_waiting{model_name="m"} 0
+vllm:num_requests_running{model_name="m"} 0
+vllm:kv_cache_usage_perc{model_name="m"} 0
+vllm:cache_config_info{block_size="16",num_gpu_blocks="1000"} 1
+vllm:lora_requests_info{max_lora="0",running_lora_adapters="",waiting_lora_adapters=""} 1
+"""
+
+
+@dataclass
+class Server:
+    """A server on a loopback address. `statuses` overrides the status of a path; `seen` are the requests it answered:
+    method and path."""
+
+    name: str
+    address: tuple[str, int]
+    statuses: dict[str, int] = field(default_factory=lambda: {"/": 404})
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    def requests(self) -> list[str]:
+        """Paths that were asked for, without health checks and metrics."""
+        return [path for _, path in self.seen if path not in ("/", "/health", "/metrics")]
+
+
+def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.seen.append((self.command, self.path))
+            if self.path.startswith("/stream"):
+                self._stream(int(self.path.rpartition("=")[2]))
+                return
+            if self.path == "/silent":
+                time.sleep(3)
+            body = METRICS.encode() if self.path == "/metrics" else f"{server.name} {self.path}".encode()
+            self.send_response(server.statuses.get(self.path, 200))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                while size := int(self.rfile.readline(), 16):
+                    self.rfile.read(size + 2)
+                self.rfile.readline()
+            else:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+        def _stream(self, seconds: int) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                self.wfile.write(b"5\r\ntick \r\n")
+                time.sleep(0.1)
+            self.wfile.write(b"3\r\nend\r\n0\r\n\r\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is part of the tests."""
+
+
+@contextmanager
+def serving(name: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[Server]:
+    """A running server."""
+    http = _HttpServer((host, port), BaseHTTPRequestHandler)
+    server = Server(name, (host, int(http.server_address[1])))
+    http.RequestHandlerClass = _handler(server)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

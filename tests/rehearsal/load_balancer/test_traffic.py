@@ -1,0 +1,227 @@
+"""Traffic through the real Envoy: routing, health, time limits, TLS."""
+
+from __future__ import annotations
+
+import dataclasses
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from rehearsal.cert_manager.keys import issue, new_key
+from rehearsal.load_balancer.model import gke_defaults
+from tests.rehearsal.gke.objects import https, listener
+from tests.rehearsal.load_balancer.objects import (
+    backend_policy,
+    bare_route,
+    gateway,
+    health_policy,
+    pod,
+    service,
+    service_route,
+)
+from tests.rehearsal.load_balancer.rig import Rig, rig
+from tests.rehearsal.load_balancer.servers import Server, serving
+
+
+@pytest.fixture
+def lb(tmp_path: Path) -> Iterator[Rig]:
+    with rig(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving("one") as made:
+        yield made
+
+
+def policy(**default: object) -> dict[str, object]:
+    return health_policy("web", "Service", **default)
+
+
+NO_UPSTREAM = "no healthy upstream"
+
+
+def test_a_prefix_is_routed_and_rewritten(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    assert lb.says("/ns/m/v1/models?a=b", 200, "one").text == "one /v1/models?a=b"
+    assert lb.get("/ns/m").text == "one /"
+    for path in ("/ns/mm/v1/models", "/", "/other"):
+        answer = lb.get(path)
+        assert (answer.status_code, answer.text) == (404, "fault filter abort")
+
+
+def test_only_the_hosts_of_listener_and_route_are_served(lb: Rig, server: Server) -> None:
+    front = gateway({**listener(), "hostname": "models.example.com"})
+    lb.serve(front, service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one", headers={"Host": "models.example.com:8080"})
+    assert lb.get("/ns/m/x").status_code == 404
+
+
+def test_an_endpoint_that_fails_its_check_gets_no_traffic_until_it_passes(lb: Rig, server: Server) -> None:
+    with serving("two") as second:
+        pods = [pod("one", server.address), pod("two", second.address)]
+        lb.serve(gateway(), service_route(), service(), policy(), *pods)
+        lb.until(lambda: lb.healthy("web") == [True, True])
+        server.statuses["/health"] = 503
+        lb.until(lambda: lb.healthy("web") == [False, True])
+        lb.says("/ns/m/ready", 200, "two")
+        asked = len(server.requests())
+        assert {lb.get("/ns/m/x").text for _ in range(10)} == {"two /x"}
+        assert len(server.requests()) == asked
+        second.statuses["/health"] = 500
+        lb.says("/ns/m/x", 503, NO_UPSTREAM)
+        server.statuses["/health"] = 200
+        lb.says("/ns/m/x", 200, "one")
+
+
+def test_one_failed_check_is_not_enough_where_the_policy_asks_for_more(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(unhealthyThreshold=3), pod("one", server.address))
+    lb.until(lambda: lb.healthy("web") == [True])
+    checks = len(server.seen)
+    server.statuses["/health"] = 503
+    lb.until(lambda: lb.healthy("web") == [False])
+    assert len(server.seen) - checks >= 3
+
+
+def test_without_a_policy_the_root_is_asked_and_a_server_that_has_none_gets_nothing(lb: Rig, server: Server) -> None:
+    """Field issues 5 and 13."""
+    lb.serve(gateway(), service_route(), service(), pod("one", server.address))
+    lb.until(lambda: ("GET", "/") in server.seen)
+    lb.says("/ns/m/x", 503, NO_UPSTREAM)
+    assert lb.healthy("web") == [False]
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+
+
+def test_a_pod_that_is_not_ready_gets_no_traffic(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address, ready=False))
+    lb.says("/ns/m/x", 503, NO_UPSTREAM)
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+
+
+def test_https_to_a_plain_server_is_a_wrong_version_number(lb: Rig, server: Server) -> None:
+    """Field issues 6 and 15: the check is satisfied, every request fails."""
+    https = service(appProtocol="https")
+    lb.serve(gateway(), service_route(), https, policy(), pod("one", server.address))
+    answer = lb.says("/ns/m/x", 503, "upstream connect error")
+    assert "WRONG_VERSION_NUMBER" in answer.text
+
+
+def test_a_long_answer_is_cut_without_a_policy_and_survives_with_one(lb: Rig, server: Server) -> None:
+    short = dataclasses.replace(gke_defaults(), time_limit=1)
+    base = (gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.serve(*base, defaults=short)
+    lb.says("/ns/m/x", 200, "one")
+    with pytest.raises(httpx.RemoteProtocolError):
+        lb.get("/ns/m/stream?seconds=3")
+    lb.serve(*base, backend_policy("web", "Service", timeoutSec=10), defaults=short)
+    lb.until(lambda: "10s" in (lb.directory.root / "load-balancer" / "rds-ns_gw_http.json").read_text())
+    lb.until(lambda: _streamed(lb).endswith("end"))
+    assert _streamed(lb).count("tick") > 10
+
+
+def _streamed(lb: Rig) -> str:
+    try:
+        return lb.get("/ns/m/stream?seconds=3").text
+    except httpx.RemoteProtocolError:
+        return ""
+
+
+def test_a_server_that_does_not_answer_in_time_is_a_504(lb: Rig, server: Server) -> None:
+    quick = backend_policy("web", "Service", timeoutSec=1)
+    lb.serve(gateway(), service_route(), service(), policy(), quick, pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    answer = lb.get("/ns/m/silent")
+    assert (answer.status_code, answer.text) == (504, "upstream request timeout")
+
+
+def test_an_unprogrammed_gateway_does_not_listen_and_gets_its_port_back(lb: Rig, server: Server) -> None:
+    rest = (service_route(), service(), policy(), pod("one", server.address))
+    lb.serve(gateway(), *rest)
+    lb.says("/ns/m/x", 200, "one")
+    url = lb.url()
+    lb.serve(gateway(programmed=False), *rest)
+
+    def refused() -> bool:
+        try:
+            httpx.get(url, trust_env=False)
+        except httpx.ConnectError:
+            return True
+        return False
+
+    lb.until(refused)
+    lb.serve(gateway(), *rest)
+    lb.says("/ns/m/x", 200, "one")
+    assert lb.url() == url
+    assert lb.directory.load_record().ports["gateway/ns/gw/80"] == int(url.rpartition(":")[2])
+
+
+def test_envoy_comes_back_when_it_dies(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    [process] = psutil.Process().children()
+    process.kill()
+    process.wait()
+    lb.says("/ns/m/x", 200, "one")
+
+
+def test_a_tls_listener_speaks_with_the_secrets_certificate_and_http_leads_to_it(lb: Rig, server: Server) -> None:
+    spec = {"commonName": "models.example.com", "dnsNames": ["models.example.com", "127.0.0.1"]}
+    pair = issue(spec, new_key(spec), None, timedelta(days=1))
+    secret = {"metadata": {"name": "cert", "namespace": "ns"}, "data": pair.data()}
+    front = gateway(listener(), https(certificateRefs=[{"name": "cert"}]))
+    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}
+    redirect = bare_route(
+        {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]},
+        name="redirect",
+        parent={**parent, "sectionName": "http"},
+    )
+    route = service_route()
+    route["spec"]["parentRefs"] = [{**parent, "sectionName": "https"}]
+    lb.serve(front, redirect, route, service(), policy(), pod("one", server.address), secrets=[secret])
+    lb.says("/ns/m/x", 200, "one", listener="https", verify=False)
+    address = lb.url("https").removeprefix("https://").rpartition(":")
+    seen = ssl.get_server_certificate((address[0], int(address[2])))
+    assert seen.strip() == pair.certificate_pem.decode().strip()
+    answer = lb.get("/ns/m/x")
+    assert (answer.status_code, answer.headers["location"]) == (301, f"{lb.url('https')}/ns/m/x")
+
+
+def test_a_listener_with_a_certificate_of_google_cloud_has_one_made_here(lb: Rig, server: Server) -> None:
+    front = gateway(https(options={"networking.gke.io/cert-manager-certs": "a"}))
+    lb.serve(front, service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one", listener="https", verify=False)
+
+
+def test_an_endpoint_that_leaves_finishes_what_it_began(lb: Rig, server: Server) -> None:
+    with serving("two") as second:
+        base = (gateway(), service_route(), service(), policy())
+        lb.serve(*base, pod("one", server.address))
+        lb.says("/ns/m/x", 200, "one")
+        url = f"{lb.url()}/ns/m/stream?seconds=3"
+        with httpx.stream("GET", url, trust_env=False) as answer:
+            parts = answer.iter_text()
+            text = next(parts)
+            lb.serve(*base, pod("one", server.address, ready=False), pod("two", second.address))
+            lb.says("/ns/m/x", 200, "two")
+            assert (text + "".join(parts)).endswith("end")
+
+
+def test_a_change_of_routes_leaves_running_answers_alone(lb: Rig, server: Server) -> None:
+    base = (gateway(), service(), policy(), pod("one", server.address))
+    lb.serve(*base, service_route())
+    lb.says("/ns/m/x", 200, "one")
+    with httpx.stream("GET", f"{lb.url()}/ns/m/stream?seconds=3", trust_env=False) as answer:
+        parts = answer.iter_text()
+        text = next(parts)
+        lb.serve(*base, service_route("/new"))
+        lb.says("/new/x", 200, "one")
+        assert lb.get("/ns/m/x").status_code == 404
+        assert (text + "".join(parts)).endswith("end")

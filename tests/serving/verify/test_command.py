@@ -1,0 +1,197 @@
+"""`serving verify` as a person calls it: what it looks at, exit codes, streams, formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from rehearsal.directory import RehearsalDirectory
+from serving.commands.verify import verify
+from serving.verify import TargetError, rehearsal_target
+from serving.verify.duration import parse_duration
+from serving.verify.target import Target
+from tests.serving.verify import world
+from tests.serving.verify.conftest import Scene
+from tests.serving.verify.world import find, refuse
+
+
+def call(*arguments: str) -> Result:
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(verify)
+    return CliRunner().invoke(app, [*arguments])
+
+
+@pytest.fixture
+def cloud(scene: Scene) -> list[str]:
+    """Options for a scene on the cloud."""
+    target = scene.target()
+    path = scene.folder / "outputs.json"
+    path.write_text(json.dumps(target.outputs.model_dump(by_alias=True)))
+    return ["--outputs", str(path), "--kubeconfig", str(target.kubeconfig), "--timeout", "2s"]
+
+
+def test_it_says_where_it_looked_and_the_last_line_is_the_verdict(cloud: list[str]) -> None:
+    done = call("prod", *cloud)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.strip().splitlines()
+    assert lines[0] == f"Looked at: cloud: cluster c, project p, by the outputs in {cloud[1]}"
+    assert lines[-1] == "serves; 1 of 18 checks could not ask"
+
+
+def test_a_failure_is_told_with_words_cause_rules_and_runbook(scene: Scene, cloud: list[str]) -> None:
+    refuse(find(scene.objects, "HTTPRoute"), "Accepted", "Invalid", "Error GWCER104: [Timeouts] are not supported.")
+    done = call("prod", *cloud)
+    assert done.exit_code == 1
+    said = done.stdout
+    for part in (
+        "fail routes: HTTPRoute llm-serving/qwen2-5-3b-route",
+        "  Accepted=False (Invalid): Error GWCER104: [Timeouts] are not supported.",
+        "RT01",
+        "  Runbook: docs/runbook.md#route-not-accepted",
+    ):
+        assert part in said
+    assert said.strip().splitlines()[-1].startswith("does not serve: routes: route-not-accepted: ")
+
+
+def test_json_is_one_document_and_says_the_same(scene: Scene, cloud: list[str]) -> None:
+    refuse(find(scene.objects, "HTTPRoute"), "Accepted", "Invalid", "GWCER104")
+    done = call("prod", *cloud, "--format", "json", "--quick")
+    assert done.exit_code == 1
+    data = json.loads(done.stdout)
+    assert (data["serves"], data["quick"]) == (False, True)
+    [routes] = [item for item in data["checks"] if item["check"] == "routes"]
+    assert routes["verdict"] == "fail"
+    assert routes["results"][0]["rules"] == ["RT01", "RT02", "RT04"]
+    assert routes["results"][0]["runbook"] == "docs/runbook.md#route-not-accepted"
+
+
+def test_one_obstacle_of_many_checks_is_told_once(scene: Scene, cloud: list[str]) -> None:
+    outputs = json.loads(Path(cloud[1]).read_text())
+    outputs["models"][0]["url"] = "http://"
+    Path(cloud[1]).write_text(json.dumps(outputs))
+    done = call("prod", *cloud)
+    assert done.exit_code == 1
+    assert done.stdout.count("#no-address") == 1
+    assert "fail model-list, chat, completion, stream" in done.stdout
+
+
+WRONG: list[tuple[list[str], str]] = [
+    (["prod", "--wait", "soon"], "no duration"),
+    (["prod", "--timeout", "0"], "--timeout 0"),
+    (["prod", "--outputs", "nowhere.json"], "can't be read"),
+    (["no-such-environment"], "no environment"),
+    (["prod", "--no-such-option"], "No such option"),
+    ([], "Missing argument"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG)
+def test_a_wrong_call_ends_with_2_and_says_why(arguments: list[str], words: str) -> None:
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+OPTIONS: list[tuple[list[str], str]] = [
+    (["--kubeconfig", "nowhere"], "is no file"),
+    (["--url", "10.0.0.1"], "give scheme and host"),
+    (["--url", "ftp://x"], "give scheme and host"),
+    (["--token-file", "nowhere"], "can't be read as a token"),
+    (["--ca-file", "nowhere"], "is no file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), OPTIONS)
+def test_a_wrong_option_ends_with_2_before_anything_is_asked(
+    cloud: list[str], arguments: list[str], words: str
+) -> None:
+    done = call("prod", *cloud, *arguments)
+    assert (done.exit_code, words in done.output) == (2, True), done.output
+
+
+def test_files_that_are_not_what_they_should_be(cloud: list[str], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text(" \n")
+    assert call("prod", *cloud, "--token-file", str(empty)).exit_code == 2
+    assert call("prod", *cloud, "--ca-file", str(empty)).exit_code == 2
+
+
+OUTPUTS: list[tuple[Any, str]] = [
+    ({}, "no stack outputs"),
+    ([], "no stack outputs"),
+    ({"contractVersion": "2.0"}, "this program reads"),
+    ({"contractVersion": "1.0"}, "not the outputs of tpu-serving"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), OUTPUTS)
+def test_outputs_of_something_else_are_refused(tmp_path: Path, data: Any, words: str) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps(data))
+    done = call("prod", "--outputs", str(path))
+    assert (done.exit_code, words in done.output) == (2, True), done.output
+
+
+def test_outputs_of_another_environment_are_refused(cloud: list[str]) -> None:
+    done = call("dev", *cloud)
+    assert done.exit_code == 2
+    assert "holds the outputs of prod, dev was asked" in done.output
+
+
+def test_without_a_running_rehearsal_and_without_outputs_it_says_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = tmp_path / "mine.yaml"
+    environment.write_text("config: {}\n")
+    done = call(str(environment))
+    assert done.exit_code == 2
+    assert "python -m serving rehearse" in done.output
+    assert "--outputs FILE" in done.output
+
+
+def outputs() -> dict[str, Any]:
+    return world.outputs(world.deployment(), "http://10.0.0.9").model_dump(by_alias=True)
+
+
+def test_a_rehearsal_is_asked_where_its_load_balancer_listens_and_nowhere_else(tmp_path: Path) -> None:
+    directory = RehearsalDirectory(tmp_path)
+    target = rehearsal_target(directory, outputs())
+    [model] = target.outputs.models
+    assert target.kubeconfig == directory.kubeconfig
+    assert target.model_url(model.url) is None
+    record = {"gateway": {"address": "127.0.0.1", "port": 8080, "url": "http://127.0.0.1:8080"}, "backends": []}
+    (tmp_path / "load-balancer.json").write_text(json.dumps(record))
+    assert target.model_url(model.url) == "http://127.0.0.1:8080/llm-serving/qwen2-5-3b"
+
+
+def test_an_url_of_the_caller_replaces_scheme_and_host_and_keeps_the_path() -> None:
+    target = Target("test", world.outputs(world.deployment(), "http://10.0.0.9"))
+    [model] = target.outputs.models
+    assert target.model_url(model.url) == "http://10.0.0.9/llm-serving/qwen2-5-3b"
+    tunnel = target.with_options(kubeconfig=None, url="https://localhost:8443/", token=None, ca_file=None)
+    assert tunnel.model_url(model.url) == "https://localhost:8443/llm-serving/qwen2-5-3b"
+
+
+def test_a_later_minor_version_of_the_outputs_may_have_more_fields(tmp_path: Path) -> None:
+    data = outputs() | {"contractVersion": "1.7", "somethingNew": 1}
+    data["models"][0]["somethingNew"] = 2
+    assert rehearsal_target(RehearsalDirectory(tmp_path), data).outputs.contract_version == "1.7"
+    with pytest.raises(TargetError):
+        rehearsal_target(RehearsalDirectory(tmp_path), data | {"contractVersion": "2.0"})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("90", 90), ("90s", 90), ("40m", 2400), ("1h30m", 5400)])
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5", "5d", "1m1h", "nan", "inf"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        parse_duration(text)

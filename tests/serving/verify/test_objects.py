@@ -1,0 +1,251 @@
+"""What the cluster's objects say becomes a named failure of the right check, in the controller's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serving.verify import Verdict
+from tests.serving.verify.conftest import Scene, outcome
+from tests.serving.verify.world import condition, find, refuse
+
+GWCER104 = 'Error GWCER104: HTTPRoute "llm-serving/qwen2-5-3b-route" is misconfigured, err: Timeouts are not supported.'
+
+
+def test_an_environment_that_serves_passes_every_check_but_those_google_alone_can_answer(scene: Scene) -> None:
+    report = scene.report()
+    assert (report.line, report.exit_code) == ("serves; 1 of 18 checks could not ask", 0)
+    assert {item.check.name: item.worst.failure for item in report.outcomes if item.verdict is not Verdict.PASS} == {
+        "backends-healthy": "backends-not-asked"
+    }
+
+
+def test_quick_sends_no_request_and_says_so(scene: Scene) -> None:
+    def never(method: str, path: str, _body: Any) -> Any:
+        raise AssertionError(f"{method} {path}")
+
+    scene.answer = never
+    report = scene.report(quick=True)
+    assert report.serves
+    assert "no request was sent" in report.line
+    assert not any(item.check.traffic for item in report.outcomes)
+
+
+REFUSALS = [
+    ("GatewayClass", "", "Accepted", "gateway-class", "gateway-class-not-accepted"),
+    ("Gateway", "", "Programmed", "gateway-programmed", "gateway-stopped"),
+    ("HTTPRoute", "", "Accepted", "routes", "route-not-accepted"),
+    ("HTTPRoute", "", "ResolvedRefs", "routes", "route-not-accepted"),
+    ("HTTPRoute", "", "Reconciled", "routes", "route-not-reconciled"),
+    ("HealthCheckPolicy", "-pool", "Attached", "policies-attached", "policy-not-attached"),
+    ("GCPBackendPolicy", "-service", "Attached", "policies-attached", "policy-not-attached"),
+    ("InferencePool", "", "Accepted", "pools", "pool-not-accepted"),
+    ("InferencePool", "", "ResolvedRefs", "pools", "pool-not-accepted"),
+    ("LLMInferenceService", "", "Ready", "models-ready", "model-not-ready"),
+]
+
+
+@pytest.mark.parametrize(("kind", "end", "type_", "check", "failure"), REFUSALS)
+def test_a_false_condition_fails_its_check_in_the_controllers_words(
+    scene: Scene, kind: str, end: str, type_: str, check: str, failure: str
+) -> None:
+    refuse(find(scene.objects, kind, end), type_, "Invalid", GWCER104)
+    report = scene.report(quick=True)
+    worst = outcome(report, check).worst
+    assert (worst.verdict, worst.failure) == (Verdict.FAIL, failure)
+    assert GWCER104 in worst.message
+    assert report.line.startswith(f"does not serve: {check}: {failure}: {kind} ")
+
+
+@pytest.mark.parametrize(("kind", "end", "type_", "check", "failure"), REFUSALS)
+def test_a_condition_of_an_older_generation_proves_nothing(
+    scene: Scene, kind: str, end: str, type_: str, check: str, failure: str
+) -> None:
+    find(scene.objects, kind, end)["metadata"]["generation"] = 2
+    worst = outcome(scene.report(quick=True), check).worst
+    assert (worst.verdict, worst.failure) == (Verdict.FAIL, "status-not-written")
+
+
+def test_the_verdict_names_the_route_and_not_what_follows_from_it(scene: Scene) -> None:
+    # What GKE writes for one route with `timeouts` (field issue 4).
+    refuse(find(scene.objects, "Gateway"), "Programmed", "Invalid", GWCER104)
+    refuse(find(scene.objects, "HTTPRoute"), "Reconciled", "ReconciliationFailed", GWCER104)
+    refuse(find(scene.objects, "HTTPRoute"), "Accepted", "Invalid", GWCER104)
+    refuse(find(scene.objects, "InferencePool"), "Accepted", "HTTPRouteNotAccepted", GWCER104)
+    refuse(find(scene.objects, "LLMInferenceService"), "Ready", "GatewaysNotReady", "not ready")
+    report = scene.report(quick=True)
+    assert report.line.startswith(
+        "does not serve: routes: route-not-accepted: HTTPRoute llm-serving/qwen2-5-3b-route: "
+    )
+    assert outcome(report, "gateway-programmed").worst.failure == "gateway-stopped"
+
+
+def test_a_gateway_that_stops_by_itself_is_the_cause_of_the_rest(scene: Scene) -> None:
+    text = "Insert: An active proxy-only subnetwork is required in the same region and VPC as the forwarding rule."
+    refuse(find(scene.objects, "Gateway"), "Programmed", "Invalid", text)
+    refuse(find(scene.objects, "HTTPRoute"), "Reconciled", "ReconciliationFailed", text)
+    assert scene.report(quick=True).line.startswith("does not serve: gateway-programmed: gateway-not-programmed: ")
+
+
+def test_a_picker_that_is_down_is_named_and_ready_servers_are_not_blamed(scene: Scene) -> None:
+    service = find(scene.objects, "LLMInferenceService")
+    refuse(service, "Ready", "MinimumReplicasUnavailable", "no picker")
+    service["status"]["conditions"] += [
+        {"type": "WorkloadsReady", "status": "True"},
+        {"type": "SchedulerWorkloadReady", "status": "False", "message": "no picker"},
+    ]
+    condition(find(scene.objects, "Pod", "server-0"), "Ready").update(status="False")
+    assert _model(scene).failure == "picker-not-ready"
+
+
+def test_no_ready_picker_is_a_failure_though_everything_else_is_well(scene: Scene) -> None:
+    condition(find(scene.objects, "Pod", "-picker"), "Ready").update(status="False")
+    assert scene.report(quick=True).line.startswith("does not serve: pickers: picker-not-ready: ")
+    scene.objects.remove(find(scene.objects, "Pod", "-picker"))
+    assert outcome(scene.report(quick=True), "pickers").worst.message == "0 pods, none ready"
+
+
+def test_a_class_that_takes_no_pools_and_a_class_changed_by_hand_are_named(scene: Scene) -> None:
+    wrong = "gke-l7-global-external-managed"
+    find(scene.objects, "Gateway")["spec"]["gatewayClassName"] = wrong
+    worst = outcome(scene.report(quick=True), "gateway-programmed").worst
+    assert (worst.failure, wrong in worst.message) == ("gateway-class-differs", True)
+    declared = scene.target().outputs.gateway
+    scene.changes["gateway"] = declared.model_copy(update={"class_name": wrong})
+    find(scene.objects, "GatewayClass")["metadata"]["name"] = wrong
+    assert outcome(scene.report(quick=True), "gateway-class").worst.failure == "gateway-class-without-pools"
+
+
+MISSING = [
+    ("GatewayClass", "gateway-class", "kind-not-served"),
+    ("Gateway", "gateway-programmed", "kind-not-served"),
+    ("HTTPRoute", "routes", "kind-not-served"),
+    ("InferencePool", "pools", "kind-not-served"),
+    ("LLMInferenceService", "models-ready", "kind-not-served"),
+    ("HealthCheckPolicy", "policies-attached", "kind-not-served"),
+]
+
+
+@pytest.mark.parametrize(("kind", "check", "failure"), MISSING)
+def test_a_kind_that_the_cluster_does_not_know_is_a_failure(scene: Scene, kind: str, check: str, failure: str) -> None:
+    scene.api.absent.add(kind)
+    worst = outcome(scene.report(quick=True), check).worst
+    assert (worst.verdict, worst.failure) == (Verdict.FAIL, failure)
+    assert kind in worst.message
+
+
+DELETED = [
+    ("Gateway", "", "gateway-programmed", "gateway-missing"),
+    ("HTTPRoute", "", "routes", "route-missing"),
+    ("HealthCheckPolicy", "-pool", "policies-attached", "policy-missing"),
+    ("GCPBackendPolicy", "-pool", "answer-limit", "policy-missing"),
+    ("InferencePool", "", "pools", "pool-missing"),
+    ("LLMInferenceService", "", "models-ready", "model-missing"),
+]
+
+
+@pytest.mark.parametrize(("kind", "end", "check", "failure"), DELETED)
+def test_an_object_that_is_gone_is_a_failure(scene: Scene, kind: str, end: str, check: str, failure: str) -> None:
+    gone = find(scene.objects, kind, end)
+    # Another one of its kind stays, so that the kind is served.
+    scene.objects.append({**gone, "metadata": {"name": "other", "namespace": "elsewhere"}})
+    scene.objects.remove(gone)
+    worst = outcome(scene.report(quick=True), check).worst
+    assert (worst.verdict, worst.failure) == (Verdict.FAIL, failure)
+
+
+def test_another_teams_bad_route_at_our_gateway_is_ours_too(scene: Scene) -> None:
+    own = find(scene.objects, "HTTPRoute")
+    other = {**own, "metadata": {**own["metadata"], "name": "other"}, "status": {"parents": []}}
+    scene.objects.append(other)
+    worst = outcome(scene.report(quick=True), "routes").worst
+    assert (worst.failure, worst.object) == ("status-not-written", "HTTPRoute llm-serving/other")
+
+
+def test_a_health_check_of_the_root_path_is_named_before_any_traffic(scene: Scene) -> None:
+    policy = find(scene.objects, "HealthCheckPolicy", "-pool")
+    del policy["spec"]["default"]["config"]["httpHealthCheck"]["requestPath"]
+    worst = outcome(scene.report(quick=True), "health-check").worst
+    assert worst.failure == "health-check-differs"
+    assert "asks HTTP :8000 /, the servers answer HTTP :8000 /health" in worst.message
+
+
+@pytest.mark.parametrize("limit", [30, None])
+def test_a_time_limit_below_the_longest_answer_fails(scene: Scene, limit: int | None) -> None:
+    default = find(scene.objects, "GCPBackendPolicy", "-pool")["spec"]["default"]
+    del default["timeoutSec"]
+    if limit is not None:
+        default["timeoutSec"] = limit
+    worst = outcome(scene.report(quick=True), "answer-limit").worst
+    assert worst.failure == "answer-limit-too-short"
+    assert "timeoutSec is 30 s" in worst.message
+
+
+def test_the_oldest_of_two_policies_is_the_one_that_counts(scene: Scene) -> None:
+    own = find(scene.objects, "GCPBackendPolicy", "-pool")
+    own["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
+    older = {**own, "metadata": {**own["metadata"], "name": "older", "creationTimestamp": "2026-11-23T12:00:00Z"}}
+    scene.objects.append({**older, "spec": {**own["spec"], "default": {"timeoutSec": 60}}})
+    assert outcome(scene.report(quick=True), "answer-limit").worst.failure == "answer-limit-too-short"
+
+
+def test_a_gateway_without_address_fails(scene: Scene) -> None:
+    find(scene.objects, "Gateway")["status"]["addresses"] = []
+    assert outcome(scene.report(quick=True), "gateway-programmed").worst.failure == "gateway-without-address"
+
+
+def test_one_bad_listener_is_named(scene: Scene) -> None:
+    listener = find(scene.objects, "Gateway")["status"]["listeners"][0]
+    listener["conditions"][1].update(status="False", reason="InvalidCertificateRef", message="Error GWCER102: gone")
+    worst = outcome(scene.report(quick=True), "gateway-programmed").worst
+    assert "listener http" in worst.object
+    assert "GWCER102" in worst.message
+
+
+def test_what_the_pods_say_becomes_the_cause_of_a_model_that_is_not_ready(scene: Scene) -> None:
+    refuse(find(scene.objects, "LLMInferenceService"), "Ready", "MinimumReplicasUnavailable", "no replica")
+    pod = find(scene.objects, "Pod", "server-0")
+    condition(pod, "Ready").update(status="False")
+    assert _model(scene).failure == "model-starting"
+    pod["status"]["conditions"].append({"type": "PodScheduled", "status": "False", "message": "0/2 nodes: no TPU"})
+    assert _model(scene).failure == "model-without-nodes"
+    assert "0/2 nodes: no TPU" in _model(scene).message
+    waiting: dict[str, Any] = {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "gone"}}}
+    pod["status"]["containerStatuses"] = [waiting]
+    assert _model(scene).failure == "model-without-image"
+    waiting["state"]["waiting"]["reason"] = "CrashLoopBackOff"
+    waiting["lastState"] = {"terminated": {"exitCode": 2, "message": "unrecognized arguments: --prefix"}}
+    crashed = _model(scene)
+    assert crashed.failure == "model-crashes"
+    assert "exit code 2: unrecognized arguments: --prefix" in crashed.message
+    service = find(scene.objects, "LLMInferenceService")
+    words = {"type": "WorkerWorkloadReady", "status": "False", "message": "no matches for kind LeaderWorkerSet"}
+    service["status"]["conditions"].append(words)
+    assert _model(scene).failure == "lws-missing"
+
+
+def _model(scene: Scene) -> Any:
+    return outcome(scene.report(quick=True), "models-ready").worst
+
+
+def test_an_open_external_gateway_and_a_missing_listener_are_named(scene: Scene) -> None:
+    gateway = find(scene.objects, "Gateway")
+    declared = {"class_name": "gke-l7-regional-external-managed"}
+    output = scene.report(quick=True)
+    assert outcome(output, "exposure").verdict is Verdict.PASS
+    from tests.serving.verify import world
+
+    made = world.outputs(scene.deployment, "http://127.0.0.1:1")
+    scene.changes["gateway"] = made.gateway.model_copy(update=declared)
+    assert outcome(scene.report(quick=True), "exposure").worst.failure == "open-to-everyone"
+    scene.changes["gateway"] = made.gateway.model_copy(update={"scheme": "https", "port": 443})
+    worst = outcome(scene.report(quick=True), "exposure").worst
+    assert (worst.failure, worst.object) == ("tls-missing", f"Gateway llm-serving/{gateway['metadata']['name']}")
+
+
+def test_a_monitoring_that_selects_nothing_is_a_warning(scene: Scene) -> None:
+    find(scene.objects, "PodMonitoring", "-server")["spec"]["selector"] = {"matchLabels": {"other": "label"}}
+    report = scene.report(quick=True)
+    assert outcome(report, "metrics-scraped").worst.failure == "metrics-not-scraped"
+    assert report.serves
