@@ -15,7 +15,7 @@ from pathlib import Path
 from catalog.gke import facts
 from catalog.lock import load_lock
 from manifests.base import Manifest, manifest
-from manifests.namespace import SYSTEM
+from manifests.namespace import KSERVE, SYSTEM
 from settings.derive import Deployment
 
 NAME = "readiness"
@@ -25,6 +25,9 @@ KSERVE_BUDGET_SECONDS = 15 * 60
 SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SCRIPT = Path(__file__).parent / "scripts" / "wait_until_ready.py"
 _KSERVE = "serving.kserve.io"
+_CONFIGS = "llminferenceserviceconfigs"
+# A preset that every LLMInferenceService of ours is made from (KServe config/llmisvcconfig/config-llm-template.yaml).
+_LAST_PRESET = "kserve-config-llm-template"
 _GATEWAY_ADVICE = "GKE's Gateway did not come up. Is the Gateway channel standard and HTTP load balancing on?"
 _KSERVE_ADVICE = (
     "KServe's webhooks do not answer. Is its controller running, does cert-manager put its authority into them, and may "
@@ -59,6 +62,7 @@ def rbac() -> list[Manifest]:
         rules=[
             {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gatewayclasses"], "verbs": ["get"]},
             {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
+            {"apiGroups": [_KSERVE], "resources": [_CONFIGS], "verbs": ["get"]},
         ],
     )
     cluster_binding = manifest(
@@ -68,7 +72,7 @@ def rbac() -> list[Manifest]:
         roleRef={"apiGroup": api, "kind": "ClusterRole", "name": f"{SYSTEM}-{NAME}"},
         subjects=subjects,
     )
-    resources = ["llminferenceservices", "llminferenceserviceconfigs"]
+    resources = ["llminferenceservices", _CONFIGS]
     rules = [{"apiGroups": [_KSERVE], "resources": resources, "verbs": ["create"]}]
     role = manifest(f"{api}/v1", "Role", NAME, SYSTEM, rules=rules)
     binding = manifest(
@@ -106,6 +110,9 @@ def kserve_job(deployment: Deployment) -> Manifest:
         tried = manifest(f"{_KSERVE}/v1alpha2", kind, NAME, SYSTEM, spec={"model": {"uri": "hf://readiness/readiness"}})
         path = f"/apis/{_KSERVE}/v1alpha2/namespaces/{SYSTEM}/{kind.lower()}s"
         arguments += ["--accepts", path, json.dumps(tried)]
+    if deployment.settings.platform.kserve == "existing":
+        # Others may be installing it right now; before its webhooks exist, every trial is accepted. Presets come last.
+        arguments += ["--exists", f"/apis/{_KSERVE}/v1alpha2/namespaces/{KSERVE}/{_CONFIGS}/{_LAST_PRESET}"]
     return _job("kserve-readiness", kserve_budget_seconds(deployment), _KSERVE_ADVICE, arguments)
 
 

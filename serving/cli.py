@@ -9,7 +9,14 @@ from collections.abc import Iterable
 import typer
 
 # Command -> the module of `serving.commands` it is in, in the order of `--help`.
-_COMMANDS = {"plan": "plan", "rehearse": "rehearse", "down": "rehearse", "rules": "rules", "lock": "lock"}
+_COMMANDS = {
+    "plan": "plan",
+    "rehearse": "rehearse",
+    "verify": "verify",
+    "down": "rehearse",
+    "rules": "rules",
+    "lock": "lock",
+}
 
 
 def application(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:

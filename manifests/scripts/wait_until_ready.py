@@ -1,6 +1,6 @@
 """Wait until the cluster is ready for what comes next. Runs in a Job; standard library only.
 
-Ready is: a GatewayClass Accepted, CRDs Established, objects taken by the API server and its webhooks in a dry run.
+Ready is: a GatewayClass Accepted, CRDs Established, objects there, objects taken by the API server and its webhooks in a dry run.
 """
 
 import argparse
@@ -86,6 +86,7 @@ def missing(arguments, api):
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}"
         if not has_condition(api.get(path), "Established"):
             left.append(f"CRD {crd} Established")
+    left += [f"{path.rsplit('/', 1)[-1]} there" for path in arguments.exists if not api.get(path)]
     for path, body in arguments.accepts:
         if why := api.refused(path, json.loads(body)):
             left.append(f"{path.rsplit('/', 1)[-1]} accepted ({why})")
@@ -97,6 +98,7 @@ def parse(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--gateway-class", help="wait until it is Accepted")
     parser.add_argument("--crd", action="append", default=[], help="wait until it is Established")
+    parser.add_argument("--exists", action="append", default=[], metavar="PATH", help="wait until it can be read")
     parser.add_argument(
         "--accepts", action="append", default=[], nargs=2, metavar=("PATH", "JSON"), help="wait for its webhooks"
     )

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rehearsal.run import Outcome
+    from serving.verify import Report
+    from settings.derive import Deployment
+
+# Several rounds of health checks.
+_HEALTHY_SECONDS = 90
 
 ENV = typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")
 
@@ -73,12 +80,37 @@ def rehearse(
         outcome = run(deployment, path, directory_of(environment), console, stockouts=stockout or [], preview=preview)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
-    if output is Format.JSON:
-        sys.stdout.write(json.dumps(_document(outcome), indent=2, default=str) + "\n")
-        return
-    from rehearsal.report import print_outcome
+    raise typer.Exit(_report(console, deployment, outcome, output))
 
-    print_outcome(console, deployment, outcome)
+
+def _report(console: Console, deployment: Deployment, outcome: Outcome, output: Format) -> int:
+    """Ask whether it serves, say everything, and give the exit code. A preview has nothing to ask."""
+    from rehearsal.report import print_access, print_counts
+
+    if output is Format.TEXT:
+        print_counts(console, deployment, outcome)
+    verdict = _verdict(console, outcome) if outcome.outputs else None
+    if output is Format.JSON:
+        document = {**_document(outcome), "verify": verdict.as_json() if verdict else None}
+        sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    elif verdict is not None:
+        from serving.verify.show import print_report
+
+        print_access(console, deployment, outcome)
+        print_report(console, verdict)
+    return verdict.exit_code if verdict else 0
+
+
+def _verdict(console: Console, outcome: Outcome) -> Report:
+    """Ready is not healthy yet: the load balancer's checks need a moment."""
+    from serving.verify import rehearsal_target, verify
+
+    with outcome.timed("verify"):
+        return verify(
+            rehearsal_target(outcome.directory, outcome.outputs),
+            wait_seconds=_HEALTHY_SECONDS,
+            progress=lambda text: console.print(f"  {text}", highlight=False, markup=False),
+        )
 
 
 def down(

@@ -21,22 +21,25 @@ class Format(StrEnum):
     JSON = "json"
 
 
+OutputsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
+]
+Url = Annotated[str | None, typer.Option(metavar="URL", help="Scheme and host to send to, for example of a tunnel.")]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Bearer token for requests (identity or API key).")
+]
+
+
 def verify(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
     quick: Annotated[bool, typer.Option("--quick", help="Configuration and conditions only; no request.")] = False,
     wait: Annotated[str, typer.Option(metavar="TIME", help="Ask again for so long: 90s, 40m, 1h30m.")] = "0",
     timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "60s",
-    outputs: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
-    ] = None,
+    outputs: OutputsFile = None,
     kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="The cluster to ask.")] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Scheme and host to send to, for example of a tunnel.")
-    ] = None,
+    url: Url = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate authority to trust (PEM).")] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Bearer token for requests (identity or API key).")
-    ] = None,
+    token_file: TokenFile = None,
     output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
 ) -> None:
     """Say whether an environment serves: conditions, policies, backends, and requests as a client sends them.

@@ -92,6 +92,14 @@ def test_each_part_alone_is_waited_for_and_named(script: Any, late: str, capsys:
     assert said[-1] == "ready after 30 s"
 
 
+def test_an_object_is_waited_for_until_it_can_be_read(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    api = FakeApi(lambda _: {} if clock.now < 10 else {"kind": "Thing"})
+    assert script.main(["--exists", "/apis/x/v1/things/one", *COMMON], api, clock, clock.sleep) == 0
+    assert clock.now == 10
+    assert "waiting for one there" in capsys.readouterr().out
+
+
 def test_webhooks_are_waited_for_with_the_reason(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     api = FakeApi(refused=lambda _: "500, x509: unknown authority" if clock.now < 15 else "")
@@ -250,7 +258,7 @@ def test_kserves_job_tries_both_of_its_kinds_where_it_may_create_them(name: str)
     job = readiness.kserve_job(DEPLOYMENTS[name])
     arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
     tried = [json.loads(text) for text in arguments if text.startswith("{")]
-    paths = [text for text in arguments if text.startswith("/apis/")]
+    paths = [path for flag, path in pairwise(arguments) if flag == "--accepts"]
     assert [obj["kind"] for obj in tried] == ["LLMInferenceService", "LLMInferenceServiceConfig"]
     [rule] = readiness.rbac()[3]["rules"]
     assert rule["resources"] == [path.rsplit("/", 1)[-1] for path in paths]
@@ -264,10 +272,13 @@ def test_the_jobs_may_read_what_they_ask_for_and_nothing_else(script: Any) -> No
     asked: set[tuple[str, str]] = set()
 
     def get(path: str) -> dict[str, Any]:
-        _, _, group, _, kind, _ = path.split("/")
+        _, _, group, *_, kind, _ = path.split("/")
         asked.add((group, kind))
         return {}
 
-    script.missing(script.parse(GATEWAY), FakeApi(get))
+    kserve = readiness.kserve_job(DEPLOYMENTS["existing-platform.yaml"])
+    arguments = kserve["spec"]["template"]["spec"]["containers"][0]["args"]
+    for asked_for in (GATEWAY, arguments[arguments.index("--exists") :]):
+        script.missing(script.parse(asked_for), FakeApi(get))
     assert asked == allowed
     assert all(rule["verbs"] == ["get"] for rule in role["rules"])

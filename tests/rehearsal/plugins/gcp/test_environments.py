@@ -84,8 +84,8 @@ def test_comes_up_in_order_is_unchanged_then_and_goes_down(name: str, tmp_path: 
         if state.get("deletionProtection"):
             open_ = {**inputs, "deletionProtection": False}
             scene.provider.update(resource(token, logical), resource_id, inputs, state, open_, 0, False)
-            state = {**state, "deletionProtection": False}
-        scene.provider.delete(resource(token, logical), resource_id, inputs, state, 0)
+        unprotected = {**state, "deletionProtection": False}
+        scene.provider.delete(resource(token, logical), resource_id, inputs, unprotected, 0)
         gone = scene.found(token, resource_id) is None
         assert gone == (not token.endswith(":Service"))  # disable_on_destroy=False
 
