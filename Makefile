@@ -23,10 +23,10 @@ setup: prepared ## set up everything below this folder
 plan: prepared ## what an environment would create, serve and cost (FORMAT=text, json, yaml, mermaid, svg)
 	@$(RUN) -m serving plan $(call quoted,$(ENV)) --format $(call quoted,$(FORMAT))
 
-rehearse: prepared ## plan the environment, and say what the local rehearsal can't do yet
+rehearse: prepared ## run `up` of an environment on this machine, and verify that it answers
 	@$(RUN) -m serving rehearse $(call quoted,$(ENV))
 
-down: prepared ## end a rehearsal
+down: prepared ## destroy a rehearsal and end everything of it
 	@$(RUN) -m serving down $(call quoted,$(ENV))
 
 lint: prepared ## formatting, lint, types, layers

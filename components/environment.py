@@ -78,9 +78,7 @@ class ServingEnvironment:
             certificates.append(CertManager(self.cluster, runnable).release)
         if platform.leader_worker_set == "install":
             watched.append(LeaderWorkerSet(self.cluster, runnable).release)
-        if platform.kserve == "existing":
-            return [gate.kserve([*watched, *certificates])]
         kserve = KServe(
             deployment, self.cluster, gate=gate, watched=watched, certificates=certificates, runnable=runnable
         )
-        return [kserve.presets]
+        return [kserve.ready]

@@ -21,11 +21,12 @@ from manifests.namespace import namespace
 from rehearsal import kube
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets
-from rehearsal.plugins.kubernetes.helm import Helm
+from rehearsal.plugins.kubernetes.helm import Helm, HelmError
 from settings.derive import Deployment
 
 MANAGER = "company"
 _PERIOD_SECONDS = 0.5
+_TRIES = 20
 
 
 class Company:
@@ -102,8 +103,19 @@ class Company:
         )
         self._say(f"others install {chart} (existing in this environment)")
         with helm.values(values) as path:
-            options = ["--namespace", locked.namespace, "--values", str(path), "--wait", "--timeout", "10m"]
-            helm.run(["install", chart, str(folder), *options])
+            options = ["--namespace", locked.namespace, "--values", str(path), "--atomic", "--wait", "--timeout", "10m"]
+            self._until_webhooks_answer(lambda: helm.run(["install", chart, str(folder), *options]))
+
+    def _until_webhooks_answer(self, install: Callable[[], object]) -> None:
+        """Try again, as people and deployment tools do: Helm does not wait for the webhooks of the chart before."""
+        for _ in range(_TRIES):
+            try:
+                install()
+                return
+            except HelmError as error:
+                if "failed calling webhook" not in str(error) or self._stop.wait(_PERIOD_SECONDS):
+                    raise
+        install()
 
     def _secrets(self) -> Iterator[Manifest]:
         """Secrets that the environment names and the program does not make."""

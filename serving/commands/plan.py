@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from serving.plan.plan import Plan
     from settings.derive import Deployment
     from settings.document import Document
@@ -24,13 +26,22 @@ class Format(StrEnum):
     YAML = "yaml"
     MERMAID = "mermaid"
     SVG = "svg"
+    MARKDOWN = "markdown"
 
 
 def plan(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
     output: Annotated[
-        Format, typer.Option("--format", help="text, json, yaml (the objects), mermaid or svg (the graph).")
+        Format, typer.Option("--format", help="text, markdown, json, yaml (the objects), mermaid or svg (the graph).")
     ] = Format.TEXT,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF|FILE|OUTPUTS",
+            help="Say what changes for those who are served, compared with the file as of a git ref, another "
+            "environment file, or the output of `pulumi stack output --json`.",
+        ),
+    ] = None,
 ) -> None:
     """Show what an environment would create, without cloud, credentials or the Pulumi CLI.
 
@@ -41,6 +52,8 @@ def plan(
         python -m serving plan prod --format json
 
         python -m serving plan examples/multi-host.yaml --format svg > graph.svg
+
+        python -m serving plan dev --against main --format markdown
     """
     # Imported here: `--help` needs no settings, and a refused file needs neither Pulumi nor a provider.
     from checks.environment import require
@@ -48,8 +61,11 @@ def plan(
     from settings.document import find_environment, read_document
     from settings.refusal import RefusedError
 
+    if against is not None and output not in (Format.TEXT, Format.MARKDOWN, Format.JSON):
+        raise typer.BadParameter(f"--against has no {output.value}; use text, markdown or json.")
     try:
-        document = read_document(find_environment(environment))
+        path = find_environment(environment)
+        document = read_document(path)
         deployment, findings = require(document)
         if sys.stderr.isatty():
             typer.echo(f"Planning {deployment.name} ...", err=True)
@@ -57,7 +73,24 @@ def plan(
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
-    sys.stdout.write(_render(planned, output))
+    sys.stdout.write(_render(planned, output) if against is None else _difference(planned, path, against, output))
+
+
+def _difference(planned: Plan, path: Path, against: str, output: Format) -> str:
+    """The comparison; leaves with exit code 2 where the other side can't be read or is refused."""
+    from serving.plan.against import run, show, source
+    from serving.refused import print_findings
+    from settings.refusal import RefusedError
+
+    try:
+        made = run.against(planned, source.find(against, path), _plan)
+    except RefusedError as refused:
+        typer.echo("The other side, --against:", err=True)
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    if output is Format.JSON:
+        return json.dumps(made.as_json(), indent=2) + "\n"
+    return show.render_markdown(made) if output is Format.MARKDOWN else show.render_text(made)
 
 
 def _plan(document: Document, deployment: Deployment, findings: list[Finding]) -> Plan:
@@ -90,6 +123,10 @@ def _render(planned: Plan, output: Format) -> str:
         from serving.plan.text import render_text
 
         return render_text(planned, sys.stdout)
+    if output is Format.MARKDOWN:
+        from serving.plan.markdown import render_markdown
+
+        return render_markdown(planned)
     from serving.plan.picture import render_mermaid, render_svg
 
     return render_mermaid(planned) if output is Format.MERMAID else render_svg(planned)

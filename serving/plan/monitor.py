@@ -51,6 +51,9 @@ class RecordingMonitor(MockMonitor):
                         k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))
                     },
                     secrets=secrets,
+                    ignore_changes=list(request.ignoreChanges),
+                    replace_on_changes=list(request.replaceOnChanges),
+                    property_dependencies={k: sorted(v.urns) for k, v in request.propertyDependencies.items()},
                 )
             )
         return answer

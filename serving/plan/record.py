@@ -37,6 +37,10 @@ class Resource:
     deleted_with: str | None = None
     timeouts: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
+    ignore_changes: list[str] = field(default_factory=list)
+    replace_on_changes: list[str] = field(default_factory=list)
+    # Property -> URNs whose outputs are in it.
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from serving.plan.record import Resource
 from tests.graph.planning import kind, of_kind
 
 MODEL, CPU_POOL, GATE, GATEWAY = "LLMInferenceService", "cluster-cpu-pool", "gate-job", "gateway-object"
-WEBHOOKS = "gate-kserve-job"
+WEBHOOKS = "kserve-webhooks-job"
 # GKE's Gateway controller takes the load balancer apart only while these are deleted one by one.
 BY_THE_GATEWAY_CONTROLLER = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
 

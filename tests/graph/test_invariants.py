@@ -133,9 +133,10 @@ def test_what_exists_is_not_created() -> None:
     assert not of_kind(plan, "Release")
     assert not types & {
         "tpu-serving:network:Network",
-        "tpu-serving:platform:KServe",
         "tpu-serving:platform:CertManager",
     }
+    # An existing KServe is waited for, and nothing else.
+    assert [r.name for r in plan.graph.order if r.name.startswith("kserve-")] == ["kserve-webhooks-job"]
 
 
 def test_an_existing_network_never_imports_compute() -> None:
@@ -170,7 +171,7 @@ def test_the_critical_path_of_dev_is_what_the_next_step_needs() -> None:
         "cluster-cpu-pool",
         "gate-job",
         "kserve-controller",
-        "gate-kserve-job",
+        "kserve-webhooks-job",
         "kserve-presets",
         "model-qwen2-5-3b-service",
     ]

@@ -105,7 +105,8 @@ def test_readme_shows_what_the_plan_of_dev_prints() -> None:
     command = [sys.executable, "-m", "serving", "plan", "dev"]
     plain = {key: value for key, value in os.environ.items() if key != "COLUMNS"}  # it would wrap the tables
     printed = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, encoding="utf-8", check=True).stdout
-    excerpt = (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1]
+    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1::2]
+    [excerpt] = [block for block in blocks if block.startswith("\ndev (dev)")]
     lines = {line.rstrip() for line in printed.splitlines()} | {"..."}
     assert [line for line in excerpt.splitlines() if line.rstrip() not in lines] == []
 

@@ -1,0 +1,175 @@
+"""Which resources are added, deleted, replaced or changed in place, by the providers' own rules for replacement."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from serving.plan.against.leaves import leaves
+from serving.plan.graph import Graph
+from serving.plan.record import UNKNOWN, Resource
+
+CLUSTER = "gcp:container/cluster:Cluster"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+_SUBNET = "gcp:compute/subnetwork:Subnetwork"
+_RELEASE_IDENTITY = ("name", "namespace")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that differs; `because` says why it is replaced."""
+
+    resource: Resource
+    action: Literal["added", "deleted", "replaced", "updated"]
+    properties: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The last part of its type."""
+        return self.resource.type.rsplit(":", 1)[-1]
+
+    @property
+    def name(self) -> str:
+        """Its name in the cloud or the cluster; the program's own where it has none."""
+        inputs = self.resource.inputs
+        metadata = inputs.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else inputs.get("name")
+        return name if isinstance(name, str) else self.resource.name
+
+
+@cache
+def holdings() -> dict[str, Any]:
+    """The data file beside this module."""
+    data: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("holds.yaml").read_text(encoding="utf-8"))
+    return data
+
+
+def compare(before: Graph, after: Graph) -> list[Change]:
+    """What differs, in the order of creation; what is deleted comes last."""
+    old = {(r.type, r.name): r for r in before.order}
+    replaced: dict[str, Resource] = {}
+    changes: list[Change] = []
+    for resource in after.order:
+        earlier = old.pop((resource.type, resource.name), None)
+        if earlier is None:
+            changes.append(Change(resource, "added"))
+            continue
+        because = [*_replacing(earlier, resource), *_through(resource, replaced)]
+        if resource.type == CLUSTER:
+            because += _ranges(resource, before, after)
+        properties = tuple(leaves(_seen(earlier), _seen(resource)))
+        if because:
+            replaced[resource.urn] = resource
+            changes.append(Change(resource, "replaced", properties, tuple(because)))
+        elif properties:
+            changes.append(Change(resource, "updated", properties))
+    return changes + [Change(resource, "deleted") for resource in reversed(old.values())]
+
+
+def _seen(resource: Resource) -> dict[str, Any]:
+    """Inputs without what the engine is told not to look at."""
+    return {k: v for k, v in resource.inputs.items() if k not in resource.ignore_changes and k != "__defaults"}
+
+
+def _replacing(old: Resource, new: Resource) -> list[str]:
+    """The property changes that can't be made in place."""
+    one, other = _seen(old), _seen(new)
+    if new.type.startswith("gcp:"):
+        paths = _gcp(new.type, one, other)
+    elif "kind" in other:
+        paths = _kubernetes(one, other, new.replace_on_changes)
+    else:
+        paths = [key for key in _RELEASE_IDENTITY if one.get(key) != other.get(key)]
+    return [line for path in paths for line in _said(path, one, other)]
+
+
+def _said(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    parts = path.split("[")[0].split(".")
+    one: Any = old
+    other: Any = new
+    for part in parts:
+        one = one.get(part) if isinstance(one, Mapping) else None
+        other = other.get(part) if isinstance(other, Mapping) else None
+    name = ".".join(parts)
+    return [line.replace("value:", f"{name}:", 1) for line in leaves(one, other)] or [name]
+
+
+def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    from rehearsal.plugins.gcp.differences import difference
+    from rehearsal.plugins.gcp.facts import facts, tokens
+
+    if token not in tokens():
+        return []
+    forced = frozenset({"ipCidrRange"} if token == _SUBNET and not _grows(old, new) else ())
+    detailed = difference(facts(token), old, new, forced).detailed
+    return [path for path, change in detailed.items() if change.endswith("-replace")]
+
+
+def _grows(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """A primary range may grow around what it was (the provider's IsShrinkageIpCidr)."""
+    before, after = old.get("ipCidrRange"), new.get("ipCidrRange")
+    if before == after or not isinstance(before, str) or not isinstance(after, str):
+        return True
+    one, other = ipaddress.ip_network(before), ipaddress.ip_network(after)
+    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
+
+
+def _kubernetes(old: dict[str, Any], new: dict[str, Any], more: list[str]) -> list[str]:
+    from rehearsal.plugins.kubernetes.differences import Mutability, force_new
+    from rehearsal.plugins.kubernetes.differences import compare as compare_objects
+
+    if old.get("apiVersion") != new.get("apiVersion") or old.get("kind") != new.get("kind"):
+        return ["apiVersion"]
+    detailed = compare_objects(old, new, [*force_new(new, Mutability()), *more])
+    return list(dict.fromkeys(path for path, change in detailed.items() if change.endswith("-replace")))
+
+
+def _through(resource: Resource, replaced: Mapping[str, Resource]) -> list[str]:
+    """What is replaced with something it names, or goes with the cluster it is in."""
+    from rehearsal.plugins.gcp.facts import facts, tokens
+
+    if resource.type not in tokens():
+        return []
+    found: list[str] = []
+    for path in facts(resource.type).force_new:
+        top = path.split(".")[0]
+        if top in resource.ignore_changes:
+            continue
+        value: Any = resource.inputs
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        for urn in resource.property_dependencies.get(top, []):
+            if urn in replaced and (value == UNKNOWN or path == top):
+                found.append(f"{path} is {replaced[urn].name}, which is replaced")
+    return found
+
+
+def _ranges(cluster: Resource, before: Graph, after: Graph) -> list[str]:
+    """Secondary ranges that the cluster uses: under a cluster they can't be changed.
+
+    Source: Google, "Create a VPC-native cluster", limitations: a range can't be replaced without an unstable cluster.
+    """
+    policy = cluster.inputs.get("ipAllocationPolicy") or {}
+    used = {policy.get("clusterSecondaryRangeName"), policy.get("servicesSecondaryRangeName")}
+    old, new = _secondary(before), _secondary(after)
+    return [
+        f"range {name} is in use by it: {old[name]} -> {new[name]}"
+        for name in sorted(used & old.keys() & new.keys())
+        if old[name] != new[name]
+    ]
+
+
+def _secondary(graph: Graph) -> dict[str, str]:
+    return {
+        entry["rangeName"]: entry["ipCidrRange"]
+        for resource in graph.order
+        if resource.type == _SUBNET
+        for entry in resource.inputs.get("secondaryIpRanges") or []
+    }

@@ -1,0 +1,152 @@
+"""What `--against` names: a git ref, an environment file, or a stack's outputs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from settings.document import ROOT, Document, environment_name, find_environment, read_document
+from settings.outputs import CONTRACT_VERSION
+from settings.refusal import Finding, RefusedError
+
+_GIT_SECONDS = 60
+# What makes resources out of a file; a ref's file is planned with the program as it is now.
+_PROGRAM = ("__main__.py", "catalog", "settings", "checks", "manifests", "components")
+_NEEDED = {
+    "": ("environment", "project", "region", "cluster", "namespace", "gateway", "models", "chips", "costPerHour",
+         "currency", "overrides"),
+    "gateway": ("className", "name", "scheme", "port"),
+    "models": ("name", "url", "replicas", "chips", "contextLength", "servedNames", "longestAnswerTokens",
+               "answerTimeoutSeconds"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """The other side as it was found: a document, or outputs."""
+
+    kind: Literal["ref", "file", "outputs"]
+    name: str
+    document: Document | None = None
+    outputs: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find(against: str, environment: Path) -> Source:
+    """Look for a file of that name, then for a git ref, then for an environment.
+
+    Raises:
+        RefusedError: it is none of them, more than one, or can't be read.
+    """
+    path = Path(against).expanduser()
+    if path.is_file():
+        return _file(path)
+    ref = _is_ref(against, environment.parent)
+    other = ROOT / f"Pulumi.{against}.yaml"
+    known = "/" not in against and other.is_file() and other.resolve() != environment.resolve()
+    if ref and known:
+        fix = f"Write refs/heads/{against} (or the commit), or {other.name}."
+        raise _refused(against, f"'{against}' is both a git ref and an environment.", fix)
+    if ref:
+        return _ref(against, environment)
+    if known:
+        return _file(find_environment(against))
+    raise _refused(
+        against,
+        f"'{against}' is no git ref here, no file and no other environment.",
+        f"Give a ref (git fetch origin {against}, where it is a branch not fetched yet), the path of an environment "
+        "file, or a file with the output of `pulumi stack output --json`.",
+    )
+
+
+def _refused(value: Any, message: str, fix: str) -> RefusedError:
+    return RefusedError([Finding("ST00", ("--against",), value, message, fix)], f"--against {value}")
+
+
+def _file(path: Path) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""  # the reader of environments says what is wrong
+    if path.suffix == ".json" or text.lstrip().startswith("{"):
+        return Source("outputs", str(path), outputs=_outputs(path, text))
+    return Source("file", str(path), read_document(path))
+
+
+def _outputs(path: Path, text: str) -> dict[str, Any]:
+    fix = "Write it with: pulumi stack output --json > outputs.json"
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(str(path), f"The file is not valid JSON: {error}.", fix) from None
+    if not isinstance(data, dict) or "contractVersion" not in data:
+        raise _refused(str(path), "The file holds no outputs of this program: `contractVersion` is missing.", fix)
+    version = str(data["contractVersion"])
+    if version.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
+        said = f"The outputs follow contract {version}; this program reads {CONTRACT_VERSION.split('.')[0]}.x."
+        raise _refused(str(path), said, "Compare with a file or a ref.")
+    missing = [key for key in _NEEDED[""] if key not in data]
+    gateway, models = data.get("gateway"), data.get("models")
+    missing += [f"gateway.{k}" for k in _NEEDED["gateway"] if not isinstance(gateway, dict) or k not in gateway]
+    for index, model in enumerate(models if isinstance(models, list) else [None]):
+        missing += [f"models[{index}].{k}" for k in _NEEDED["models"] if not isinstance(model, dict) or k not in model]
+    if missing:
+        raise _refused(str(path), f"The outputs are not whole: {', '.join(missing[:5])} missing.", fix)
+    numbers = [data["chips"], *(model[key] for model in data["models"] for key in ("replicas", "chips"))]
+    if not all(type(number) is int for number in numbers) or any(model["replicas"] < 1 for model in data["models"]):
+        raise _refused(str(path), "The outputs have something else where numbers of chips or replicas stand.", fix)
+    if not isinstance(data["costPerHour"], (int, float)) or not isinstance(data["overrides"], list):
+        raise _refused(str(path), "The outputs have no number as costPerHour, or no list of overrides.", fix)
+    return data
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """A git command that only reads; None where git is missing or does not end."""
+    try:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=_GIT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _is_ref(name: str, folder: Path) -> bool:
+    done = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return done is not None and done.returncode == 0
+
+
+def _ref(ref: str, environment: Path) -> Source:
+    where = environment.resolve()
+    shown = _git(where.parent, "show", f"{ref}:./{where.name}")
+    name = f"{environment.name} as of {ref}"
+    if shown is None or shown.returncode != 0:
+        fix = "Name a ref that has the file; a new environment has nothing to be compared with: leave --against out."
+        raise _refused(ref, f"{where.name} is not in {ref}.", fix)
+    with tempfile.TemporaryDirectory(prefix="serving-against-") as folder:
+        copy = Path(folder) / where.name
+        copy.write_text(shown.stdout, encoding="utf-8")
+        try:
+            document = read_document(copy)
+        except RefusedError as refused:
+            raise RefusedError(refused.findings, name) from None
+    document = replace(document, origin=name, name=environment_name(environment))
+    return Source("ref", name, document, notes=_program_differs(ref))
+
+
+def _program_differs(ref: str) -> tuple[str, ...]:
+    done = _git(ROOT, "diff", "--name-only", ref, "--", *_PROGRAM)
+    files = done.stdout.split() if done is not None and done.returncode == 0 else []
+    if not files:
+        return ()
+    some = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    return (f"The program differs too ({some}). Both sides are planned with the program as it is now.",)

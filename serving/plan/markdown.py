@@ -1,0 +1,46 @@
+"""The plan as a comment: what it serves, takes and costs in a table or two, the resources folded away."""
+
+from __future__ import annotations
+
+from serving.plan.against.show import cell
+from serving.plan.plan import Plan
+
+
+def render_markdown(plan: Plan) -> str:
+    """The whole comment."""
+    data, deployment, cost = plan.as_json(), plan.deployment, plan.cost
+    exposure = "external" if deployment.settings.gateway.external else "internal"
+    lines = [
+        f"### `{deployment.name}`: {len(data['models'])} model{'s' if len(data['models']) > 1 else ''}, "
+        f"{deployment.chips} chips in {deployment.zone}, ${cost.per_hour * 24:,.2f}/day, {exposure}",
+        "",
+        "| model | slice | replicas | chips | URL |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for m, row in zip(deployment.models, data["models"], strict=True):
+        shape = f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}"
+        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | {cell(row['url'])} |")
+    lines += ["", f"| cost ({cost.currency}, prices of {cost.prices_as_of}) | per hour | per day | per month |"]
+    lines += ["| --- | ---: | ---: | ---: |"]
+    for item in cost.items:
+        each = item.per_hour
+        shown = "no price known | | " if each is None else f"{each:,.2f} | {each * 24:,.2f} | {each * 730:,.2f}"
+        lines.append(f"| {item.quantity} x {cell(item.name)} | {shown} |")
+    lines.append(f"| **sum** | {cost.per_hour:,.2f} | {cost.per_hour * 24:,.2f} | {cost.per_month:,.2f} |")
+    lines += ["", *_closing(plan)]
+    created = [r for r in plan.graph.order]
+    lines += [f"<details><summary>{len(created)} resources</summary>", ""]
+    lines += [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]
+    return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def _closing(plan: Plan) -> list[str]:
+    lines = [
+        f"- Quota {family} in {plan.deployment.region}: {steady} chips, {update} while every model is updated at once"
+        for family, steady, update in plan.deployment.quota()
+    ]
+    lines += [f"- Override of {o.rule} until {o.until}: {cell(o.reason)}" for o in plan.deployment.settings.overrides]
+    lines += [f"- **Warning {f.rule}**: {cell(f.said)} Fix: {cell(f.fix)}" for f in plan.warnings]
+    if not plan.warnings:
+        lines.append("- No warnings")
+    return [*lines, ""]

@@ -1,0 +1,47 @@
+"""Whole rehearsals for the tests: one of dev that most of them share, and one of two models that is cut off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal import assets, parts
+from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
+
+
+@pytest.fixture(scope="session")
+def binaries() -> dict[str, Path]:
+    """Everything that a rehearsal runs."""
+    needed = [part.asset for part in parts.all_parts() if part.asset]
+    found = {name: asset.path for name, asset in assets.find(needed).items()}
+    if missing := sorted(set(needed) - set(found)):
+        pytest.skip(f"{', '.join(missing)} not found; `python -m rehearsal.assets` gets them")
+    return found
+
+
+def _copied(example: str, folder: Path) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal(Path(shutil.copy(ROOT / example, folder)))
+    try:
+        yield rehearsal
+    finally:
+        assert rehearsal.down().code == 0
+
+
+@pytest.fixture(scope="session")
+def shared(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    yield from _copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev"))
+
+
+@pytest.fixture
+def dev(shared: Rehearsal) -> Rehearsal:
+    """dev, running: whichever test comes first brings it up."""
+    return shared.running()
+
+
+@pytest.fixture(scope="session")
+def two_models(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """Two models; not started."""
+    yield from _copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))

@@ -1,0 +1,75 @@
+"""`down` leaves nothing, whatever was there before; and what is refused starts nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rehearsal.control_plane.processes import marked
+from rehearsal.directory import MARK
+from rehearsal.locate import HOME
+from tests.rehearsal.end_to_end.command import Rehearsal, serving
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+
+def processes_of(root: Path) -> list[int]:
+    """Processes with a rehearsal's directory in their environment, read without the code under test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(root):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def listening() -> set[tuple[str, int]]:
+    """Every TCP address of this machine on which somebody listens."""
+    return {tuple(c.laddr) for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+
+
+def test_down_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -> None:
+    root, ports = dev.directory.root, dev.ports()
+    recorded = set(dev.directory.load_record().ports.values())
+    assert len(processes_of(root)) == len(marked(dev.directory)) > 10
+    assert recorded <= {port for _, port in ports}
+    assert ports <= listening()
+    done = dev.down()
+    assert done.succeeded() == {"environment": str(dev.file), "wasRunning": True, "notes": []}
+    assert {state for state, _, _ in done.steps} == {"deleted"}
+    assert processes_of(root) == []
+    assert not ports & listening()
+    assert not root.exists()
+
+
+def test_down_of_what_does_not_run_is_content(shared: Rehearsal) -> None:
+    for _ in range(2):
+        code = shared.down().code
+        assert code == 0
+    assert shared.down().document["wasRunning"] is False
+    assert not shared.directory.path.exists()
+
+
+def test_down_of_something_unknown_is_refused() -> None:
+    done = serving("down", "no-such-environment", "--format", "json")
+    assert done.code == 2
+    assert "no-such-environment" in done.out
+
+
+def test_a_refused_file_starts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.refused.yaml"
+    file.write_text(
+        "config:\n  tpu-serving:project: {id: example-project}\n  tpu-serving:tiers: dev\n", encoding="utf-8"
+    )
+    done = serving("rehearse", str(file), "--format", "json")
+    assert done.code == 2
+    assert "tiers" in json.dumps(json.loads(done.out))
+    rehearsal = Rehearsal(file)
+    assert not rehearsal.directory.path.exists()
+    assert not list(HOME.glob("refused*"))
+    assert processes_of(rehearsal.directory.root) == []

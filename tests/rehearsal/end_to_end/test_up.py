@@ -1,0 +1,72 @@
+"""`up` of dev: what is there after it, that a second run writes nothing, and that a change changes what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.end_to_end.command import Rehearsal, is_ready
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+MODEL = "qwen2-5-3b"
+
+
+def test_every_resource_is_created_and_the_controller_says_ready(dev: Rehearsal) -> None:
+    assert set(dev.up["summary"]) == {"create"}
+    assert dev.up["summary"]["create"] == len(dev.state()["resources"])
+    dev.assert_nothing_twice()
+    assert is_ready(dev.service(MODEL))
+
+
+def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
+    assert Path(dev.up["kubeconfig"]).is_file()
+    assert dev.up["variables"]["PULUMI_BACKEND_URL"] == dev.directory.pulumi_backend.as_uri()
+    assert dev.up["outputs"]["models"][0]["name"] == MODEL
+    assert dev.up["outputs"]["baseUrl"] in dev.up["outputs"]["models"][0]["url"]
+    assert {"binaries", "control plane", "engine", "up"} <= set(dev.up["seconds"])
+
+
+def written(rehearsal: Rehearsal) -> Iterator[tuple[str, Any]]:
+    """What a write by the engine would change: of an object without status everything, and of one whose status its
+    controller renews the generation and what the engine's field managers own, with the time of their last write."""
+    for urn, found in rehearsal.objects():
+        assert found is not None, urn
+        metadata = found["metadata"]
+        owned = [entry for entry in metadata["managedFields"] if entry.get("subresource") != "status"]
+        engine = [entry for entry in owned if entry["manager"].startswith("pulumi")]
+        assert engine, f"no field manager of the engine's in {urn}"
+        version = metadata.get("generation") if "status" in found else metadata["resourceVersion"]
+        yield urn, (metadata["uid"], version, engine)
+    yield "Helm releases", rehearsal.releases()
+    for path in sorted(rehearsal.directory.cloud.rglob("*.json")):
+        yield f"cloud {path.name}", path.read_text(encoding="utf-8")
+
+
+def test_a_second_run_writes_nothing_and_the_preview_says_so(dev: Rehearsal) -> None:
+    before = dict(written(dev))
+    resources = len(dev.state()["resources"])
+    preview, again = dev.rehearse("--preview"), dev.rehearse()
+    assert preview.succeeded()["summary"] == again.succeeded()["summary"] == {"same": resources}
+    assert preview.steps == again.steps == []
+    assert dict(written(dev)) == before
+
+
+def test_a_changed_answer_limit_changes_exactly_the_backend_policies(dev: Rehearsal) -> None:
+    resources, before = len(dev.state()["resources"]), dict(written(dev))
+    dev.change(lambda config: config["tpu-serving:models"][0].update(longestAnswerSeconds=900))
+    policies = {f"{MODEL}-pool-policy-backend", f"{MODEL}-service-policy-backend"}
+    preview, run = dev.rehearse("--preview"), dev.rehearse()
+    assert preview.succeeded()["summary"] == run.succeeded()["summary"] == {"same": resources - 2, "update": 2}
+    assert set(preview.steps) == {("to update", "GCPBackendPolicy", name) for name in policies}
+    assert set(run.steps) == {("updated", "GCPBackendPolicy", name) for name in policies}
+    after = dict(written(dev))
+    assert {urn.rpartition("::")[2] for urn in before if after[urn] != before[urn]} == policies
+    limits = [
+        found["spec"]["default"]["timeoutSec"] for urn, found in dev.objects() if found and "-policy-backend" in urn
+    ]
+    assert limits == [900, 900]
+    assert run.document["outputs"]["models"][0]["answerTimeoutSeconds"] == 900
