@@ -15,13 +15,15 @@ from typing import Any
 import yaml
 
 from catalog.lock import load_lock
-from manifests import charts, kserve, readiness
+from manifests import charts, kserve, readiness, secrets
 from manifests.base import Manifest, manifest
 from manifests.namespace import namespace
 from rehearsal import kube
 from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine.workspace import PLACEHOLDER
 from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets
 from rehearsal.plugins.kubernetes.helm import Helm, HelmError
+from settings import names
 from settings.derive import Deployment
 
 MANAGER = "company"
@@ -121,12 +123,15 @@ class Company:
         """Secrets that the environment names and the program does not make."""
         gateway = self._deployment.settings.gateway
         if gateway.authentication is not None and gateway.authentication.iap_client_secret_name:
-            yield self._secret(gateway.authentication.iap_client_secret_name, {"key": "rehearsal-placeholder"})
+            yield self._secret(gateway.authentication.iap_client_secret_name, {"key": PLACEHOLDER})
         for model in self._deployment.models:
             token = model.settings.hugging_face_token
             if token is not None and token.kubernetes_secret is not None:
                 reference = token.kubernetes_secret
-                yield self._secret(reference.name, {reference.key: "rehearsal-placeholder"})
+                yield self._secret(reference.name, {reference.key: PLACEHOLDER})
+            elif token is not None and token.secret_manager is not None:
+                # GKE's secret sync is not played here; there is no Secret Manager to ask either.
+                yield self._secret(names.token_secret(model.name), {secrets.TOKEN_KEY: PLACEHOLDER})
 
     def _secret(self, name: str, data: dict[str, str], kind: str = "Opaque") -> Manifest:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}

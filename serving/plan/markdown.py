@@ -19,7 +19,7 @@ def render_markdown(plan: Plan) -> str:
     ]
     for m, row in zip(deployment.models, data["models"], strict=True):
         shape = f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}"
-        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | {cell(row['url'])} |")
+        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | `{row['url']}` |")
     lines += ["", f"| cost ({cost.currency}, prices of {cost.prices_as_of}) | per hour | per day | per month |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for item in cost.items:
@@ -28,7 +28,7 @@ def render_markdown(plan: Plan) -> str:
         lines.append(f"| {item.quantity} x {cell(item.name)} | {shown} |")
     lines.append(f"| **sum** | {cost.per_hour:,.2f} | {cost.per_hour * 24:,.2f} | {cost.per_month:,.2f} |")
     lines += ["", *_closing(plan)]
-    created = [r for r in plan.graph.order]
+    created = plan.graph.order
     lines += [f"<details><summary>{len(created)} resources</summary>", ""]
     lines += [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]
     return "\n".join([*lines, "", "</details>"]) + "\n"

@@ -20,7 +20,7 @@ from serving.plan.against.contract import (
 from serving.plan.against.headline import headline
 from serving.plan.against.models import compare_models
 from serving.plan.against.resources import CLUSTER, NODE_POOL, Change, compare, holdings
-from serving.plan.against.side import Side
+from serving.plan.against.side import NO_ADDRESS, Side
 from settings.cost import HOURS_PER_MONTH
 
 _HOURS_PER_DAY = 24
@@ -144,7 +144,7 @@ def _losses(changes: Sequence[Change]) -> list[Loss]:
         tpus = str(change.resource.inputs.get("name", "")).startswith("tpu-")
         holds = row["holds"] if change.resource.type != NODE_POOL or tpus else holdings()["cpuPools"]
         action = "replaced" if change.action == "replaced" else "deleted"
-        loss = Loss(action=action, kind=row["kind"], name=change.name, holds=holds, because=list(change.because))  # type: ignore[arg-type]
+        loss = Loss(action=action, kind=row["kind"], name=change.name, holds=holds, because=list(change.because))
         found.append((order.index(change.resource.type), loss))
     return [loss for _, loss in sorted(found, key=lambda pair: pair[0])]
 
@@ -169,6 +169,13 @@ def _rules(before: Side, after: Side) -> list[RuleChange]:
     return found
 
 
+def _address_with_cluster(before: Side, after: Side) -> str:
+    kept = before.gateway["address"] == after.gateway["address"] != NO_ADDRESS
+    if kept:
+        return f"The address {after.gateway['address']} is kept; nothing answers on it until the cluster is back."
+    return "The Gateway's address goes with the cluster: clients need the new one."
+
+
 def _kserve(changes: Sequence[Change]) -> list[Change]:
     return [c for c in changes if c.resource.name.startswith(_KSERVE) and c.action != "added"]
 
@@ -178,6 +185,8 @@ def _notes(before: Side, after: Side, changes: Sequence[Change]) -> list[str]:
     if kserve := _kserve(changes):
         names = ", ".join(c.name for c in kserve)
         notes.append(f"KServe itself changes ({names}): it renders the pods of every model, and may restart them all.")
+    if any(c.resource.type == CLUSTER and c.action in ("replaced", "deleted") for c in changes):
+        notes.append(_address_with_cluster(before, after))
     protected = [
         c
         for c in changes

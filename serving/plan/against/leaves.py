@@ -39,10 +39,8 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
         return
     listed = isinstance(old, list) or isinstance(new, list)
     for key in sorted({*one, *other}):
-        if path == "" or key.startswith("--"):
-            below = key
-        else:
-            below = f"{path}[{key}]" if listed else f"{path}.{key}"
+        below = f"{path}[{key}]" if listed else f"{path}.{key}"
+        below = key if path == "" or key.startswith("--") else below
         yield from _walk(below, one.get(key), other.get(key))
 
 

@@ -157,7 +157,7 @@ def _ranges(cluster: Resource, before: Graph, after: Graph) -> list[str]:
     Source: Google, "Create a VPC-native cluster", limitations: a range can't be replaced without an unstable cluster.
     """
     policy = cluster.inputs.get("ipAllocationPolicy") or {}
-    used = {policy.get("clusterSecondaryRangeName"), policy.get("servicesSecondaryRangeName")}
+    used = {str(policy.get(f"{which}SecondaryRangeName")) for which in ("cluster", "services")}
     old, new = _secondary(before), _secondary(after)
     return [
         f"range {name} is in use by it: {old[name]} -> {new[name]}"

@@ -14,6 +14,7 @@ from settings.refusal import Finding, Path, render_path
 
 # (generation, purchase, place); what outputs don't say is None.
 ChipKind = tuple[str | None, str | None, str]
+NO_ADDRESS = "any that GKE picks"
 _NOT_PODS = ("replicas", "router")  # KServe scales and routes without touching a server (kserve.md 1)
 
 
@@ -51,7 +52,7 @@ class Side:
     def as_outputs_tell(self) -> Side:
         """Only what a stack's outputs hold too, so that both sides speak of the same things."""
         models = {m.name: replace(m, pods=None, router=None, pools=frozenset()) for m in self.models.values()}
-        chips = {(None, None, self.place["region"]): sum(self.chips.values())}
+        chips: dict[ChipKind, int] = {(None, None, self.place["region"]): sum(self.chips.values())}
         place = {key: value for key, value in self.place.items() if key != "zone"}
         gateway = {key: value for key, value in self.gateway.items() if key in _OUTPUT_GATEWAY}
         return replace(
@@ -112,7 +113,7 @@ def of_plan(plan: Plan) -> Side:
             "scheme": gateway.scheme,
             "port": str(gateway.port),
             "host name": gateway.hostname or "none, clients use the address",
-            "address": gateway.address.name if gateway.address else "any that GKE picks",
+            "address": gateway.address.name if gateway.address else NO_ADDRESS,
             "authentication": _authentication(gateway.authentication),
             "reachable from": "all regions of the VPC" if gateway.global_access else "its own region of the VPC",
             "waiver of GW03": f"until {gateway.waiver.until}: {gateway.waiver.reason}" if gateway.waiver else "none",

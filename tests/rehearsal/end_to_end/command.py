@@ -159,13 +159,6 @@ def is_ready(service: Mapping[str, Any] | None) -> bool:
     )
 
 
-def end_all(started: list[subprocess.Popen[bytes]]) -> None:
-    """Kill what still runs."""
-    for process in started:
-        process.kill()
-        process.wait()
-
-
 def wait_until(condition: Callable[[], Any], alive: Callable[[], bool], show: Callable[[], str]) -> None:
     """Wait for a condition that can come only while something lives."""
     deadline = time.monotonic() + _HANGS
