@@ -16,13 +16,14 @@ def headline(made: Difference) -> str:
     """`adds 4 v6e chips in europe-west4-a, +$285/day; restarts model qwen`."""
     if not made.changed:
         return UNCHANGED if made.complete else f"{UNCHANGED} in what the outputs hold"
-    parts = [*_losses(made), *_capacity(made), *_models(made), *_gateway(made), *_rules(made)]
+    parts = [*_losses(made), *_gateway(made), *_capacity(made), *_models(made), *_rules(made)]
     if made.safe:
         settled = [] if parts else [_quiet(made)]
         parts = [*parts, *settled, SAFE]
     elif not parts:
         parts = [_quiet(made)]
-    return "; ".join(parts)
+    two = made.against.kind == "file" and made.against.environment != made.environment
+    return (f"were {made.against.environment} to become {made.environment}: " if two else "") + "; ".join(parts)
 
 
 def money(amount: float, currency: str, signed: bool = False) -> str:

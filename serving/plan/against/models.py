@@ -89,11 +89,11 @@ def _goes_on(old: Model, new: Model, changes: Sequence[Change], whole: bool) -> 
         if picker:
             found.append(f"endpoint picker, which restarts alone: {'; '.join(picker[:3])}")
     found += [
-        f"{change.kind} {change.name}: {'; '.join(change.properties)}"
+        f"{change.kind}: {'; '.join(change.properties)}"
         for change in changes
         if change.action == "updated" and _belongs(change, new.name)
     ]
-    return found
+    return list(dict.fromkeys(found))  # pool and Service have a policy each, and they say the same
 
 
 def _belongs(change: Change, model: str) -> bool:

@@ -29,6 +29,7 @@ class Change:
     action: Literal["added", "deleted", "replaced", "updated"]
     properties: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
+    earlier: Resource | None = None
 
     @property
     def kind(self) -> str:
@@ -37,8 +38,8 @@ class Change:
 
     @property
     def name(self) -> str:
-        """Its name in the cloud or the cluster; the program's own where it has none."""
-        inputs = self.resource.inputs
+        """Its name in the cloud or the cluster, as it is before; the program's own where it has none."""
+        inputs = (self.earlier or self.resource).inputs
         metadata = inputs.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else inputs.get("name")
         return name if isinstance(name, str) else self.resource.name
@@ -67,7 +68,7 @@ def compare(before: Graph, after: Graph) -> list[Change]:
         properties = tuple(leaves(_seen(earlier), _seen(resource)))
         if because:
             replaced[resource.urn] = resource
-            changes.append(Change(resource, "replaced", properties, tuple(because)))
+            changes.append(Change(resource, "replaced", properties, tuple(because), earlier))
         elif properties:
             changes.append(Change(resource, "updated", properties))
     return changes + [Change(resource, "deleted") for resource in reversed(old.values())]
@@ -91,14 +92,8 @@ def _replacing(old: Resource, new: Resource) -> list[str]:
 
 
 def _said(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    parts = path.split("[")[0].split(".")
-    one: Any = old
-    other: Any = new
-    for part in parts:
-        one = one.get(part) if isinstance(one, Mapping) else None
-        other = other.get(part) if isinstance(other, Mapping) else None
-    name = ".".join(parts)
-    return [line.replace("value:", f"{name}:", 1) for line in leaves(one, other)] or [name]
+    name = path.split("[")[0]
+    return [line.replace("value:", f"{name}:", 1) for line in leaves(_at(old, name), _at(new, name))] or [name]
 
 
 def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -109,7 +104,14 @@ def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         return []
     forced = frozenset({"ipCidrRange"} if token == _SUBNET and not _grows(old, new) else ())
     detailed = difference(facts(token), old, new, forced).detailed
-    return [path for path, change in detailed.items() if change.endswith("-replace")]
+    gone = [path for path in holdings()["replacesWhereGone"] if _at(old, path) and _at(new, path) is None]
+    return [path for path, change in detailed.items() if change.endswith("-replace")] + gone
+
+
+def _at(values: Any, path: str) -> Any:
+    for part in path.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 def _grows(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -142,9 +144,7 @@ def _through(resource: Resource, replaced: Mapping[str, Resource]) -> list[str]:
         top = path.split(".")[0]
         if top in resource.ignore_changes:
             continue
-        value: Any = resource.inputs
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        value = _at(resource.inputs, path)
         for urn in resource.property_dependencies.get(top, []):
             if urn in replaced and (value == UNKNOWN or path == top):
                 found.append(f"{path} is {replaced[urn].name}, which is replaced")
