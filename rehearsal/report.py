@@ -36,7 +36,9 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome) -> 
         url = gateway["url"].rstrip("/") + urlsplit(str(model["url"])).path.rstrip("/")
         body = json.dumps({"model": model["servedNames"][0], "messages": [{"role": "user", "content": "Hello"}]})
         console.print(f"To talk to {model['name']}:")
-        headers = "-H 'content-type: application/json'"
+        authority = load_balancer.authority(outcome.directory)
+        trust = f"--cacert {shlex.quote(str(authority))} " if authority and url.startswith("https:") else ""
+        headers = f"{trust}-H 'content-type: application/json'"
         console.print(
             f"  curl {url}/v1/chat/completions {headers} -d {shlex.quote(body)}", markup=False, highlight=False
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rehearsal.directory import RehearsalDirectory
@@ -18,6 +19,14 @@ def read(directory: RehearsalDirectory) -> dict[str, Any]:
     except FileNotFoundError:
         return {"gateway": None, "gateways": [], "backends": []}
     return found
+
+
+def authority(directory: RehearsalDirectory) -> Path | None:
+    """What a client must trust to talk TLS to the Gateway: the certificate that was made here in place of a managed one.
+
+    None where the Gateway has none, or one from a Secret. An environment has one Gateway.
+    """
+    return next(iter(sorted((directory.root / "load-balancer").glob("*.crt"))), None)
 
 
 def report(plan: Plan, health: Health) -> dict[str, Any]:

@@ -97,8 +97,16 @@ def read_load_balancer(path: Path | None) -> dict[str, Any]:
 
 def rehearsal_target(directory: RehearsalDirectory, outputs: Mapping[str, Any]) -> Target:
     """A rehearsal, with the outputs its `up` ended with."""
+    from rehearsal.load_balancer.report import authority
+
     where = f"rehearsal in {directory.path}"
-    return Target(where, parse_outputs(outputs, where), directory.kubeconfig, directory.path / LOAD_BALANCER)
+    return Target(
+        where,
+        parse_outputs(outputs, where),
+        directory.kubeconfig,
+        directory.path / LOAD_BALANCER,
+        ca_file=authority(directory),
+    )
 
 
 def cloud_target(environment: str, outputs_file: Path) -> Target:
