@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from catalog.rules import LEVELS, Rule, load_rules
+from serving.plan.against.contract import difference_schema
 from serving.verify.runbook import render as runbook
 from settings.base import own_defaults
 from settings.environment import PROJECT_NAME, Environment
@@ -195,6 +196,7 @@ def generate() -> dict[str, str]:
             {"$schema": "https://json-schema.org/draft/2020-12/schema", **outputs},
         ),
         "docs/plan-schema.json": _as_json(plan_schema()),
+        "docs/difference-schema.json": _as_json(difference_schema()),
         "docs/rules.md": rules_reference(),
         "docs/runbook.md": runbook(),
         "docs/rehearsal.md": rehearsal_reference(),

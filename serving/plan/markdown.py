@@ -19,7 +19,7 @@ def render_markdown(plan: Plan) -> str:
     ]
     for m, row in zip(deployment.models, data["models"], strict=True):
         shape = f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}"
-        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | `{row['url']}` |")
+        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | {_code(row['url'])} |")
     lines += ["", f"| cost ({cost.currency}, prices of {cost.prices_as_of}) | per hour | per day | per month |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for item in cost.items:
@@ -32,6 +32,11 @@ def render_markdown(plan: Plan) -> str:
     lines += [f"<details><summary>{len(created)} resources</summary>", ""]
     lines += [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]
     return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def _code(text: str) -> str:
+    """A span of code, to be copied as it is."""
+    return "`" + text.replace("`", "").replace("|", "") + "`"
 
 
 def _closing(plan: Plan) -> list[str]:

@@ -177,7 +177,14 @@ def _address_with_cluster(before: Side, after: Side) -> str:
 
 
 def _kserve(changes: Sequence[Change]) -> list[Change]:
-    return [c for c in changes if c.resource.name.startswith(_KSERVE) and c.action != "added"]
+    """Changes of what renders the pods; KServe's settings for routes do not."""
+    return [
+        c
+        for c in changes
+        if c.resource.name.startswith(_KSERVE)
+        and c.action != "added"
+        and not (c.properties and all(line.startswith("data.ingress:") for line in c.properties))
+    ]
 
 
 def _notes(before: Side, after: Side, changes: Sequence[Change]) -> list[str]:
@@ -190,12 +197,12 @@ def _notes(before: Side, after: Side, changes: Sequence[Change]) -> list[str]:
     protected = [
         c
         for c in changes
-        if c.resource.type == CLUSTER and c.action != "added" and c.resource.inputs.get("deletionProtection")
+        if c.resource.type == CLUSTER
+        and c.action != "added"
+        and (c.earlier or c.resource).inputs.get("deletionProtection")
     ]
     if any(c.action in ("replaced", "deleted") for c in protected):
-        notes.append(
-            "The cluster is protected from deletion: `pulumi up` stops at it until the protection is taken off."
-        )
+        notes.append("The cluster is protected from deletion: pulumi up stops at it until the protection is taken off.")
     if before.graph is None:
         notes.append(
             "Outputs hold no pod templates, networks or node pools: another reason for a restart or a replacement "

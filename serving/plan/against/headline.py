@@ -55,22 +55,23 @@ def _losses(made: Difference) -> list[str]:
 def _capacity(made: Difference) -> list[str]:
     chips = _moved(made) or [
         f"{'adds' if c.after > c.before else 'removes'} {abs(c.after - c.before)} "
-        f"{_kind(c.generation, c.purchase)} in {c.location}"
+        f"{_kind(abs(c.after - c.before), c.generation, c.purchase)} in {c.location}"
         for c in sorted(made.chips_by_kind, key=lambda c: c.before > c.after)
     ]
     change = made.cost.change.per_day
     cost = money(change, made.cost.currency, signed=True) + "/day" if abs(change) >= 0.01 else ""
     unpriced = any(name.startswith("TPU") for name in made.cost.unpriced)
     if chips and unpriced:
-        cost = f"{cost} (chips without a known price)".lstrip()
+        cost = f"{cost} without chips of unknown price" if cost else "price unknown"
     if not chips:
         return [f"costs {cost}"] if cost else []
     return [*chips[:-1], f"{chips[-1]}, {cost}" if cost else chips[-1]]
 
 
-def _kind(generation: str | None, purchase: str | None) -> str:
+def _kind(count: int, generation: str | None, purchase: str | None) -> str:
     how = f"{_PURCHASES.get(purchase, purchase)} " if purchase not in (None, "onDemand") else ""
-    return f"{how}{generation} chips" if generation else "chips"
+    chips = "chip" if count == 1 else "chips"
+    return f"{how}{generation} {chips}" if generation else chips
 
 
 def _moved(made: Difference) -> list[str]:
@@ -83,7 +84,9 @@ def _moved(made: Difference) -> list[str]:
     if old.generation != new.generation:
         return [f"{old.before} {new.generation} chips take the place of {old.generation} in {new.location}"]
     if old.location != new.location:
-        return [f"moves {old.before} {_kind(old.generation, new.purchase)} from {old.location} to {new.location}"]
+        return [
+            f"moves {old.before} {_kind(old.before, old.generation, new.purchase)} from {old.location} to {new.location}"
+        ]
     before, after = (_PURCHASES.get(str(c.purchase), str(c.purchase)) for c in (old, new))
     return [f"{old.before} {old.generation} chips in {old.location} go from {before} to {after}"]
 

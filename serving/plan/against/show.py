@@ -58,7 +58,7 @@ def _figures(made: Difference) -> Iterator[str]:
     for c in made.chips_by_kind:
         yield f"{_chips(c)}: {c.before} -> {c.after}"
     cost, currency = made.cost, made.cost.currency
-    if made.changed and (cost.change.per_hour or made.chips_by_kind):
+    if cost.change.per_hour:
         for unit, before, after, change in (
             ("hour", cost.before.per_hour, cost.after.per_hour, cost.change.per_hour),
             ("day", cost.before.per_day, cost.after.per_day, cost.change.per_day),
@@ -109,7 +109,7 @@ def _against(made: Difference) -> str:
 
 def render_text(made: Difference) -> str:
     """For a terminal of 100 columns."""
-    lines = [f"{_against(made)}:", *textwrap.wrap(made.headline, _WIDTH, break_long_words=False), ""]
+    lines = [f"{_against(made)}:", *textwrap.wrap(made.headline, _WIDTH, break_on_hyphens=False), ""]
     for section in sections(made):
         title = section.title.upper() if section.loud else section.title
         lines.append(title)
@@ -143,7 +143,8 @@ def render_markdown(made: Difference) -> str:
 
 def cell(text: str) -> str:
     """Text as it is in Markdown: nothing in a file of settings becomes markup, a mention or a link."""
-    for character in "\\`*_[]<>|#":
+    for character in "\\`*_[]|#":
         text = text.replace(character, f"\\{character}")
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
     # A zero-width space keeps a name from being notified and an address from being linked.
     return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")

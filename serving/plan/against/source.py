@@ -140,7 +140,7 @@ def _ref(ref: str, environment: Path) -> Source:
         except RefusedError as refused:
             raise RefusedError(refused.findings, name) from None
     document = replace(document, origin=name, name=environment_name(environment))
-    return Source("ref", name, document, notes=_program_differs(ref))
+    return Source("ref", name, document, notes=_program_differs(ref) if where.is_relative_to(ROOT) else ())
 
 
 def _program_differs(ref: str) -> tuple[str, ...]:
