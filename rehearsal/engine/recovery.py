@@ -7,6 +7,7 @@ them, seen with one stack. A pending operation's dependencies are complete, so t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ import psutil
 from pulumi import automation
 
 from rehearsal import cloud
+from rehearsal.control_plane.processes import marked
 from rehearsal.directory import MARK, RehearsalDirectory
 
 _END_SECONDS = 10
@@ -57,18 +59,18 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
             done.append(f"removed the lock of an engine that was cut off (process {holder})")
             break
     exported = stack.export_stack()
-    deployment = exported.deployment or {}
+    deployment = dict(exported.deployment or {})
     pending = deployment.pop("pending_operations", None) or []
     if not pending:
         return done
     creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+    _end_helm(directory)
     releases = Releases(helm, directory.kubeconfig)
     found = dict(_found(creating, directory, releases))
     releases.end_unfinished(r for r in creating if r["urn"] not in found)
-    deployment.setdefault("resources", []).extend(
-        {**resource, "id": found[resource["urn"]]} for resource in creating if resource["urn"] in found
-    )
-    stack.import_stack(exported)
+    taken_over = [{**resource, "id": found[resource["urn"]]} for resource in creating if resource["urn"] in found]
+    deployment["resources"] = [*(deployment.get("resources") or []), *taken_over]
+    stack.import_stack(automation.Deployment(exported.version, deployment))
     # Reads what became of them, and fills in their outputs.
     run("refresh", "--yes", "--skip-preview")
     taken = len(found)
@@ -76,6 +78,21 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
         f"settled {len(pending)} operations that were cut off: {taken} taken over, {len(pending) - taken} to be done again"
     )
     return done
+
+
+def mend(backend: Path) -> None:
+    """Remove halves of files that a killed engine left beside its state.
+
+    Its file backend writes a file's attributes (`.attrs`) in place, and can't read the state beside an empty one: "failed
+    to load checkpoint: EOF" (seen with v3.259.0). Without them it reads the state.
+    """
+    for path in (backend / ".pulumi").rglob("*.attrs"):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            continue
 
 
 def unprotect(stack: automation.Stack) -> None:
@@ -106,6 +123,15 @@ def _ended(pid: int, directory: RehearsalDirectory) -> bool:
     except (psutil.AccessDenied, psutil.TimeoutExpired):
         return False
     return True
+
+
+def _end_helm(directory: RehearsalDirectory) -> None:
+    """A Helm whose plugin was killed goes on: its release would come to be after it was looked for."""
+    for process in marked(directory):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == "helm":
+                process.kill()
+                process.wait(_END_SECONDS)
 
 
 def _lock_holders(directory: RehearsalDirectory) -> Iterator[int]:

@@ -30,7 +30,9 @@ def processes_of(root: Path) -> list[int]:
 
 def listening() -> set[tuple[str, int]]:
     """Every TCP address of this machine on which somebody listens."""
-    return {(c.laddr[0], c.laddr[1]) for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    return {
+        (c.laddr.ip, c.laddr.port) for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN
+    }
 
 
 def test_down_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -> None:
