@@ -54,6 +54,7 @@ class Engine:
             env_vars=self._variables,
             pulumi_command=self._command,
         )
+        recovery.end_engines(directory)
         recovery.mend(directory.pulumi_backend)
         self._stack = _asked(
             lambda: automation.create_or_select_stack(

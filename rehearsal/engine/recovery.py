@@ -1,8 +1,9 @@
 """After a kill: the engine's lock goes, and what it was creating is taken over where it came to be, forgotten where not.
 
 Without this the next `up` would create such an object a second time, and the API server or Google would refuse it.
-They are put into the state by hand: the engine's own `refresh --import-pending-creates` (v3.259.0) forgets several of
-them, seen with one stack. A pending operation's dependencies are complete, so the end of the list is a valid place.
+They are put into the state by hand: after the engine's own `refresh --import-pending-creates` (v3.259.0) five of five
+were missing from it (seen in one run, cause unknown). A pending operation's dependencies are complete, so the end of
+the list is a valid place.
 """
 
 from __future__ import annotations
@@ -78,6 +79,12 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
         f"settled {len(pending)} operations that were cut off: {taken} taken over, {len(pending) - taken} to be done again"
     )
     return done
+
+
+def end_engines(directory: RehearsalDirectory) -> None:
+    """End engines of ours that outlived their command: until then they may still write the state."""
+    for holder in _lock_holders(directory):
+        _ended(holder, directory)
 
 
 def mend(backend: Path) -> None:
