@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rich.console import Console
 
 from rehearsal import assets, control_plane
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.engine.display import Screen
+from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError
 
 
@@ -43,8 +41,7 @@ def end(directory: RehearsalDirectory, console: Console) -> list[str]:
 def _destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None:
     names = list(directory.load_record().binaries)
     binaries = assets.ensure([*names, "pulumi", "helm"], assets.show(console))
-    line: Callable[[str], None] = lambda text: console.print(f"  {text}", highlight=False)  # noqa: E731
-    control_plane.start(directory, binaries, progress=line)
+    control_plane.start(directory, binaries, progress=progress(console))
     engine = Engine(directory, stack, binaries)
     engine.recover()
     screen = Screen(console, f"Destroy of {stack}")

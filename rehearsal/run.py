@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ from rehearsal import assets, control_plane, existing, parts
 from rehearsal.company import Company
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.engine.display import Screen
+from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine
 from rehearsal.plugins.install import install
 from settings.derive import Deployment
@@ -73,7 +73,10 @@ def rehearse(
             outcome.notes += engine.recover()
         with outcome.timed("preview" if preview else "up"):
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
-            with Company(deployment, directory, binaries["helm"], _line(console)), screen.showing() as changes:
+            with ExitStack() as stack:
+                if not preview:  # a preview writes nothing, and so does nobody else on its behalf
+                    stack.enter_context(Company(deployment, directory, binaries["helm"], progress(console)))
+                changes = stack.enter_context(screen.showing())
                 outcome.summary = (engine.preview if preview else engine.up)(changes)
         if not preview:
             outcome.outputs = engine.outputs()
@@ -89,11 +92,7 @@ def _start(
 ) -> None:
     existing.seed_cloud(deployment, directory.cloud)
     (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
-    control_plane.start(directory, binaries, progress=_line(console))
-
-
-def _line(console: Console) -> Callable[[str], None]:
-    return lambda text: console.print(f"  {text}", highlight=False)
+    control_plane.start(directory, binaries, progress=progress(console))
 
 
 def _placeholders(keys: list[str]) -> list[str]:

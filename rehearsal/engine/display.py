@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -22,6 +22,11 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+
+
+def progress(console: Console) -> Callable[[str], None]:
+    """One plain, indented line for each step of something that has no tree."""
+    return lambda text: console.print(f"  {text}", highlight=False)
 
 
 class Screen:

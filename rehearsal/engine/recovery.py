@@ -55,7 +55,7 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
     """
     done = []
     for holder in _lock_holders(directory):
-        if _ended(holder, directory):
+        if not psutil.pid_exists(holder):  # ours was ended before the state was looked at
             stack.cancel()
             done.append(f"removed the lock of an engine that was cut off (process {holder})")
             break
@@ -82,9 +82,16 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
 
 
 def end_engines(directory: RehearsalDirectory) -> None:
-    """End engines of ours that outlived their command: until then they may still write the state."""
+    """End engines of ours that outlived their command: until then they may still write the state.
+
+    Somebody's own CLI does not carry the rehearsal's mark and is left alone.
+    """
     for holder in _lock_holders(directory):
-        _ended(holder, directory)
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired):
+            process = psutil.Process(holder)
+            if process.environ().get(MARK) == str(directory.root):
+                process.kill()
+                process.wait(_END_SECONDS)
 
 
 def mend(backend: Path) -> None:
@@ -115,21 +122,6 @@ def unprotect(stack: automation.Stack) -> None:
                 changed = True
     if changed:
         stack.import_stack(exported)
-
-
-def _ended(pid: int, directory: RehearsalDirectory) -> bool:
-    """True once the process is gone. An engine of ours that lost its command is ended; somebody's own CLI is not."""
-    try:
-        process = psutil.Process(pid)
-        if process.environ().get(MARK) != str(directory.root):
-            return False
-        process.kill()
-        process.wait(_END_SECONDS)
-    except psutil.NoSuchProcess:
-        return True
-    except (psutil.AccessDenied, psutil.TimeoutExpired):
-        return False
-    return True
 
 
 def _end_helm(directory: RehearsalDirectory) -> None:
