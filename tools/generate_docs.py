@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from catalog.rules import LEVELS, Rule, load_rules
+from serving.checking.runbook import render as runbook
 from serving.plan.against.contract import difference_schema
-from serving.verify.runbook import render as runbook
 from settings.base import own_defaults
 from settings.environment import PROJECT_NAME, Environment
 from settings.outputs import Outputs

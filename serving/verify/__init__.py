@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from serving.verify.results import Report, Verdict
+from serving.checking.verdict import Verdict
+from serving.verify.results import Report
 from serving.verify.run import verify
 from serving.verify.target import Target, TargetError, rehearsal_target
 

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from serving.verify.failures import Failure, find_failure
+from serving.checking.failures import Failure, find_failure
+from serving.checking.verdict import Verdict, worst
 
 if TYPE_CHECKING:
     from serving.verify.context import Context
-
-
-class Verdict(StrEnum):
-    """Worst last: an outcome has the worst verdict of its results."""
-
-    PASS = "pass"
-    WARN = "warn"
-    UNKNOWN = "unknown"
-    FAIL = "fail"
-
-
-_ORDER = list(Verdict)
 
 
 @dataclass(frozen=True)
@@ -108,9 +96,9 @@ class Outcome:
     @property
     def worst(self) -> Result:
         """The result that decides: of the worst ones the first that is no mere consequence."""
-        verdict = max((result.verdict for result in self.results), key=_ORDER.index)
-        worst = [result for result in self.results if result.verdict is verdict]
-        return next((result for result in worst if not result.follows), worst[0])
+        verdict = worst(result.verdict for result in self.results)
+        deciding = [result for result in self.results if result.verdict is verdict]
+        return next((result for result in deciding if not result.follows), deciding[0])
 
     @property
     def verdict(self) -> Verdict:

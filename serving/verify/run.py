@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
 
+from serving.checking.side_by_side import ask_all
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.context import Context
 from serving.verify.registry import checks
@@ -17,8 +16,7 @@ Progress = Callable[[str], None]
 
 # Between two rounds of a wait, seconds; the pause grows while nothing changes.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
-# After this time without a finished check, or with the same verdict, progress is told again, seconds.
-_TELL_SECONDS = 5.0
+# After this time with the same verdict, progress is told again, seconds.
 _TELL_AGAIN_SECONDS = 30.0
 
 
@@ -82,29 +80,13 @@ def _clock(seconds: float) -> str:
 
 def _round(context: Context, asked: Iterable[Check], progress: Progress) -> dict[str, Outcome]:
     """Every check in a thread of its own; one that takes longer than its time is left behind and says so."""
-    done: queue.Queue[Outcome] = queue.Queue()
-    started = time.monotonic()
-    limits = {check.name: _limit(check, context) for check in asked}
-    waiting = {check.name: check for check in asked}
-    for check in waiting.values():
-        # A daemon: a thread that hangs in a system call must not keep the program from ending.
-        threading.Thread(target=_ask, args=(check, context, done), name=check.name, daemon=True).start()
-    outcomes: dict[str, Outcome] = {}
-    while waiting:
-        left = min(limits[name] for name in waiting) - (time.monotonic() - started)
-        try:
-            outcome = done.get(timeout=max(0.0, min(left, _TELL_SECONDS)))
-        except queue.Empty:
-            elapsed = time.monotonic() - started
-            for name in [name for name in waiting if elapsed >= limits[name]]:
-                outcomes[name] = _late(waiting.pop(name), elapsed)
-            if waiting and left > 0:
-                progress(f"{elapsed:.0f} s: still asking {', '.join(waiting)}")
-            continue
-        if outcome.check.name in waiting:
-            outcomes[outcome.check.name] = outcome
-            del waiting[outcome.check.name]
-    return outcomes
+    by_name = {check.name: check for check in asked}
+    return ask_all(
+        {name: _limit(check, context) for name, check in by_name.items()},
+        lambda name: _ask(by_name[name], context),
+        lambda name, seconds: _late(by_name[name], seconds),
+        progress,
+    )
 
 
 def _limit(check: Check, context: Context) -> float:
@@ -118,7 +100,7 @@ def _late(check: Check, seconds: float) -> Outcome:
     return Outcome(check, (result,), seconds)
 
 
-def _ask(check: Check, context: Context, done: queue.Queue[Outcome]) -> None:
+def _ask(check: Check, context: Context) -> Outcome:
     started = time.monotonic()
     results: list[Result] = []
     try:
@@ -128,7 +110,7 @@ def _ask(check: Check, context: Context, done: queue.Queue[Outcome]) -> None:
     except Exception as error:
         # Whatever an object of a foreign cluster makes a check trip over is told, and the other checks go on.
         results.append(unknown("unexpected", check.title, f"{type(error).__name__}: {error}"))
-    done.put(Outcome(check, tuple(results) or (passed(check.title, "nothing to check"),), time.monotonic() - started))
+    return Outcome(check, tuple(results) or (passed(check.title, "nothing to check"),), time.monotonic() - started)
 
 
 def _cannot(check: Check, error: CannotAskError) -> Result:

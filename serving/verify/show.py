@@ -6,10 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from serving.verify.results import Outcome, Report, Result, Verdict
-
-_COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.UNKNOWN: "magenta", Verdict.FAIL: "red"}
-_WORDS = {Verdict.PASS: "pass", Verdict.WARN: "warn", Verdict.UNKNOWN: "could not ask", Verdict.FAIL: "fail"}
+from serving.checking.verdict import Verdict
+from serving.verify.results import Outcome, Report, Result
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -32,7 +30,7 @@ def _table(report: Report) -> Table:
     table = Table("check", "verdict", "seconds", "seen", box=None, pad_edge=False)
     for outcome in report.outcomes:
         verdict = outcome.verdict
-        word = f"[{_COLOURS[verdict]}]{_WORDS[verdict]}[/]"
+        word = f"[{verdict.colour}]{verdict.words}[/]"
         table.add_row(outcome.check.name, word, f"{outcome.seconds:.1f}", escape(_seen(outcome)))
     return table
 
@@ -48,8 +46,8 @@ def _seen(outcome: Outcome) -> str:
 
 
 def _print_wrong(console: Console, checks: str, result: Result) -> None:
-    colour = _COLOURS[result.verdict]
-    heading = f"[bold {colour}]{_WORDS[result.verdict]}[/] {escape(f'{checks}: {result.object}')}"
+    colour = result.verdict.colour
+    heading = f"[bold {colour}]{result.verdict.words}[/] {escape(f'{checks}: {result.object}')}"
     console.print(f"\n{heading}", highlight=False, soft_wrap=True)
     known = result.known
     lines = [result.message]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serving.checking.failures import Failure, load_failures
 from serving.verify.checks.traffic import CONNECTION
-from serving.verify.failures import Failure, load_failures
 from serving.verify.registry import READING, checks
 
 _BEGINNING = """\

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from catalog.rules import find_rule
-from serving.verify.failures import Failure, load_failures
+from serving.checking.failures import Failure, load_failures
+from serving.checking.runbook import render
 from serving.verify.registry import checks
-from serving.verify.runbook import render
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")

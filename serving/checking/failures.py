@@ -1,4 +1,7 @@
-"""Every failure that verify can name: how it looks, why, what to do. Data: `data/`; printed as docs/runbook.md."""
+"""Every failure that a check can name: how it looks, why, what to do. Printed as docs/runbook.md.
+
+Data: the folder `data/` of each command that names failures.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from typing import Any
 import yaml
 
 RUNBOOK = "docs/runbook.md"
-_FOLDER = Path(__file__).parent / "data"
-FILES = ("kubernetes", "traffic", "asking")
+_FOLDER = Path(__file__).parent.parent
+# In the order of the runbook.
+FILES = ("verify/data/kubernetes", "verify/data/traffic", "verify/data/asking")
 
 
 @dataclass(frozen=True)
