@@ -16,13 +16,17 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Part:
-    """`asset` is a binary's name, `package` the folder of a stand-in below `rehearsal/`; exactly one is set."""
+    """`asset` is a binary's name, `package` the folder of a stand-in below `rehearsal/`; exactly one is set.
+
+    `real_where` says where the real one takes the stand-in's place.
+    """
 
     part: str
     kind: str
     asset: str = ""
     package: str = ""
     needs: str = ""
+    real_where: str = ""
 
     def behaviour(self) -> list[dict[str, Any]]:
         """Rows of a stand-in: what it does, from which source, and the test that holds it."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 
 from rehearsal import assets, parts
+from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.display import duration
+from rehearsal.engine.plugins import KUBERNETES
 from rehearsal.engine.workspace import ordinary_cli
 from rehearsal.load_balancer import report as load_balancer
 from rehearsal.run import Outcome
@@ -29,7 +32,7 @@ def print_counts(console: Console, deployment: Deployment, outcome: Outcome) -> 
 
 def print_access(console: Console, deployment: Deployment, outcome: Outcome) -> None:
     """What is real, how to talk to the models, how to look inside, how to stop."""
-    console.print(_parts(deployment))
+    console.print(_parts(deployment, outcome.directory))
     gateway = load_balancer.read(outcome.directory)["gateway"]
     for model in outcome.outputs["models"] if gateway else []:
         # The path of the outputs, behind the address that the load balancer listens on here.
@@ -50,11 +53,15 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome) -> 
     console.print(f"To stop: make down ENV={deployment.name}", highlight=False)
 
 
-def _parts(deployment: Deployment) -> Table:
+def _parts(deployment: Deployment, directory: RehearsalDirectory) -> Table:
     table = Table("part", "version", "real or stand-in", "found", box=None, pad_edge=False)
     needed = list(parts.parts_of(deployment))
     found = assets.find([part.asset for part in needed if part.asset])
+    plugin = directory.load_record().real_kubernetes_plugin
     for part in needed:
         binary = found.get(part.asset)
-        table.add_row(part.part, binary.version if binary else "", part.kind, binary.how if binary else "")
+        if plugin and part.real_where:
+            table.add_row(part.part, f"v{version(KUBERNETES)}", "real", plugin[0])
+        else:
+            table.add_row(part.part, binary.version if binary else "", part.kind, binary.how if binary else "")
     return table

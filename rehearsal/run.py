@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine
-from rehearsal.plugins.install import install
+from rehearsal.engine.plugins import install_plugins
 from settings.derive import Deployment
-
-PLUGINS = {"kubernetes": "pulumi-kubernetes", "gcp": "pulumi-gcp"}
 
 
 @dataclass
@@ -56,7 +53,7 @@ def rehearse(
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
     Raises:
-        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError: in words for a person.
+        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError: in words for a person.
     """
     outcome = Outcome(directory)
     directory.create()
@@ -67,8 +64,7 @@ def rehearse(
             _start(directory, deployment, binaries, stockouts, console)
         with outcome.timed("engine"):
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
-            for name, package in PLUGINS.items():
-                install(directory.pulumi_home, name, version(package), directory.root)
+            outcome.notes += install_plugins(directory, binaries["helm"])
             engine = Engine(directory, deployment.name, binaries)
             outcome.notes += engine.recover()
         with outcome.timed("preview" if preview else "up"):

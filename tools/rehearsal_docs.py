@@ -31,7 +31,8 @@ def rehearsal_reference() -> str:
 def _is(part: Part) -> str:
     if part.asset:
         return f"real (`{part.asset}`)"
-    return f"stand-in ([{len(part.behaviour())} behaviours](#{_anchor(part)}))"
+    real = f", the real one where {part.real_where}" if part.real_where else ""
+    return f"stand-in ([{len(part.behaviour())} behaviours](#{_anchor(part)})){real}"
 
 
 def _anchor(part: Part) -> str:

@@ -54,6 +54,8 @@ def ordinary_cli(directory: RehearsalDirectory) -> dict[str, str]:
         "PULUMI_BACKEND_URL": directory.pulumi_backend.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory.passphrase),
         "PULUMI_HOME": str(directory.pulumi_home),
+        # A pulumi-resource-gcp on PATH would come before the stand-in, and touch a cloud.
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
     }
 
 
@@ -64,6 +66,8 @@ def variables(directory: RehearsalDirectory, binaries: Mapping[str, Path]) -> di
         **ordinary_cli(directory),
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # The user's own passphrase would be taken before that of the file.
+        "PULUMI_CONFIG_PASSPHRASE": directory.passphrase.read_text(encoding="utf-8"),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "SSL_CERT_FILE": str(directory.certs / "ca.crt"),
         "TPU_SERVING_HELM": str(binaries["helm"]),

@@ -13,21 +13,30 @@ _ROOT = Path(__file__).resolve().parents[2]
 def install(home: Path, name: str, version: str, directory: Path) -> Path:
     """Write the launcher of `rehearsal.plugins.<name>` into the plugin cache of `home` (PULUMI_HOME).
 
+    `directory` is the rehearsal the plugin works for. Returns the launcher.
+    """
+    return launch(
+        home,
+        name,
+        version,
+        f"export {DIRECTORY_VARIABLE}={shlex.quote(str(directory.resolve()))}\n"
+        f"export PYTHONPATH={shlex.quote(str(_ROOT))}\n"
+        # -P: the engine starts plugins in the program's folder, whose files must not shadow modules.
+        f'exec {shlex.quote(sys.executable)} -P -m rehearsal.plugins.{name} "$@"',
+    )
+
+
+def launch(home: Path, name: str, version: str, script: str) -> Path:
+    """Write a shell script as the plugin `name` of `home` (PULUMI_HOME); returns its path.
+
     The engine takes the plugin whose folder names exactly the version that the SDK asks for (pulumi/pulumi
-    sdk/go/common/workspace/plugins.go). `directory` is the rehearsal the plugin works for. Returns the launcher.
+    sdk/go/common/workspace/plugins.go).
     """
     folder = home / "plugins" / f"resource-{name}-v{version}"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = folder / f"pulumi-resource-{name}"
-    script = (
-        "#!/bin/sh\n"
-        f"export {DIRECTORY_VARIABLE}={shlex.quote(str(directory.resolve()))}\n"
-        f"export PYTHONPATH={shlex.quote(str(_ROOT))}\n"
-        # -P: the engine starts plugins in the program's folder, whose files must not shadow modules.
-        f'exec {shlex.quote(sys.executable)} -P -m rehearsal.plugins.{name} "$@"\n'
-    )
     temporary = launcher.with_suffix(".new")
-    temporary.write_text(script, encoding="utf-8")
+    temporary.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     temporary.chmod(0o755)
     temporary.replace(launcher)
     return launcher

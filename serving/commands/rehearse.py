@@ -69,6 +69,7 @@ def rehearse(
     from rehearsal import assets, control_plane, parts
     from rehearsal.directory import DirectoryError
     from rehearsal.engine.engine import EngineError
+    from rehearsal.engine.plugins import PluginError
     from rehearsal.locate import directory_of
     from rehearsal.run import rehearse as run
 
@@ -78,7 +79,7 @@ def rehearse(
             assets.ensure(parts.assets_of(deployment), assets.show(console))
             return
         outcome = run(deployment, path, directory_of(environment), console, stockouts=stockout or [], preview=preview)
-    except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
+    except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError) as error:
         _failed(str(error), output)
     raise typer.Exit(_report(console, deployment, outcome, output))
 

@@ -156,6 +156,7 @@ def _engine_outputs(directory: RehearsalDirectory, stack: str) -> Any:
     command = [str(directory.bin / "pulumi"), "stack", "output", "--json", "--stack", stack]
     command += ["--cwd", str(directory.pulumi_work), "--non-interactive"]
     variables = {**os.environ, **ordinary_cli(directory), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    variables.pop("PULUMI_CONFIG_PASSPHRASE", None)  # the user's own would be taken before that of the file
     try:
         done = subprocess.run(command, env=variables, capture_output=True, check=False, timeout=_PULUMI_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -77,10 +77,15 @@ class Charts:
         with tempfile.TemporaryDirectory(dir=self._home, prefix=".new-") as temporary:
             new = Path(temporary) / "chart"
             new.mkdir()
-            try:
-                self._pull(reference, new)
-            except HelmError as error:
-                say(self._compose(reference, new, str(error)))
+            row = next((r for r in _table() if r["chart"] == reference.chart), None)
+            if row and "definitions" in row:
+                # Its webhook would have nobody behind it who answers.
+                self._compose(reference, row, new, "its controllers are played by a stand-in")
+            else:
+                try:
+                    self._pull(reference, new)
+                except HelmError as error:
+                    say(self._compose(reference, row, new, str(error)))
             os.replace(new, kept)
 
     def _pull(self, reference: Reference, target: Path) -> None:
@@ -91,9 +96,8 @@ class Charts:
             arguments += ["--repo", reference.repository]
         self._helm.pull(arguments, PULL_TIMEOUT)
 
-    def _compose(self, reference: Reference, target: Path, why: str) -> str:
+    def _compose(self, reference: Reference, row: dict[str, Any] | None, target: Path, why: str) -> str:
         """The chart from its project's module; returns what to tell the user."""
-        row = next((r for r in _table() if r["chart"] == reference.chart), None)
         if row is None:
             raise ProviderError(
                 f"chart {reference.chart} {reference.version} can't be pulled, and no module here has it: {why}"

@@ -67,11 +67,24 @@ def test_passphrase_and_configuration_are_the_users_alone(directory: RehearsalDi
 def test_the_engine_fetches_nothing_and_keeps_everything_below_the_rehearsal(
     directory: RehearsalDirectory, tmp_path: Path
 ) -> None:
+    prepared(directory, CONFIG)
     variables = workspace.variables(directory, {"pulumi": tmp_path / "a/pulumi", "helm": tmp_path / "b/helm"})
     assert variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert variables["PULUMI_BACKEND_URL"] == directory.pulumi_backend.as_uri()
     folders = variables["PATH"].split(os.pathsep)
     assert folders[:3] == [str(directory.bin), str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+def test_no_plugin_on_path_and_no_passphrase_of_the_users_comes_before_the_rehearsals(
+    directory: RehearsalDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the user's")
+    prepared(directory, CONFIG)
+    variables = workspace.variables(directory, {"helm": directory.bin / "helm"})
+    assert variables["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
+    assert variables["PULUMI_CONFIG_PASSPHRASE"] == directory.passphrase.read_text(encoding="utf-8")
+    assert workspace.ordinary_cli(directory)["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
+    assert "PULUMI_CONFIG_PASSPHRASE" not in workspace.ordinary_cli(directory)
 
 
 def test_named_environments_and_files_of_the_same_name_have_directories_of_their_own(tmp_path: Path) -> None:

@@ -131,13 +131,26 @@ def test_a_chart_without_registry_comes_from_its_module(tmp_path: Path) -> None:
         charts.folder(Reference("oci://example.com/none", "1.0.0"), said.append)
 
 
+def test_a_chart_that_a_stand_in_plays_is_never_pulled(tmp_path: Path) -> None:
+    (tmp_path / "module/deploy/crds").mkdir(parents=True)
+    (tmp_path / "module/deploy/crds/a.yaml").write_text("kind: CustomResourceDefinition\n", encoding="utf-8")
+    helm = OfflineHelm()
+    charts = Charts(tmp_path / "kept", helm, lambda _: Module(tmp_path / "module", "v1.18.0"))
+    said: list[str] = []
+    folder = charts.folder(Reference("oci://quay.io/jetstack/charts/cert-manager", "v1.21.1"), said.append)
+    assert [path.name for path in (folder / "templates").iterdir()] == ["a.yaml"]
+    assert helm.asked == said == []
+
+
 class OfflineHelm(Helm):
     """Helm where no registry answers."""
 
     def __init__(self) -> None:
         super().__init__(Path("unused"), "", threading.Event())
+        self.asked: list[Any] = []
 
     def pull(self, arguments: Any, timeout: float) -> None:
+        self.asked.append(arguments)
         raise HelmError("offline")
 
 
