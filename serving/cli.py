@@ -13,6 +13,7 @@ _COMMANDS = {
     "plan": "plan",
     "rehearse": "rehearse",
     "verify": "verify",
+    "drift": "drift",
     "down": "rehearse",
     "rules": "rules",
     "lock": "lock",

@@ -15,7 +15,7 @@ import yaml
 RUNBOOK = "docs/runbook.md"
 _FOLDER = Path(__file__).parent.parent
 # In the order of the runbook.
-FILES = ("verify/data/kubernetes", "verify/data/traffic", "verify/data/asking")
+FILES = ("verify/data/kubernetes", "verify/data/traffic", "drift/data/findings", "verify/data/asking")
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,22 @@
-"""docs/runbook.md, made from the failures and the checks that can name them."""
+"""docs/runbook.md, made from the failures and from what can name them: the checks of verify, and drift."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from serving.checking.failures import Failure, load_failures
+from serving.drift.findings import Kind
 from serving.verify.checks.traffic import CONNECTION
 from serving.verify.registry import READING, checks
 
 _BEGINNING = """\
 # Runbook
 
-What to do when `python -m serving verify ENV` does not say "serves". It prints the name of each failure; here is one
-section for each. Rules are explained by `python -m serving rules RULE`. `NS` stands for the models' namespace.
+What to do when `python -m serving verify ENV` does not say "serves", or `python -m serving drift ENV` says "drift". Both
+print the name of each finding; here is one section for each. Rules are explained by `python -m serving rules RULE`. `NS`
+stands for the models' namespace.
 
-Generated from `serving/verify/` by `make docs`; change the data there.
+Generated from `serving/verify/` and `serving/drift/` by `make docs`; change the data there.
 
 ## Checks
 
@@ -26,6 +28,13 @@ A check that sends requests may also end with one of these: {connection}.
 |---|---|---|---|
 """
 
+_DRIFT = """
+## Drift
+
+| finding | what it is |
+|---|---|
+"""
+
 
 def render() -> str:
     """The whole document."""
@@ -33,9 +42,10 @@ def render() -> str:
     for check in checks():
         named = _links(name for name in check.failures if name not in (*READING, *CONNECTION))
         rows.append(f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | {named} |\n")
+    drift = "".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind)
     sections = "".join(_section(failure) for failure in load_failures().values())
     beginning = _BEGINNING.format(reading=_links([*READING, "unexpected"]), connection=_links(CONNECTION))
-    return beginning + "".join(rows) + "\n## Failures\n" + sections
+    return beginning + "".join(rows) + _DRIFT + drift + "\n## Sections\n" + sections
 
 
 def _links(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -61,20 +61,21 @@ def verify(
     from serving.refused import print_findings
     from serving.verify import TargetError
     from serving.verify.duration import parse_duration
+    from serving.verify.target import find_target
     from settings.refusal import RefusedError
 
     try:
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
-        found = _target(environment, outputs).with_options(
+        found = find_target(environment, outputs).with_options(
             kubeconfig=_file(kubeconfig), url=url, token=_text(token_file), ca_file=_authority(ca_file)
         )
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
     except (TargetError, DirectoryError, ValueError) as error:
-        _wrong_call(str(error), output is Format.JSON)
+        wrong_call(str(error), output is Format.JSON)
     raise typer.Exit(_run(found, quick, wait_seconds, request_seconds, output))
 
 
@@ -96,12 +97,6 @@ def _run(found: Target, quick: bool, wait_seconds: float, request_seconds: float
     else:
         print_report(Console(), report)
     return report.exit_code
-
-
-def _target(environment: str, outputs: Path | None) -> Target:
-    from serving.verify.target import cloud_target, find_rehearsal
-
-    return cloud_target(environment, outputs) if outputs is not None else find_rehearsal(environment)
 
 
 def _file(path: Path | None) -> Path | None:
@@ -133,7 +128,8 @@ def _text(path: Path | None) -> str | None:
     return text
 
 
-def _wrong_call(message: str, as_json: bool) -> None:
+def wrong_call(message: str, as_json: bool) -> NoReturn:
+    """Say what is wrong with the call and leave with 2."""
     if as_json:
         sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
     else:

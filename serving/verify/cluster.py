@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,15 +18,17 @@ _Key = tuple[str, str, str | None]
 # An API server that does not take a connection within this time (seconds) is called not reachable.
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 15.0
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class CannotAskError(Exception):
-    """Something could not be asked; `failure` is its section of the runbook."""
+    """Something could not be asked; `failure` is its section of the runbook, `status` the server's answer if any."""
 
-    def __init__(self, failure: str, message: str) -> None:
+    def __init__(self, failure: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.failure = failure
         self.message = message
+        self.status = status
 
 
 class Cluster:
@@ -72,6 +75,35 @@ class Cluster:
             raise answer
         return answer
 
+    def one(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, metadata_only: bool = False
+    ) -> KubeObject | None:
+        """One object as it is now; None where it is not there. Definitions of kinds are long: `metadata_only`.
+
+        Raises:
+            CannotAskError: as `objects`.
+        """
+        path = self._path(api_version, kind, namespace, name)
+        try:
+            found: KubeObject = json.loads(self._get(path, f"{kind} {name}", _METADATA if metadata_only else None))
+        except CannotAskError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def labelled(
+        self, api_version: str, kind: str, labels: Mapping[str, str], namespace: str | None = None
+    ) -> list[KubeObject]:
+        """Objects with these labels, of one namespace or of all, as they are now.
+
+        Raises:
+            CannotAskError: as `objects`.
+        """
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        path = f"{self._path(api_version, kind, namespace)}?labelSelector={quote(selector, safe='')}"
+        return _items(api_version, kind, self._get(path, kind))
+
     def pod_page(self, namespace: str, pod: str, port: int, path: str) -> str:
         """What a pod answers to GET, asked through the API server, never from the list of this round.
 
@@ -82,24 +114,26 @@ class Cluster:
         return self._get(where, f"pod {namespace}/{pod}")
 
     def _ask_for(self, api_version: str, kind: str, namespace: str | None) -> list[KubeObject]:
+        return _items(api_version, kind, self._get(self._path(api_version, kind, namespace), kind))
+
+    def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
         from rehearsal.kube import ResourceNotFoundError, path_of
 
         client = self._connected()
         try:
-            path = path_of(client, api_version, kind, namespace)
+            return path_of(client, api_version, kind, namespace, name)
         except ResourceNotFoundError:
             group = api_version.rpartition("/")[0]
             message = f"the API server does not serve the kind {kind}" + (f" of {group}" if group else "")
             raise CannotAskError("kind-not-served", message) from None
         except Exception as error:
             raise _cannot(error, kind) from error
-        data = json.loads(self._get(path, kind))
-        return [{"apiVersion": api_version, "kind": kind, **item} for item in data.get("items", [])]
 
-    def _get(self, path: str, what: str) -> str:
+    def _get(self, path: str, what: str, accept: str | None = None) -> str:
         client = self._connected()
+        headers = {"header_params": {"Accept": accept}} if accept else {}
         try:
-            answer = client.request("get", path, serialize=False, _request_timeout=_READ_SECONDS)
+            answer = client.request("get", path, serialize=False, _request_timeout=_READ_SECONDS, **headers)
         except Exception as error:
             raise _cannot(error, what) from error
         return bytes(answer.data).decode("utf-8", "replace")
@@ -155,9 +189,15 @@ def _cannot(error: Exception, what: str) -> CannotAskError:
     """The client's exception in words; the client raises many kinds, all of them mean that there is no answer."""
     status = getattr(error, "status", None)
     if status in (401, 403):
-        return CannotAskError("not-allowed-to-read", f"{what}: the API server refuses with {status} {_reason(error)}")
+        message = f"{what}: the API server refuses with {status} {_reason(error)}"
+        return CannotAskError("not-allowed-to-read", message, status)
     said = f"{status} {_reason(error)}" if status else f"{type(error).__name__}: {error}"
-    return CannotAskError("kubernetes-not-reachable", f"{what}: {' '.join(said.split())[:300]}")
+    return CannotAskError("kubernetes-not-reachable", f"{what}: {' '.join(said.split())[:300]}", status)
+
+
+def _items(api_version: str, kind: str, answer: str) -> list[KubeObject]:
+    """Objects of a list, which carry neither apiVersion nor kind there."""
+    return [{"apiVersion": api_version, "kind": kind, **item} for item in json.loads(answer).get("items", [])]
 
 
 def _reason(error: Exception) -> str:

@@ -109,6 +109,15 @@ def rehearsal_target(directory: RehearsalDirectory, outputs: Mapping[str, Any]) 
     )
 
 
+def find_target(environment: str, outputs_file: Path | None) -> Target:
+    """An environment on the cloud where its stack outputs are given, else its running rehearsal.
+
+    Raises:
+        RefusedError, TargetError: as `find_rehearsal` and `cloud_target`.
+    """
+    return cloud_target(environment, outputs_file) if outputs_file is not None else find_rehearsal(environment)
+
+
 def cloud_target(environment: str, outputs_file: Path) -> Target:
     """An environment on the cloud, by its stack outputs as `pulumi stack output --json` prints them.
 

@@ -15,8 +15,8 @@ from catalog.lock import load_lock
 from catalog.tpu import generations
 from catalog.zones import listed_zones
 
-FILES = ("prices.yaml", "zones.yaml", "regions.yaml", "durations.yaml")
-LAST_DAY = datetime.date(2026, 11, 24)  # the files were last edited on this day; a later date is a slip
+FILES = ("prices.yaml", "zones.yaml", "regions.yaml", "durations.yaml", "field_managers.yaml")
+LAST_DAY = datetime.date(2026, 11, 27)  # the files were last edited on this day; a later date is a slip
 REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 ZONE = re.compile(rf"({REGION.pattern})-[a-z]")
 AI_ZONE = re.compile(rf"({REGION.pattern})-ai\d[a-z]")

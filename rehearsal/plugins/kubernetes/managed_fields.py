@@ -45,6 +45,11 @@ def take_over(live: KubeObject, manager: str) -> list[dict[str, Any]]:
     ]
 
 
+def is_taken_over(manager: str, operation: str) -> bool:
+    """Whether what a manager owns is handed to the provider before its first server-side apply."""
+    return (manager, operation) in _TAKEN_OVER
+
+
 def forces_preview(live: KubeObject) -> bool:
     """Whether a dry run must be forced because `take_over` comes before the real update only."""
     entries = at(live, "metadata", "managedFields") or []

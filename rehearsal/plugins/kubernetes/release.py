@@ -215,7 +215,7 @@ def resource_names(manifest: str) -> dict[str, list[str]]:
     """Names in a manifest by `Kind.group/apiVersion`, with a namespace where one is written."""
     found: dict[str, set[str]] = {}
     for document in re.split(r"^---.*$", manifest, flags=re.MULTILINE):
-        obj = yaml.safe_load(_head(document))
+        obj = yaml.safe_load(head_of(document))
         if not isinstance(obj, dict) or "kind" not in obj:
             continue
         group = obj["apiVersion"].rpartition("/")[0]
@@ -226,7 +226,7 @@ def resource_names(manifest: str) -> dict[str, list[str]]:
     return {key: sorted(names) for key, names in found.items()}
 
 
-def _head(document: str) -> str:
+def head_of(document: str) -> str:
     """The part of a YAML object that names it: KServe's definitions are 4 MB, which take seconds to parse."""
     if not re.search(r"^kind:", document, re.MULTILINE):
         return document

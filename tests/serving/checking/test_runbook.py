@@ -10,11 +10,12 @@ import pytest
 from catalog.rules import find_rule
 from serving.checking.failures import Failure, load_failures
 from serving.checking.runbook import render
+from serving.drift.findings import Kind
 from serving.verify.registry import checks
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-NAMED = {name for check in checks() for name in check.failures} | {"unexpected"}
+NAMED = {name for check in checks() for name in check.failures} | {"unexpected", *Kind}
 
 
 def test_the_document_is_current() -> None:

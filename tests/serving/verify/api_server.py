@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import yaml
 
 from tests.serving.verify.web import Reply, Server, serving
 
-CLUSTER_SCOPED = ("GatewayClass",)
+CLUSTER_SCOPED = ("GatewayClass", "Namespace", "ClusterRole", "CustomResourceDefinition")
 
 
 @dataclass
@@ -33,7 +34,7 @@ class ApiServer:
             yield kubeconfig
 
     def _answer(self, method: str, path: str, _body: Any) -> Reply:
-        path = path.split("?")[0]
+        path, _, query = path.partition("?")
         if path == "/version":
             return Reply.json({"gitVersion": "v1.36.3"})
         if path in ("/api", "/apis"):
@@ -47,11 +48,17 @@ class ApiServer:
             )
         if rest[0] == "namespaces" and len(rest) > 4:
             return Reply(200, "text/plain", self.pod_page(rest[3].split(":")[0]).encode())
-        plural, namespace = (rest[2], rest[1]) if rest[0] == "namespaces" else (rest[0], None)
+        plural, namespace = (rest[2], rest[1]) if rest[0] == "namespaces" and len(rest) > 2 else (rest[0], None)
+        name = next(iter(rest[3:] if namespace else rest[1:]), None)
         items = [i for i in self.objects if i["apiVersion"] == version and _plural(i["kind"]) == plural]
         if any(_plural(kind) == plural for kind in self.refused):
             return Reply.json({"kind": "Status", "message": f"{plural} is forbidden"}, 403)
         own = [item for item in items if namespace in (None, item["metadata"].get("namespace"))]
+        if name is not None:
+            found = next((item for item in own if item["metadata"]["name"] == name), None)
+            gone = Reply.json({"kind": "Status", "message": f"{plural} {name} not found"}, 404)
+            return Reply.json(found) if found else gone
+        own = [item for item in own if _selected(item, query)]
         return Reply.json({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": own})
 
     def _groups(self, path: str) -> Reply:
@@ -78,6 +85,12 @@ class ApiServer:
             }
             for kind in sorted(kinds)
         ]
+
+
+def _selected(item: dict[str, Any], query: str) -> bool:
+    selector = parse_qs(query).get("labelSelector", [""])[0]
+    wanted = dict(part.split("=", 1) for part in selector.split(",") if part)
+    return wanted.items() <= (item["metadata"].get("labels") or {}).items()
 
 
 def _plural(kind: str) -> str:

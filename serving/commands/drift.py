@@ -1,0 +1,105 @@
+"""`serving drift`: what in the cluster is not as planned, who wrote it, and what the next `pulumi up` does about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serving.commands.verify import OutputsFile
+
+if TYPE_CHECKING:
+    from serving.drift.findings import Report
+    from serving.drift.planned import Planned
+    from serving.verify.target import Target
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def drift(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    outputs: OutputsFile = None,
+    kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="The cluster to ask.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="text, json, or markdown (for an issue).")] = Format.TEXT,
+) -> None:
+    """Compare an environment's plan with what is in the cluster: fields, missing and extra objects, Helm releases.
+
+    Without --outputs it is the running rehearsal of ENV. Nothing is changed. Exit codes: 0 no drift, 1 drift (or nobody
+    can say), 2 the call was wrong.
+
+    Examples:
+
+        python -m serving drift dev
+
+        pulumi stack output --json --stack prod > prod.json
+
+        python -m serving drift prod --outputs prod.json --kubeconfig prod.kubeconfig --format markdown
+    """
+    from rehearsal.directory import DirectoryError
+    from serving.commands.verify import wrong_call
+    from serving.refused import print_findings
+    from serving.verify import TargetError
+    from serving.verify.target import find_target
+    from settings.refusal import RefusedError
+
+    as_json = output is Format.JSON
+    try:
+        if kubeconfig is not None and not kubeconfig.is_file():
+            raise ValueError(f"{kubeconfig} is no file")
+        target = find_target(environment, outputs)
+        found = target.with_options(kubeconfig=kubeconfig, url=None, token=None, ca_file=None)
+        planned = _planned(environment)
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, as_json)
+        raise typer.Exit(2) from None
+    except (TargetError, DirectoryError, ValueError) as error:
+        wrong_call(str(error), as_json)
+    raise typer.Exit(_run(environment, planned, found, output))
+
+
+def _planned(environment: str) -> Planned:
+    """What the environment's file asks for.
+
+    Raises:
+        RefusedError: there is no such file, or it is refused.
+    """
+    from checks.environment import require
+    from serving.drift.planned import planned
+    from serving.plan.record import record
+    from settings.document import find_environment, read_document
+
+    document = read_document(find_environment(environment))
+    require(document)
+    return planned(record(document))
+
+
+def _run(environment: str, planned: Planned, target: Target, output: Format) -> int:
+    """Look, print the report, and give the exit code. Progress goes to standard error."""
+    from rich.console import Console
+
+    from serving.drift.run import look
+    from serving.drift.show import print_text, render_markdown
+
+    errors = Console(stderr=True, soft_wrap=True)
+
+    def tell(text: str) -> None:
+        errors.print(f"  {text}", highlight=False, markup=False)
+
+    report: Report = look(environment, planned, target, tell)
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps(report.as_json(), indent=2, default=str) + "\n")
+    elif output is Format.MARKDOWN:
+        sys.stdout.write(render_markdown(report))
+    else:
+        print_text(Console(), report)
+    return report.exit_code

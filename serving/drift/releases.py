@@ -1,0 +1,111 @@
+"""Helm releases as Helm keeps them (a Secret for each revision), against the plan; and the objects they made."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from rehearsal.plugins.kubernetes.release import head_of
+from rehearsal.plugins.kubernetes.values import same
+from serving.drift.compare import HIDDEN, Difference, differences
+from serving.drift.findings import Action, Finding, Kind
+from serving.drift.ownership import Path, Writer, owners
+from serving.drift.planned import PlannedRelease
+from serving.verify.cluster import Cluster
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CRD = "CustomResourceDefinition"
+_DEPLOYED = "deployed"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The newest revision of a release, as Helm recorded it, and who wrote the record."""
+
+    status: str
+    revision: int
+    version: str
+    values: dict[str, Any]
+    manifest: str
+    writer: Writer | None
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """What its chart made. Of a definition of a kind, which is long, only what names it."""
+        for document in re.split(r"^---.*$", self.manifest, flags=re.MULTILINE):
+            crd = re.search(rf"^kind: *\"?{_CRD}\"?\s*$", document, re.MULTILINE)
+            obj = yaml.load(head_of(document) if crd else document, Loader=_Loader)  # noqa: S506 - a safe loader
+            if isinstance(obj, dict) and "kind" in obj:
+                yield obj
+
+
+def newest(cluster: Cluster, release: PlannedRelease) -> Deployed | None:
+    """What Helm knows of a release; None where there is none.
+
+    Raises:
+        CannotAskError: its Secrets can't be read.
+    """
+    labels = {"owner": "helm", "name": release.name}
+    found = cluster.labelled("v1", "Secret", labels, release.namespace)
+    last = max(found, key=lambda item: int(item["metadata"]["labels"].get("version", 0)), default=None)
+    if last is None:
+        return None
+    data = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(last["data"]["release"]))))
+    writers = [owner.writer for owner in owners(last)]
+    return Deployed(
+        data["info"]["status"],
+        int(data["version"]),
+        data["chart"]["metadata"]["version"],
+        data.get("config") or {},
+        data.get("manifest") or "",
+        max(writers, key=lambda writer: writer.time, default=None),
+    )
+
+
+def judge_release(release: PlannedRelease, found: Deployed | None) -> Iterator[Finding]:
+    """Whether it is there, deployed, of the planned version and with the planned values."""
+    if found is None:
+        yield Finding(Kind.MISSING, release.title, Action.NOTHING, Action.CREATE)
+        return
+    for path, wanted, value in _wrong(release, found):
+        yield Finding(
+            Kind.RELEASE,
+            release.title,
+            Action.DEPENDS,
+            Action.DEPENDS,
+            path,
+            wanted,
+            value,
+            found.writer,
+            f"revision {found.revision}",
+        )
+
+
+def _wrong(release: PlannedRelease, found: Deployed) -> Iterator[tuple[Path, Any, Any]]:
+    if found.status != _DEPLOYED:
+        yield ("status",), _DEPLOYED, found.status
+    if release.version not in HIDDEN and _bare(release.version) != _bare(found.version):
+        yield ("version",), release.version, found.version
+    for difference in (*differences(release.values, found.values), *_beyond(release.values, found.values)):
+        yield ("values", *difference.path), difference.wanted, difference.found
+
+
+def _beyond(planned: Any, found: Any, path: Path = ()) -> Iterator[Difference]:
+    """Values that a release has and the plan does not."""
+    if isinstance(found, dict) and isinstance(planned, dict):
+        for key, value in found.items():
+            if key in planned:
+                yield from _beyond(planned[key], value, (*path, key))
+            elif not same(value, None):
+                yield Difference((*path, key), None, value)
+
+
+def _bare(version: str) -> str:
+    """A chart's version with or without its `v`."""
+    return version.removeprefix("v")
