@@ -1,18 +1,21 @@
 # `make` lists what there is. Every target sets the checkout up first, which costs nothing the second time.
 ENV ?= dev
 FORMAT ?= text
+AGAINST ?= HEAD
+# off: nothing is fetched or built for the rehearsal, and its tests are skipped by name.
+REHEARSAL ?= on
 RUN := .venv/bin/python
 # Which Python to build the environment from, where it should not be the first fitting one: make PYTHON=python3.12
 export PYTHON
 # Quotes, spaces and dollars in a path reach the command as they are.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup prepared plan rehearse down test lint format docs bench-self clean
+.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse down test lint format docs bench-self clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
-	@echo "  ENV=dev      name of an environment, or the path of its file"
+	@sed -nE 's/^([a-z -]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-26s %s\n", $$1, $$2}'
+	@echo "  ENV=dev                    name of an environment, or the path of its file"
 
 prepared:
 	@sh tools/setup.sh
@@ -22,6 +25,21 @@ setup: prepared ## set up everything below this folder
 
 plan: prepared ## what an environment would create, serve and cost (FORMAT=text, json, yaml, mermaid, svg)
 	@$(RUN) -m serving plan $(call quoted,$(ENV)) --format $(call quoted,$(FORMAT))
+
+review: prepared ## what a change means for every environment (AGAINST=REF, FORMAT=text, markdown, json, OUTPUT=FILE)
+	@$(RUN) -m serving review --against $(call quoted,$(AGAINST)) --format $(call quoted,$(FORMAT)) $(if $(OUTPUT),--output $(call quoted,$(OUTPUT)))
+
+preview up verify deploy: prepared ## in the cloud, on the stack ENV: preview, up, verify, or up and verify
+	@$(RUN) -m tools.ci.cloud $@ $(call quoted,$(ENV))
+
+nightly: prepared ## in the cloud: refresh without writing, drift, preflight (OUTPUT=FILE for the findings)
+	@$(RUN) -m tools.ci.cloud nightly $(call quoted,$(ENV)) $(if $(OUTPUT),--output $(call quoted,$(OUTPUT)))
+
+comment: prepared ## in a workflow: put FILE on the pull request
+	@$(RUN) -m tools.ci.github comment $(call quoted,$(FILE))
+
+issue: prepared ## in a workflow: open or update the issue of a night's findings (FILE)
+	@$(RUN) -m tools.ci.github issue $(call quoted,$(FILE)) --title $(call quoted,nightly: $(ENV))
 
 rehearse: prepared ## run `up` of an environment on this machine, and verify that it answers
 	@$(RUN) -m serving rehearse $(call quoted,$(ENV))
@@ -33,7 +51,7 @@ lint: prepared ## formatting, lint, types, layers
 	@$(RUN) -m tools.checks
 
 test: prepared ## all checks and all tests this machine can run
-	@$(RUN) -m tools.checks --tests
+	@$(RUN) -m tools.checks --tests $(if $(filter off,$(REHEARSAL)),--without-rehearsal)
 
 format: prepared ## format the code
 	@$(RUN) -m ruff check --fix .

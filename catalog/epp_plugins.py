@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from catalog.files import read_yaml
+from catalog.files import UnknownVersionError, read_yaml
 
 PluginKind = Literal[
     "admitter",
@@ -129,9 +129,11 @@ def load_epp_plugins(version: str) -> EppPlugins:
     """The plugin table of the picker image with the tag `version` (`v0.9.0`).
 
     Raises:
-        KeyError: no table for that version; the message lists the versions there are.
+        UnknownVersionError: no table for that version; the message lists the versions there are.
     """
     versions = read_yaml("epp_plugins.yaml")["versions"]
     if version not in versions:
-        raise KeyError(f"no plugin table for endpoint picker {version!r}; there is one for: {', '.join(versions)}")
+        raise UnknownVersionError(
+            f"no plugin table for endpoint picker {version!r}; there is one for: {', '.join(versions)}"
+        )
     return EppPlugins.model_validate(versions[version])

@@ -11,6 +11,11 @@ import yaml
 
 DATA_DIR = Path(__file__).parent / "data"
 
+
+class UnknownVersionError(LookupError):
+    """The catalogue holds nothing about a version; the message says about which it does."""
+
+
 # libyaml is in every wheel of PyYAML, but not in a build from source.
 _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from catalog.files import DATA_DIR, read_json, read_yaml
+from catalog.files import DATA_DIR, UnknownVersionError, read_json, read_yaml
 
 Kind = Literal["bool", "int", "float", "str", "list", "json"]
 _WITH_SUFFIX = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
@@ -173,13 +173,13 @@ def load_flags(version: str) -> FlagTable:
     """The table of one version (`0.27.0` or `v0.27.0`).
 
     Raises:
-        KeyError: no table for that version; the message says which there are and how to write one.
+        UnknownVersionError: no table for that version; the message says which there are and how to write one.
     """
     plain = version.removeprefix("v")
     if plain not in flag_versions():
         known = ", ".join(flag_versions())
         how = "`python -m serving lock --update-flags` writes one"
-        raise KeyError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
+        raise UnknownVersionError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
     return FlagTable.model_validate(read_json(f"vllm_flags/{plain}.json"))
 
 

@@ -11,6 +11,7 @@ import typer
 # Command -> the module of `serving.commands` it is in, in the order of `--help`.
 _COMMANDS = {
     "plan": "plan",
+    "review": "review",
     "rehearse": "rehearse",
     "verify": "verify",
     "drift": "drift",
@@ -56,11 +57,15 @@ def __getattr__(name: str) -> typer.Typer:
 def main() -> None:
     """Entry point; ends quietly on Ctrl-C and on a closed pipe."""
     import serving.startup  # noqa: F401
+    from catalog.files import UnknownVersionError
 
     # A call names its command first; the others are only for `--help` and for a word that is none.
     called = sys.argv[1:2]
     try:
         application(called if called and called[0] in _COMMANDS else _COMMANDS)()
+    except UnknownVersionError as error:  # an edit of the lock that the catalogue does not follow yet
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

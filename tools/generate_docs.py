@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from catalog.rules import LEVELS, Rule, load_rules
 from serving.checking.runbook import render as runbook
 from serving.plan.against.contract import difference_schema
+from serving.review.contract import review_schema
 from settings.base import own_defaults
 from settings.environment import PROJECT_NAME, Environment
 from settings.outputs import Outputs
@@ -197,6 +198,7 @@ def generate() -> dict[str, str]:
         ),
         "docs/plan-schema.json": _as_json(plan_schema()),
         "docs/difference-schema.json": _as_json(difference_schema()),
+        "docs/review-schema.json": _as_json(review_schema()),
         "docs/rules.md": rules_reference(),
         "docs/runbook.md": runbook(),
         "docs/rehearsal.md": rehearsal_reference(),

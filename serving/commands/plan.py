@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serving.plan.plan import Plan
-    from settings.derive import Deployment
-    from settings.document import Document
-    from settings.refusal import Finding
 
 
 class Format(StrEnum):
@@ -69,7 +66,9 @@ def plan(
         deployment, findings = require(document)
         if sys.stderr.isatty():
             typer.echo(f"Planning {deployment.name} ...", err=True)
-        planned = _plan(document, deployment, findings)
+        from serving.plan.make import of_checked  # only now: a refused file needs no Pulumi
+
+        planned = of_checked(document, deployment, findings)
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
@@ -83,7 +82,7 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> str:
     from settings.refusal import RefusedError
 
     try:
-        made = run.against(planned, source.find(against, path), _plan)
+        made = run.against(planned, source.find(against, path))
     except RefusedError as refused:
         typer.echo("The other side, --against:", err=True)
         print_findings(refused.findings, refused.origin, output is Format.JSON)
@@ -91,25 +90,6 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> str:
     if output is Format.JSON:
         return json.dumps(made.as_json(), indent=2) + "\n"
     return show.render_markdown(made) if output is Format.MARKDOWN else show.render_text(made)
-
-
-def _plan(document: Document, deployment: Deployment, findings: list[Finding]) -> Plan:
-    """The plan with every warning.
-
-    Raises:
-        RefusedError: a rule refuses what the program makes of the settings.
-    """
-    from serving.plan.graph import Graph
-    from serving.plan.invariants import findings as findings_on
-    from serving.plan.plan import Plan
-    from serving.plan.record import record
-    from settings.refusal import RefusedError, refusals
-
-    graph = Graph(record(document))
-    findings = [*findings, *findings_on(deployment, graph)]
-    if refusals(findings):
-        raise RefusedError(findings, document.origin)
-    return Plan(deployment, graph, findings)
 
 
 def _render(planned: Plan, output: Format) -> str:

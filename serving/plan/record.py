@@ -9,10 +9,11 @@ import asyncio
 import json
 import logging
 import runpy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from settings.document import ROOT, Document
+from settings.document import ROOT, Document, read_document
 from settings.environment import PROJECT_NAME
 from settings.refusal import RefusedError
 
@@ -135,3 +136,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value
+
+
+def dump(recording: Recording) -> str:
+    """A recording as JSON, for another version of this program."""
+    return json.dumps(asdict(recording))
+
+
+def load(text: str) -> Recording | None:
+    """A recording that another version of this program wrote; None where it is of another shape."""
+    try:
+        data = json.loads(text)
+        return Recording([Resource(**row) for row in data["resources"]], data["outputs"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(dump(record(read_document(Path(sys.argv[1])))))

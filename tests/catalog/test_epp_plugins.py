@@ -7,12 +7,13 @@ import re
 import pytest
 
 from catalog.epp_plugins import epp_versions, load_epp_plugins
+from catalog.files import UnknownVersionError
 
 EPP = load_epp_plugins("v0.9.0")
 
 
 def test_an_unknown_version_names_the_known_ones() -> None:
-    with pytest.raises(KeyError, match=re.escape("v0.9.0")):
+    with pytest.raises(UnknownVersionError, match=re.escape("v0.9.0")):
         load_epp_plugins("v0.1.0")
     assert "v0.9.0" in epp_versions()
 

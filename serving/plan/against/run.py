@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from checks.environment import require
 from serving.plan.against.contract import Against, Difference
 from serving.plan.against.difference import difference
 from serving.plan.against.side import Side, of_outputs, of_plan
 from serving.plan.against.source import Source
+from serving.plan.make import planned as plan
 from serving.plan.plan import Plan
-from settings.derive import Deployment
 from settings.document import Document
-from settings.refusal import Finding
-
-Planner = Callable[[Document, Deployment, list[Finding]], Plan]
 
 
-def against(planned: Plan, source: Source, plan: Planner) -> Difference:
+def against(planned: Plan, source: Source) -> Difference:
     """The difference between a plan and what it is compared with.
 
     Raises:
         RefusedError: the rules refuse the other side.
     """
-    before, other, notes = _other(planned, source, plan)
+    before, other, notes = _other(planned, source)
     return difference(
         before,
         of_plan(planned),
@@ -34,7 +28,7 @@ def against(planned: Plan, source: Source, plan: Planner) -> Difference:
     )
 
 
-def _other(planned: Plan, source: Source, plan: Planner) -> tuple[Side, str, list[str]]:
+def _other(planned: Plan, source: Source) -> tuple[Side, str, list[str]]:
     name = planned.deployment.name
     if source.document is None:
         assert source.outputs is not None  # a source is one or the other
@@ -50,15 +44,26 @@ def _other(planned: Plan, source: Source, plan: Planner) -> tuple[Side, str, lis
         )
         document, moved = _moved(document, planned)
         notes += moved
-    return of_plan(plan(document, *require(document))), other, notes
+    return of_plan(plan(document, source.recording)), other, notes
+
+
+# What each environment has for itself: where it is, not how it serves.
+_OWN = {"project": "projects", "location": "locations", "network": "networks"}
 
 
 def _moved(document: Document, planned: Plan) -> tuple[Document, list[str]]:
-    """The document in the project of the plan: another environment's project is no change of this one."""
-    here = planned.deployment.settings.project.model_dump(mode="json", by_alias=True, exclude_none=True)
-    there: Any = document.data.get("project")
-    notes = []
-    if isinstance(there, dict) and "id" in there and there["id"] != here["id"]:
-        notes.append(f"The projects differ: {there['id']} and {here['id']}; left out below.")
-        document = replace(document, data={**document.data, "project": here})
-    return replace(document, name=planned.deployment.name), notes
+    """The document in the place of the plan: another environment's project and ranges are no change of this one."""
+    here = planned.deployment.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data, notes = dict(document.data), []
+    for key, word in _OWN.items():
+        there = data.get(key) or {}
+        if isinstance(there, dict) and any(here[key].get(name) != value for name, value in there.items()):
+            names = f" ({there['id']} and {here[key]['id']})" if "id" in there else ""
+            notes.append(f"The {word} differ{names}; left out below.")
+        if isinstance(there, dict):
+            data[key] = here[key]
+    gateway = data.get("gateway")
+    ours = here["gateway"].get("address")
+    if isinstance(gateway, dict) and isinstance(gateway.get("address"), dict) and ours:
+        data["gateway"] = {**gateway, "address": {**gateway["address"], "name": ours["name"]}}
+    return replace(document, name=planned.deployment.name, data=data), notes

@@ -27,7 +27,8 @@ def sections(made: Difference) -> list[Section]:
     found = [
         Section("Replaced or deleted", tuple(_losses(made)), loud=True),
         Section("Models", tuple(line for m in made.models for line in _model(m))),
-        Section("Gateway", tuple(f"{g.what}: {g.before} -> {g.after}" for g in made.gateway)),
+        Section("Gateway, clients notice", tuple(_gateway(made, loud=True))),
+        Section("Gateway", tuple(_gateway(made, loud=False))),
         Section("Chips and cost", tuple(_figures(made))),
         Section("Quota", tuple(_quota(made))),
         Section("Rules", tuple(_rules(made))),
@@ -52,6 +53,12 @@ def _model(model: ModelChange) -> Iterator[str]:
         yield f"{model.name} RESTARTS: {_few(model.restart_because)}"
     if model.without_restart:
         yield f"{model.name}, no restart: {_few(model.without_restart)}"
+
+
+def _gateway(made: Difference, *, loud: bool) -> Iterator[str]:
+    for g in made.gateway:
+        if g.loud == loud:
+            yield f"{g.what}: {g.before} -> {g.after}"
 
 
 def _figures(made: Difference) -> Iterator[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from serving.plan.against import earlier_program
+from serving.plan.against.git import git
+from serving.plan.record import Recording
 from settings.document import ROOT, Document, environment_name, find_environment, read_document
 from settings.outputs import CONTRACT_VERSION
 from settings.refusal import Finding, RefusedError
 
-_GIT_SECONDS = 60
-# What makes resources out of a file; a ref's file is planned with the program as it is now.
-_PROGRAM = ("__main__.py", "catalog", "settings", "checks", "manifests", "components")
 _NEEDED = {
     "": ("environment", "project", "region", "cluster", "namespace", "gateway", "models", "chips", "costPerHour",
          "currency", "overrides"),
@@ -27,12 +26,13 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class Source:
-    """The other side as it was found: a document, or outputs."""
+    """The other side as it was found: a document, or outputs. `recording`: what the ref's own program makes of it."""
 
     kind: Literal["ref", "file", "outputs"]
     name: str
     document: Document | None = None
     outputs: dict[str, Any] | None = None
+    recording: Recording | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -104,30 +104,14 @@ def _outputs(path: Path, text: str) -> dict[str, Any]:
     return data
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """A git command that only reads; None where git is missing or does not end."""
-    try:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            check=False,
-            timeout=_GIT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-
-
 def _is_ref(name: str, folder: Path) -> bool:
-    done = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    done = git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     return done is not None and done.returncode == 0
 
 
 def _ref(ref: str, environment: Path) -> Source:
     where = environment.resolve()
-    shown = _git(where.parent, "show", f"{ref}:./{where.name}")
+    shown = git(where.parent, "show", f"{ref}:./{where.name}")
     name = f"{environment.name} as of {ref}"
     if shown is None or shown.returncode != 0:
         fix = "Name a ref that has the file; a new environment has nothing to be compared with: leave --against out."
@@ -139,14 +123,7 @@ def _ref(ref: str, environment: Path) -> Source:
             document = read_document(copy)
         except RefusedError as refused:
             raise RefusedError(refused.findings, name) from None
+        inside = where.is_relative_to(ROOT)
+        recording, notes = earlier_program.recorded(ref, copy) if inside else (None, ())
     document = replace(document, origin=name, name=environment_name(environment))
-    return Source("ref", name, document, notes=_program_differs(ref) if where.is_relative_to(ROOT) else ())
-
-
-def _program_differs(ref: str) -> tuple[str, ...]:
-    done = _git(ROOT, "diff", "--name-only", ref, "--", *_PROGRAM)
-    files = done.stdout.split() if done is not None and done.returncode == 0 else []
-    if not files:
-        return ()
-    some = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    return (f"The program differs too ({some}). Both sides are planned with the program as it is now.",)
+    return Source("ref", name, document, recording=recording, notes=notes)

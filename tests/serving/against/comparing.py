@@ -6,16 +6,12 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from checks.environment import require
 from serving.plan.against.contract import Difference
 from serving.plan.against.run import against
 from serving.plan.against.source import Source
-from serving.plan.graph import Graph
+from serving.plan.make import planned
 from serving.plan.plan import Plan
-from serving.plan.record import record
-from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
-from settings.refusal import Finding
 
 DEV = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
 SECOND = """\
@@ -33,16 +29,10 @@ EXTERNAL = """\
 """
 
 
-def planner(document: Document, deployment: Deployment, findings: list[Finding]) -> Plan:
-    """A plan with the warnings on the settings."""
-    return Plan(deployment, Graph(record(document)), findings)
-
-
 @cache
 def plan_of(text: str, name: str = "dev") -> Plan:
     """The plan of an environment by its text."""
-    document = document_of(text, name)
-    return planner(document, *require(document))
+    return planned(document_of(text, name))
 
 
 def document_of(text: str, name: str = "dev") -> Document:
@@ -56,7 +46,7 @@ def document_of(text: str, name: str = "dev") -> Document:
 def compared(before: str, after: str, other: str = "dev") -> Difference:
     """What becomes of one text when another takes its place."""
     source = Source("file", "before.yaml", document_of(before, other))
-    return against(plan_of(after), source, planner)
+    return against(plan_of(after), source)
 
 
 def edited(old: str, new: str, text: str = DEV) -> str:

@@ -6,8 +6,10 @@ import pytest
 
 from serving.plan.against.contract import ModelChange
 from serving.plan.against.headline import SAFE, UNCHANGED
+from serving.plan.against.run import against
+from serving.plan.against.source import Source
 from settings.document import ROOT
-from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared, edited
+from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared, document_of, edited, plan_of
 
 QWEN = "qwen2-5-3b"
 SPOT = DEV + "  tpu-serving:capacity: {purchase: spot}\n"
@@ -175,6 +177,18 @@ def test_another_environments_project_is_left_out_and_said() -> None:
     made = compared(other, DEV, other="staging")
     assert not made.losses and any("example-staging" in note for note in made.notes)
     assert compared(other, DEV).losses, "in one environment it replaces everything"
+
+
+def test_promotion_to_prod_is_what_differs_between_the_two_files() -> None:
+    staging, prod = ((ROOT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8") for name in ("staging", "prod"))
+    source = Source("file", "Pulumi.staging.yaml", document_of(staging, "staging"))
+    made = against(plan_of(prod, "prod"), source)
+    assert made.headline.startswith("were staging to become prod: adds 4 v6e chips in europe-west4-a, +$285/day")
+    assert not made.losses and "The networks differ; left out below." in made.notes
+    assert [(m.name, m.change, m.without_restart) for m in made.models] == [(QWEN, "changed", ["replicas: 2 -> 3"])]
+    longer = prod.replace("contextLength: 2048", "contextLength: 4096")
+    [model] = against(plan_of(longer, "prod"), source).models
+    assert model.restart_because == ["--max-model-len: 2048 -> 4096"]
 
 
 def test_protection_from_deletion_is_said_where_it_stops_the_change() -> None:

@@ -13,7 +13,7 @@ from serving.plan.against.contract import Difference
 from serving.plan.against.run import against
 from serving.plan.against.source import Source, find
 from settings.refusal import RefusedError
-from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, edited, plan_of, planner
+from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, edited, plan_of
 
 
 def outputs(text: str = DEV, **changes: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def outputs(text: str = DEV, **changes: Any) -> dict[str, Any]:
 
 
 def against_outputs(data: dict[str, Any], text: str) -> Difference:
-    return against(plan_of(text), Source("outputs", "outputs.json", outputs=data), planner)
+    return against(plan_of(text), Source("outputs", "outputs.json", outputs=data))
 
 
 @pytest.fixture
@@ -68,17 +68,6 @@ def test_a_ref_without_the_file_is_said(repository: Path) -> None:
     new = repository.with_name("Pulumi.new.yaml")
     new.write_text(DEV, encoding="utf-8")
     assert "Pulumi.new.yaml is not in main" in refused("main", new)
-
-
-def test_a_program_that_differs_from_the_refs_is_said(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not find("main", repository).notes
-    monkeypatch.setattr("serving.plan.against.source.ROOT", repository.parent)
-    assert not find("main", repository).notes
-    (repository.parent / "catalog").mkdir()
-    (repository.parent / "catalog/lock.yaml").write_text("new: 1\n", encoding="utf-8")
-    subprocess.run(["git", "add", "catalog"], cwd=repository.parent, check=True, capture_output=True)
-    [note] = find("main", repository).notes
-    assert note.startswith("The program differs too") and "catalog/lock.yaml" in note
 
 
 def test_a_branch_named_as_an_environment_has_to_be_told_apart(repository: Path) -> None:

@@ -1,0 +1,66 @@
+"""`serving review`: what a change means for every environment, as the comment of a pull request. Offline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def review(
+    against: Annotated[str, typer.Option(metavar="REF", help="The git ref to compare with.")] = "HEAD",
+    output: Annotated[Format, typer.Option("--format", help="text, markdown or json.")] = Format.TEXT,
+    file: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it there too, whatever the exit code is.")
+    ] = None,
+) -> None:
+    """Plan every environment and say what changes for those who are served, compared with a git ref.
+
+    Exit codes: 0 all are planned, 2 a file is refused or the call was wrong.
+
+    Examples:
+
+        python -m serving review
+
+        python -m serving review --against origin/main --format markdown --output review.md
+    """
+    from serving.refused import print_findings
+    from serving.review import run, show
+    from settings.refusal import RefusedError
+
+    def tell(name: str) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"Planning {name} ...", err=True)
+
+    try:
+        made = run.review(against, tell=tell)
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    if output is Format.JSON:
+        text = json.dumps(made.as_json(), indent=2) + "\n"
+    else:
+        text = show.render_markdown(made) if output is Format.MARKDOWN else show.render_review_text(made)
+    sys.stdout.write(text)
+    if file is not None:
+        _write(file, text)
+    raise typer.Exit(2 if made.refused else 0)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"--output {file}: {error.strerror}") from None

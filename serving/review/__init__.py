@@ -1,0 +1,1 @@
+"""What a change means for every environment: the comment of a pull request."""

@@ -1,0 +1,93 @@
+"""A real repository with this program in it, and branches as people make them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.project.test_hygiene import ROOT, files
+from tests.serving.against.comparing import EXTERNAL, SECOND
+
+NEEDED = ("__main__.py", "Pulumi", "catalog", "settings", "checks", "manifests", "components", "serving", "rehearsal")
+_AUTHOR = ("-c", "user.name=someone", "-c", "user.email=someone@example.com", "-c", "commit.gpgsign=false")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A checkout whose `main` is this program with its environments."""
+
+    folder: Path
+
+    def git(self, *arguments: str) -> str:
+        """A git command that must succeed."""
+        command = ["git", *_AUTHOR, *arguments]
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
+
+    def branch(self, name: str, edit: Callable[[Path], None]) -> None:
+        """A branch off main with one commit, checked out."""
+        self.git("checkout", "-q", "-B", name, "main")
+        edit(self.folder)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", name)
+
+    def serving(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """This checkout's own command."""
+        command = [sys.executable, "-m", "serving", *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=300)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def comment(self) -> str:
+        """What the pull request of the branch would say."""
+        done = self.serving("review", "--against", "main", "--format", "markdown")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    folder = tmp_path_factory.mktemp("repository") / "checkout"
+    for path in files():
+        name = path.relative_to(ROOT)
+        if name.parts[0].startswith(NEEDED):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / name)
+    made = Repository(folder)
+    made.git("init", "-q", "-b", "main")
+    made.git("add", "-A")
+    made.git("commit", "-q", "-m", "main")
+    return made
+
+
+def appended(text: str, environment: str = "dev") -> Callable[[Path], None]:
+    """An edit that adds text at the end of an environment file."""
+
+    def edit(folder: Path) -> None:
+        path = folder / f"Pulumi.{environment}.yaml"
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+    return edit
+
+
+def replaced(old: str, new: str, file: str) -> Callable[[Path], None]:
+    """An edit of a text that has to be there."""
+
+    def edit(folder: Path) -> None:
+        path = folder / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text, old
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+ADDS_A_MODEL = appended(SECOND)
+EXTERNAL_GATEWAY = appended(EXTERNAL)
+OTHER_RANGE = appended("  tpu-serving:network: {nodesCidr: 10.64.0.0/20}\n")
+A_COMMENT = appended("# A word.\n")

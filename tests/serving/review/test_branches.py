@@ -1,0 +1,137 @@
+"""Real branches of a real repository: what the comment of each pull request says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from serving.review.contract import review_schema
+from tests.serving.review.conftest import (
+    A_COMMENT,
+    ADDS_A_MODEL,
+    EXTERNAL_GATEWAY,
+    OTHER_RANGE,
+    Repository,
+    appended,
+    replaced,
+)
+
+SAFE = "nothing restarts, nothing is replaced"
+
+
+def seen(comment: str) -> list[str]:
+    """The lines of a comment that are not folded away."""
+    return [line for line in comment.split("<details>")[0].splitlines() if line]
+
+
+def test_a_branch_that_adds_a_model(repository: Repository) -> None:
+    repository.branch("adds-a-model", ADDS_A_MODEL)
+    comment = repository.comment()
+    lines = seen(comment)
+    assert lines[0] == "**1 of 3 environments changes.**"
+    assert lines[1] == f"### `dev`: adds 4 v6e chips in europe-west4-a, +$285/day; adds model qwen3-8b; {SAFE}"
+    assert "[!CAUTION]" not in comment and "RESTARTS" not in comment
+    assert "- v6e chips (onDemand) in europe-west4-a: 4 -> 8" in lines
+    assert "No change: `prod`, `staging`." in comment
+
+
+def test_a_branch_that_makes_the_gateway_external(repository: Repository) -> None:
+    repository.branch("external", EXTERNAL_GATEWAY)
+    lines = seen(repository.comment())
+    assert lines[1].startswith("### `dev`: makes the gateway EXTERNAL (the internet); moves the URL of qwen2-5-3b")
+    assert SAFE not in lines[1]
+    assert "- exposure: internal -> external" in lines[lines.index("**Gateway, clients notice**") :]
+    assert "- authentication: none -> security policy partners" in lines
+
+
+def test_a_branch_that_changes_the_network_range_is_told_that_the_cluster_would_be_replaced(
+    repository: Repository,
+) -> None:
+    repository.branch("range", OTHER_RANGE)
+    lines = seen(repository.comment())
+    assert lines[1].startswith("### `dev`: REPLACES cluster tpu-serving-dev (and 2 node pools, 1 subnet)")
+    assert lines[2] == "> [!CAUTION]"
+    assert lines[3].startswith("> - **cluster tpu-serving-dev is REPLACED: holds every model")
+    holds = [line for line in lines if line.startswith("> - **")]
+    assert [word for word in ("every model", "TPU capacity", "addresses") if not any(word in h for h in holds)] == []
+
+
+def test_a_branch_that_edits_a_comment_says_so_in_one_line(repository: Repository) -> None:
+    repository.branch("comment", A_COMMENT)
+    assert seen(repository.comment()) == [
+        "**No environment changes (3 planned).**",
+        "No change: `dev`, `prod`, `staging`.",
+    ]
+
+
+@pytest.mark.parametrize("edit", [ADDS_A_MODEL, EXTERNAL_GATEWAY, OTHER_RANGE, A_COMMENT])
+def test_what_is_seen_of_a_comment_can_be_read_in_ten_seconds(
+    repository: Repository, edit: Callable[[Path], None]
+) -> None:
+    # At about four words a second: the count and the headline, 40 words; the rest is a list of at most 25 lines.
+    repository.branch("short", edit)
+    lines = seen(repository.comment())
+    assert len(" ".join(lines[:2]).split()) <= 40
+    assert len(lines) <= 25
+
+
+def test_another_version_of_an_image_says_what_it_restarts(repository: Repository) -> None:
+    def edit(folder: Path) -> None:
+        replaced("v0.27.0", "v0.27.1", "catalog/data/lock.yaml")(folder)
+        flags = folder / "catalog/data/vllm_flags"
+        shutil.copy(flags / "0.27.0.json", flags / "0.27.1.json")
+
+    repository.branch("vllm", edit)
+    comment = repository.comment()
+    assert "### `dev`: restarts model qwen2-5-3b" in comment
+    assert "qwen2-5-3b RESTARTS: image: docker.io/vllm/vllm-tpu:v0.27.0 -> docker.io/vllm/vllm-tpu:v0.27.1" in comment
+    assert "main is planned with its own program" in comment
+
+
+def test_another_version_of_kserve_says_that_every_pod_may_restart(repository: Repository) -> None:
+    repository.branch("kserve", replaced("v0.20.0", "v0.20.1", "catalog/data/lock.yaml"))
+    done = repository.serving("review", "--against", "main", "--format", "markdown")
+    assert SAFE not in done.stdout
+    assert "KServe itself changes" in done.stdout or "KS01" in done.stdout
+
+
+def test_a_version_without_facts_is_refused_in_words(repository: Repository) -> None:
+    repository.branch("unknown", replaced("v0.27.0", "v0.28.0", "catalog/data/lock.yaml"))
+    done = repository.serving("review", "--against", "main")
+    assert done.returncode == 2 and "no flag table for vLLM '0.28.0'" in done.stderr
+
+
+def test_a_refused_file_is_in_the_comment_and_in_the_exit_code(repository: Repository, tmp_path: Path) -> None:
+    repository.branch("refused", appended("      replica: 2\n", "prod"))
+    file = tmp_path / "review.md"
+    done = repository.serving("review", "--against", "main", "--format", "markdown", "--output", str(file))
+    assert done.returncode == 2
+    assert "### `prod`: REFUSED" in done.stdout and "**ST01** models\\[0\\].replica" in done.stdout
+    assert file.read_text(encoding="utf-8") == done.stdout
+
+
+def test_new_and_removed_environments_are_said(repository: Repository) -> None:
+    def renamed(folder: Path) -> None:
+        (folder / "Pulumi.dev.yaml").rename(folder / "Pulumi.play.yaml")
+
+    repository.branch("moved", renamed)
+    comment = repository.comment()
+    assert "### `dev`: Pulumi.dev.yaml is REMOVED" in comment and "until somebody runs `pulumi destroy`" in comment
+    assert "### `play`: new environment" in comment
+    assert comment.index("REMOVED") < comment.index("new environment")
+
+
+def test_json_follows_its_schema(repository: Repository) -> None:
+    repository.branch("json", OTHER_RANGE)
+    done = repository.serving("review", "--against", "main", "--format", "json")
+    Draft202012Validator(review_schema()).validate(json.loads(done.stdout))
+
+
+def test_what_is_no_ref_is_refused(repository: Repository) -> None:
+    done = repository.serving("review", "--against", "no-such-branch")
+    assert done.returncode == 2 and "no git ref here" in done.stderr

@@ -1,0 +1,177 @@
+"""What a pipeline does to one environment in the cloud, with the credentials it finds: `python -m tools.ci.cloud STEP ENV`.
+
+Steps: `preview` what `up` would do, under the policy pack; `up` do it; `verify` whether it serves; `deploy` both;
+`nightly` refresh without writing, drift and preflight, with a report. `--dry-run` prints the commands of a step.
+Exit codes: 0 good, 1 a command failed or found something, 2 the call was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.environment import require
+from settings.derive import Deployment
+from settings.document import ROOT, find_environment, read_document
+from settings.refusal import RefusedError
+
+_SERVING = (sys.executable, "-m", "serving")
+_QUIET = "--non-interactive"
+# The report of a night is an issue's text, which has a limit of its own: the end of an output says how it went.
+_LAST_LINES = 60
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments; `into`: the file that takes its standard output."""
+
+    arguments: tuple[str, ...]
+    into: Path | None = None
+
+    @property
+    def shown(self) -> str:
+        """As a person would type it."""
+        first = "python" if self.arguments[0] == sys.executable else self.arguments[0]
+        text = shlex.join([first, *self.arguments[1:]])
+        return text + (f" > {shlex.quote(str(self.into))}" if self.into else "")
+
+
+class Environment:
+    """One environment and the commands on it; its files are below `.state/cloud`."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        folder = ROOT / ".state/cloud"
+        self.outputs = folder / f"{deployment.name}.outputs.json"
+        self.kubeconfig = folder / f"{deployment.name}.kubeconfig"
+
+    def preview(self) -> list[Command]:
+        """What `up` would do."""
+        return [self._pulumi("preview", "--policy-pack", "policy", "--diff")]
+
+    def up(self) -> list[Command]:
+        """Create or change everything."""
+        return [self._pulumi("up", "--policy-pack", "policy", "--yes", "--skip-preview")]
+
+    def access(self) -> list[Command]:
+        """Outputs and kubeconfig. `env` hands the file to gcloud, whose only way to choose one is the variable."""
+        d = self.deployment
+        return [
+            Command(("pulumi", "stack", "output", "--json", "--stack", d.name, _QUIET), self.outputs),
+            Command(
+                ("env", f"KUBECONFIG={self.kubeconfig}", "gcloud", "container", "clusters", "get-credentials",
+                 d.cluster_name, "--location", d.region, "--project", d.settings.project.id),
+            ),
+        ]  # fmt: skip
+
+    def verify(self) -> list[Command]:
+        """Whether it serves; backends of a new load balancer take minutes to be healthy."""
+        where = ("--outputs", str(self.outputs), "--kubeconfig", str(self.kubeconfig))
+        return [*self.access(), Command((*_SERVING, "verify", self.deployment.name, *where, "--wait", "15m"))]
+
+    def deploy(self) -> list[Command]:
+        """Create or change everything, and see whether it serves."""
+        return [*self.up(), *self.verify()]
+
+    def nightly(self) -> list[Command]:
+        """What changed behind the program's back, and what a next `up` would meet."""
+        where = ("--outputs", str(self.outputs), "--kubeconfig", str(self.kubeconfig))
+        return [
+            self._pulumi("refresh", "--preview-only", "--expect-no-changes"),
+            *self.access(),
+            Command((*_SERVING, "drift", self.deployment.name, *where)),
+            Command((*_SERVING, "preflight", self.deployment.name)),
+        ]
+
+    def _pulumi(self, command: str, *options: str) -> Command:
+        return Command(("pulumi", command, "--stack", self.deployment.name, *options, _QUIET))
+
+
+STEPS = ("preview", "up", "verify", "deploy", "nightly")
+
+
+def run(commands: list[Command]) -> int:
+    """Run them until one fails; its exit code is 1 whatever the program's was."""
+    for command in commands:
+        sys.stderr.write(f"+ {command.shown}\n")
+        if _run(command, capture=False).returncode:
+            return 1
+    return 0
+
+
+def report(name: str, commands: list[Command], file: Path) -> int:
+    """Run all of them, whatever an earlier one said, and write what they found as Markdown."""
+    done = []
+    for command in commands:
+        sys.stderr.write(f"+ {command.shown}\n")
+        done.append((command, _run(command, capture=True)))
+    file.write_text("\n".join(_report(name, done)) + "\n", encoding="utf-8")
+    return int(any(result.returncode for _, result in done))
+
+
+def _run(command: Command, *, capture: bool) -> subprocess.CompletedProcess[str]:
+    if command.into is not None:
+        command.into.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        command.arguments,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture or command.into else None,
+        stderr=subprocess.STDOUT if capture and not command.into else None,
+        text=True,
+        check=False,
+    )
+    if command.into is not None and done.returncode == 0:
+        command.into.write_text(done.stdout, encoding="utf-8")
+    return done
+
+
+def _report(name: str, done: list[tuple[Command, subprocess.CompletedProcess[str]]]) -> Iterator[str]:
+    found = [pair for pair in done if pair[1].returncode]
+    yield f"**{name}**: {len(found)} of {len(done)} looks found something."
+    for command, result in found:
+        yield ""
+        yield f"`{command.shown}`: exit {result.returncode}"
+        yield ""
+        # An output may hold a fence; indented text can't be left.
+        yield from (f"    {line}" for line in (result.stdout or "").splitlines()[-_LAST_LINES:])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a step, or with `--dry-run` print its commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.ci.cloud",
+        description=__doc__,
+        epilog="example: python -m tools.ci.cloud preview dev",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("environment", metavar="ENV", help="name of an environment, which is the stack's")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where `nightly` writes its report")
+    options = parser.parse_args(arguments)
+    try:
+        deployment, _ = require(read_document(find_environment(options.environment)))
+    except RefusedError as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 2
+    commands: list[Command] = getattr(Environment(deployment), options.step)()
+    if options.dry_run:
+        print("\n".join(command.shown for command in commands))
+        return 0
+    if missing := sorted({c.arguments[0] for c in commands if shutil.which(c.arguments[0]) is None}):
+        sys.stderr.write(f"not on the PATH: {', '.join(missing)} (docs/ci.md says what a pipeline needs)\n")
+        return 2
+    if options.step == "nightly":
+        return report(deployment.name, commands, options.output or ROOT / f".state/cloud/{deployment.name}.nightly.md")
+    return run(commands)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
