@@ -54,7 +54,7 @@ class KServe(Component):
             self.object("kserve-config", kserve.inference_service_config(deployment), [home]),
             self.object("kserve-issuer", kserve.issuer(), [home, *certificates]),
         ]
-        values = kserve.resources_values()
+        values = kserve.resources_values(deployment)
         return release(
             self, "kserve-controller", "kserve-llmisvc-resources", KSERVE, values, [crds, *shared, *depends_on]
         )

@@ -10,6 +10,8 @@ from manifests.base import Manifest, manifest
 from manifests.namespace import KSERVE
 from settings.derive import Deployment
 
+LWS_VARIABLE = "LEADER_WORKER_SET"
+
 
 def inference_service_config(deployment: Deployment) -> Manifest:
     """ConfigMap `inferenceservice-config`: ours, because the chart has no value for the TLS switch (KS02).
@@ -60,9 +62,16 @@ def issuer() -> Manifest:
     return manifest("cert-manager.io/v1", "Issuer", "selfsigned-issuer", KSERVE, spec={"selfSigned": {}})
 
 
-def resources_values() -> dict[str, Any]:
+def resources_values(deployment: Deployment) -> dict[str, Any]:
     """Values of chart kserve-llmisvc-resources."""
     image = load_lock().images["llmisvc-controller"]
+    provision = deployment.settings.platform.leader_worker_set
+    env = {
+        # Destroy deletes the presets while the webhook lives; its guard would refuse (decision 18).
+        "PREVENT_WELL_KNOWN_CONFIG_DELETION": "false",
+        # Nobody reads it: it starts the controller anew when LeaderWorkerSet comes later, which it looks for once (KS03).
+        LWS_VARIABLE: load_lock().charts["lws"].version if provision == "install" else provision,
+    }
     return {
         "kserve": {
             "createSharedResources": False,  # ConfigMap and Issuer are ours
@@ -72,8 +81,7 @@ def resources_values() -> dict[str, Any]:
                     "image": image.repository,
                     "tag": image.tag,
                     "imagePullPolicy": "IfNotPresent",
-                    # Destroy deletes the presets while the webhook lives; its guard would refuse (decision 18).
-                    "env": [{"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"}],
+                    "env": [{"name": name, "value": value} for name, value in env.items()],
                     "resources": {
                         "requests": {"cpu": "200m", "memory": "512Mi"},
                         "limits": {"cpu": "1", "memory": "1Gi"},

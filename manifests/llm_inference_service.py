@@ -94,6 +94,7 @@ def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
         "name": "main",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # argparse's words in the pod's status (issue 12)
         "env": env,
         "securityContext": {"runAsNonRoot": False, "allowPrivilegeEscalation": False},  # the image runs as root
         "resources": _resources(model),

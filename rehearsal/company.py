@@ -89,7 +89,7 @@ class Company:
             self._install("kserve-llmisvc-crd", {})
             for obj in (kserve.inference_service_config(self._deployment), kserve.issuer()):
                 kube.apply(self._client, obj, manager=MANAGER)
-            self._install("kserve-llmisvc-resources", kserve.resources_values())
+            self._install("kserve-llmisvc-resources", kserve.resources_values(self._deployment))
             self._install("kserve-runtime-configs", kserve.presets_values())
 
     def _install(self, chart: str, values: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ Json = dict[str, Any]
 START_ERROR = 128
 # Seconds between SIGTERM and SIGKILL at least (kubernetes pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds).
 MINIMUM_GRACE = 2.0
+# At most so much of the log becomes the termination message (kubernetes.io, "Determine the Reason for Pod Failure").
+MESSAGE_LINES, MESSAGE_BYTES = 80, 2048
 
 
 class Owner(Protocol):
@@ -108,7 +110,7 @@ class Container:
             await _cancel(probing)
         self._process = None
         self.started.clear()
-        self.record.end(code)
+        self.record.end(code, message=self._last_words() if code else "")
         return code
 
     async def _pretend(self) -> int:
@@ -134,6 +136,13 @@ class Container:
                 raise StartError(str(error)) from error
             self._owner.changed()
             await self._owner.references_changed()
+
+    def _last_words(self) -> str:
+        """The end of the log, where the container asks for it (kubernetes pkg/kubelet/kuberuntime)."""
+        if self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+            return ""
+        lines = self.log_file().read_bytes().splitlines(keepends=True)[-MESSAGE_LINES:]
+        return b"".join(lines)[-MESSAGE_BYTES:].decode("utf-8", "replace")
 
     def log_file(self) -> Path:
         """Log of the present start."""

@@ -10,7 +10,7 @@ from serving.verify.results import Check, Result
 
 _Ask = Callable[[Context], Iterable[Result]]
 _CHECKS: dict[str, Check] = {}
-_MODULES = ("gateway", "policies", "models", "backends", "exposure", "monitoring", "traffic", "picking")
+_MODULES = ("gateway", "policies", "models", "servers", "backends", "exposure", "monitoring", "traffic", "picking")
 
 # What any reading of the cluster can end with.
 READING = ("kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read", "kind-not-served", "time-is-up")

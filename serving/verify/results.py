@@ -137,6 +137,11 @@ class Report:
         return self._decisive is None
 
     @property
+    def named(self) -> bool:
+        """Something failed, and it is no mere consequence of something else."""
+        return any(o.verdict is Verdict.FAIL and not o.worst.follows for o in self.outcomes)
+
+    @property
     def exit_code(self) -> int:
         """0 where it serves, 1 where it does not or where nobody can say."""
         return 0 if self.serves else 1

@@ -27,6 +27,7 @@ def verify(
     wait_seconds: float = 0.0,
     progress: Progress = lambda _text: None,
     request_seconds: float = 60.0,
+    until_named: bool = False,
 ) -> Report:
     """Whether an environment serves.
 
@@ -35,6 +36,7 @@ def verify(
         wait_seconds: how long to ask again while it does not serve (0: ask once).
         progress: gets a line when there is something to tell.
         request_seconds: what one request may take.
+        until_named: something is known to be wrong: ask until it has a name, and no longer.
     """
     asked = checks(quick=quick)
     context = Context(target, Cluster(target.kubeconfig), request_seconds)
@@ -47,11 +49,12 @@ def verify(
         elapsed = time.monotonic() - started
         report = Report(target.where, quick, tuple(outcomes[check.name] for check in asked), elapsed)
         left = wait_seconds - elapsed
-        if report.serves and len(pending) == len(asked):
-            return report
-        if left <= 0:
+        found = report.named if until_named else report.serves and len(pending) == len(asked)
+        if found or left <= 0:
             return report
         if report.serves:
+            if until_named:
+                time.sleep(min(pause, left))
             # What passed in an earlier round must still pass now.
             pending = asked
             continue

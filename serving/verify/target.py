@@ -156,7 +156,23 @@ def find_rehearsal(environment: str) -> Target:
             f"python -m serving rehearse {environment}. For the cloud say where: --outputs FILE "
             "(pulumi stack output --json > FILE) and --kubeconfig FILE."
         )
-    return rehearsal_target(directory, _engine_outputs(directory, environment_name(find_environment(environment))))
+    path = find_environment(environment)
+    outputs = _engine_outputs(directory, environment_name(path))
+    return rehearsal_target(directory, outputs or planned_outputs(path))
+
+
+def planned_outputs(environment: Path) -> dict[str, Any]:
+    """What the stack will export, for a rehearsal whose first `up` has not come to its end. No address is known yet."""
+    from serving.plan.record import record
+    from settings import names
+    from settings.document import read_document
+
+    outputs = record(read_document(environment)).outputs
+    base = f"{outputs['gateway']['scheme']}://unknown"
+    models = [
+        {**model, "url": base + names.base_path(outputs["namespace"], model["name"])} for model in outputs["models"]
+    ]
+    return {**outputs, "baseUrl": base, "models": models}
 
 
 def _engine_outputs(directory: RehearsalDirectory, stack: str) -> Any:

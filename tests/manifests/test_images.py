@@ -14,7 +14,7 @@ from tests.manifests.test_manifests import DEPLOYMENTS, every_model
 CHART_VALUES = {
     "cert-manager": charts.cert_manager_values(),
     "lws": charts.lws_values(),
-    "kserve resources": kserve.resources_values(),
+    "kserve resources": kserve.resources_values(DEPLOYMENTS["Pulumi.dev.yaml"]),
     "kserve presets": kserve.presets_values(),
 }
 

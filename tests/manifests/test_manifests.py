@@ -135,9 +135,20 @@ def test_tls_is_written_out_and_off_and_the_guard_against_deletion_is_off() -> N
     deployment = DEPLOYMENTS["Pulumi.dev.yaml"]
     ingress = kserve.inference_service_config(deployment)["data"]["ingress"]
     assert '"enableLLMInferenceServiceTLS": false' in ingress
-    controller = kserve.resources_values()["kserve"]["llmisvc"]["controller"]
-    assert {"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"} in controller["env"]
-    assert kserve.resources_values()["kserve"]["llmisvc"]["createGIECRDs"] is False
+    values = kserve.resources_values(deployment)["kserve"]["llmisvc"]
+    assert {"name": "PREVENT_WELL_KNOWN_CONFIG_DELETION", "value": "false"} in values["controller"]["env"]
+    assert values["createGIECRDs"] is False
+
+
+def test_a_leader_worker_set_that_comes_later_starts_the_controller_anew() -> None:
+    deployment = DEPLOYMENTS["Pulumi.dev.yaml"]
+    platform = deployment.settings.platform
+    seen = {}
+    for provision in ("off", "install", "existing"):
+        changed = platform.model_copy(update={"leader_worker_set": provision})
+        settings = deployment.settings.model_copy(update={"platform": changed})
+        seen[provision] = kserve.resources_values(Deployment("dev", settings))["kserve"]["llmisvc"]["controller"]["env"]
+    assert len({str(env) for env in seen.values()}) == 3
 
 
 @pytest.mark.parametrize("caching", [True, False])

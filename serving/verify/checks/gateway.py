@@ -25,7 +25,7 @@ API = "gateway.networking.k8s.io/v1"
     (*READING, "gateway-class-missing", "gateway-class-not-accepted", "gateway-class-without-pools", NOT_WRITTEN),
 )
 def gateway_class(context: Context) -> Iterator[Result]:
-    """The class that the outputs name is there and accepted."""
+    """The class that the outputs name is there and accepted, and the one in use takes pools."""
     wanted = context.target.outputs.gateway.class_name
     classes = context.cluster.objects(API, "GatewayClass")
     found = next((item for item in classes if item["metadata"]["name"] == wanted), None)
@@ -33,9 +33,11 @@ def gateway_class(context: Context) -> Iterator[Result]:
         there = ", ".join(sorted(item["metadata"]["name"] for item in classes)) or "none"
         yield failed("gateway-class-missing", f"GatewayClass {wanted}", f"not there; classes of this cluster: {there}")
         return
-    if wanted not in set(GatewayClass):
-        text = f"takes no InferencePool; {' and '.join(GatewayClass)} do"
-        yield failed("gateway-class-without-pools", title(found), text)
+    gateway = _gateway(context)
+    used = gateway["spec"].get("gatewayClassName") if gateway else wanted
+    if used not in set(GatewayClass):
+        text = f"the class of the Gateway takes no InferencePool; {' and '.join(GatewayClass)} do"
+        yield failed("gateway-class-without-pools", f"GatewayClass {used}", text)
     yield from judge(
         title(found),
         (found.get("status") or {}).get("conditions"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.gke import POOL_GROUP
@@ -13,8 +13,11 @@ from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
 from settings.outputs import ModelOutput
 
-_SERVICE_API = "serving.kserve.io/v1alpha2"
-_PICKER = "llminferenceservice-router-scheduler"
+SERVICE_API = "serving.kserve.io/v1alpha2"
+_COMPONENT = "app.kubernetes.io/component"
+_SERVER = {"kserve.io/component": "workload"}
+_WORKLOAD = {_COMPONENT: "llminferenceservice-workload"}
+_PICKER = {_COMPONENT: "llminferenceservice-router-scheduler"}
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
@@ -26,22 +29,26 @@ _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
     (
         *READING,
         *("model-missing", "model-not-ready", "model-without-nodes", "model-crashes", "model-without-image"),
-        *("model-starting", "picker-not-ready", "lws-missing", NOT_WRITTEN),
+        *("model-starting", "model-rolling-out", "picker-not-ready", "lws-missing", NOT_WRITTEN),
     ),
     proof=True,
 )
 def models_ready(context: Context) -> Iterator[Result]:
-    """Ready means: servers up, picker up, route and pool accepted."""
-    services = {item["metadata"]["name"]: item for item in context.objects(_SERVICE_API, "LLMInferenceService")}
+    """Ready means: servers up, picker up, route and pool accepted. An update that is not through is not ready."""
+    services = {item["metadata"]["name"]: item for item in context.objects(SERVICE_API, "LLMInferenceService")}
     for model in context.models:
         service = services.get(model.name)
         if service is None:
             name = f"LLMInferenceService {context.namespace}/{model.name}"
             yield failed("model-missing", name, "not there")
             continue
-        conditions = (service.get("status") or {}).get("conditions") or []
+        status = service.get("status") or {}
+        if status.get("observedGeneration", generation_of(service)) != generation_of(service):
+            yield failed(NOT_WRITTEN, title(service), "KServe has not seen the last change yet")
+            continue
+        conditions = status.get("conditions") or []
         [result] = judge(title(service), conditions, {"Ready": "model-not-ready"}, generation_of(service))
-        yield passed(title(service), "Ready") if not result.failure else _explained(context, model, service, result)
+        yield _explained(context, model, service, result) if result.failure else _rolled_out(context, model, service)
 
 
 def _explained(context: Context, model: ModelOutput, service: dict[str, Any], result: Result) -> Result:
@@ -57,6 +64,20 @@ def _explained(context: Context, model: ModelOutput, service: dict[str, Any], re
         failure = "lws-missing"
     message = "; ".join([result.message, *behind, *pods])
     return failed(failure or result.failure, title(service), message)
+
+
+def _rolled_out(context: Context, model: ModelOutput, service: dict[str, Any]) -> Result:
+    """Ready, by the servers of the last template? KServe says Ready while those of the one before still answer."""
+    for deployment in context.objects("apps/v1", "Deployment"):
+        status, metadata = deployment.get("status") or {}, deployment["metadata"]
+        if not belongs(deployment, model, component=_WORKLOAD):
+            continue
+        current = status.get("updatedReplicas", 0) if status.get("observedGeneration") == metadata["generation"] else 0
+        if current < deployment["spec"].get("replicas", 1) or current < status.get("replicas", 0):
+            failure, pods = _pods(context, model)
+            text = f"{title(deployment)}: {current} of {deployment['spec'].get('replicas', 1)} servers are up to date"
+            return failed(failure or "model-rolling-out", title(service), "; ".join([text, *pods]))
+    return passed(title(service), "Ready")
 
 
 def _pods(context: Context, model: ModelOutput) -> tuple[str, list[str]]:
@@ -85,11 +106,10 @@ def _pods(context: Context, model: ModelOutput) -> tuple[str, list[str]]:
     return ("model-starting", [f"{title(starting[0])} is not ready yet"]) if starting else ("", [])
 
 
-def belongs(pod: dict[str, Any], model: ModelOutput) -> bool:
-    """Whether a pod is one of the model's servers."""
-    labels = pod["metadata"].get("labels") or {}
-    wanted = {"app.kubernetes.io/name": model.name, "kserve.io/component": "workload"}
-    return wanted.items() <= labels.items()
+def belongs(item: dict[str, Any], model: ModelOutput, component: Mapping[str, str] = _SERVER) -> bool:
+    """Whether a pod is one of the model's servers, or another object one of another component."""
+    labels = item["metadata"].get("labels") or {}
+    return {"app.kubernetes.io/name": model.name, **component}.items() <= labels.items()
 
 
 def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
@@ -140,12 +160,7 @@ def pools(context: Context) -> Iterator[Result]:
 def pickers(context: Context) -> Iterator[Result]:
     """With FailOpen nothing else shows that nobody picks."""
     for model in context.models:
-        wanted = {"app.kubernetes.io/name": model.name, "app.kubernetes.io/component": _PICKER}
-        pods = [
-            pod
-            for pod in context.objects("v1", "Pod")
-            if wanted.items() <= (pod["metadata"].get("labels") or {}).items()
-        ]
+        pods = [pod for pod in context.objects("v1", "Pod") if belongs(pod, model, _PICKER)]
         ready = [pod for pod in pods if (_condition(pod, "Ready") or {}).get("status") == "True"]
         name = f"endpoint picker of {context.namespace}/{model.name}"
         if ready:

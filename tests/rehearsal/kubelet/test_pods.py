@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 
 from manifests.readiness import script
 from rehearsal import kube
@@ -77,6 +78,19 @@ import signal; signal.pause()
     assert token.stat().st_mode & 0o777 == 0o600
     assert token.read_text() not in (namespace.directory.logs / "kubelet.log").read_text()
     assert (folder / "c0" / "0.log").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("policy", ["File", "FallbackToLogsOnError"])
+def test_the_last_words_of_a_failed_container_are_in_its_status(namespace: Namespace, policy: str) -> None:
+    script = "import sys; print('x' * 5000); print('unrecognized arguments: --flag'); sys.exit(2)"
+    name = f"ends-{policy.lower()}"
+    namespace.pod(name, _python(script, terminationMessagePolicy=policy))
+    pod = namespace.wait_pod(name, lambda found: container(found)["lastState"])
+    last = container(pod)["lastState"]["terminated"]
+    assert last["exitCode"] == 2
+    message = last.get("message", "")
+    assert message.endswith("unrecognized arguments: --flag\n") is (policy != "File")
+    assert len(message) <= 2048
 
 
 def test_init_containers_run_in_order_and_a_sidecar_keeps_running(namespace: Namespace) -> None:

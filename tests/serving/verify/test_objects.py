@@ -15,7 +15,7 @@ GWCER104 = 'Error GWCER104: HTTPRoute "llm-serving/qwen2-5-3b-route" is misconfi
 
 def test_an_environment_that_serves_passes_every_check_but_those_google_alone_can_answer(scene: Scene) -> None:
     report = scene.report()
-    assert (report.line, report.exit_code) == ("serves; 1 of 18 checks could not ask", 0)
+    assert (report.line, report.exit_code) == ("serves; 1 of 20 checks could not ask", 0)
     assert {item.check.name: item.worst.failure for item in report.outcomes if item.verdict is not Verdict.PASS} == {
         "backends-healthy": "backends-not-asked"
     }
@@ -111,6 +111,8 @@ def test_a_class_that_takes_no_pools_and_a_class_changed_by_hand_are_named(scene
     find(scene.objects, "Gateway")["spec"]["gatewayClassName"] = wrong
     worst = outcome(scene.report(quick=True), "gateway-programmed").worst
     assert (worst.failure, wrong in worst.message) == ("gateway-class-differs", True)
+    # What the class can't do is the cause, whatever was declared.
+    assert scene.report(quick=True).line.startswith("does not serve: gateway-class: gateway-class-without-pools: ")
     declared = scene.target().outputs.gateway
     scene.changes["gateway"] = declared.model_copy(update={"class_name": wrong})
     find(scene.objects, "GatewayClass")["metadata"]["name"] = wrong
@@ -223,6 +225,53 @@ def test_what_the_pods_say_becomes_the_cause_of_a_model_that_is_not_ready(scene:
     words = {"type": "WorkerWorkloadReady", "status": "False", "message": "no matches for kind LeaderWorkerSet"}
     service["status"]["conditions"].append(words)
     assert _model(scene).failure == "lws-missing"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"observedGeneration": 0, "replicas": 3, "updatedReplicas": 3},
+        {"observedGeneration": 1, "replicas": 4, "updatedReplicas": 1},
+        {"observedGeneration": 1, "replicas": 4, "updatedReplicas": 3},
+        {},
+    ],
+)
+def test_a_model_that_is_ready_by_servers_of_an_older_template_is_not_done(
+    scene: Scene, status: dict[str, Any]
+) -> None:
+    find(scene.objects, "Deployment")["status"] = status
+    worst = _model(scene)
+    assert (worst.failure, worst.follows) == ("model-rolling-out", True)
+    crashing = find(scene.objects, "Pod", "server-0")
+    ended = {"terminated": {"exitCode": 2, "message": "unrecognized arguments"}}
+    state = {"name": "main", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended}
+    crashing["status"]["containerStatuses"] = [state]
+    assert _model(scene).failure == "model-crashes"
+
+
+def test_a_change_that_kserve_has_not_seen_is_not_ready(scene: Scene) -> None:
+    service = find(scene.objects, "LLMInferenceService")
+    service["metadata"]["generation"], service["status"]["observedGeneration"] = 2, 1
+    for entry in service["status"]["conditions"]:
+        del entry["observedGeneration"]  # as KServe writes them
+    assert _model(scene).failure == "status-not-written"
+
+
+def test_a_service_that_says_https_over_plain_servers_is_named(scene: Scene) -> None:
+    find(scene.objects, "Service", "-workload-svc")["spec"]["ports"][0]["appProtocol"] = "https"
+    assert scene.report(quick=True).line.startswith("does not serve: services: service-says-https: ")
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_a_start_with_a_fixed_delay_or_without_a_budget_is_named(scene: Scene, probe: str) -> None:
+    (container,) = find(scene.objects, "LLMInferenceService")["spec"]["template"]["containers"]
+    container[probe]["initialDelaySeconds"] = 240
+    assert outcome(scene.report(quick=True), "startup").worst.message == (
+        f"{probe} waits 240 s before it asks for the first time"
+    )
+    del container[probe]
+    worst = outcome(scene.report(quick=True), "startup")
+    assert (worst.worst.failure == "start-delayed") is (probe == "startupProbe")
 
 
 def _model(scene: Scene) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from checks.environment import require
 from manifests.backend import backend_policy, backends, health_check_policy
 from manifests.gateway import gateway
+from manifests.llm_inference_service import llm_inference_service
 from manifests.monitoring import picker_monitoring, server_monitoring
 from manifests.route import http_route
 from settings.derive import Deployment
@@ -87,11 +88,24 @@ def objects(made: Deployment) -> list[Obj]:
         pool = {"parents": [{"parentRef": {"name": settings.name}, "conditions": true("Accepted", "ResolvedRefs")}]}
         found.append(_obj(POOL_API, "InferencePool", f"{model.name}-inference-pool", namespace, spec={}, status=pool))
         ready = {"conditions": true("Ready")}
-        found.append(_obj(SERVICE_API, "LLMInferenceService", model.name, namespace, spec={}, status=ready))
+        found.append(_with(llm_inference_service(made, model), ready))
+        ports = [{"port": 8000, "appProtocol": "http"}]
+        found.append(_obj("v1", "Service", f"{model.name}-kserve-workload-svc", namespace, spec={"ports": ports}))
+        found.append(_deployment(namespace, model.name, model.settings.replicas))
         found += [_with(server_monitoring(made, model), {}), _with(picker_monitoring(made, model), {})]
         found += [_pod(namespace, model.name, f"server-{n}", workload=True) for n in range(model.settings.replicas)]
         found.append(_pod(namespace, model.name, "picker", workload=False))
     return found
+
+
+def _deployment(namespace: str, model: str, replicas: int) -> Obj:
+    status = {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas}
+    deployment = _obj("apps/v1", "Deployment", f"{model}-kserve", namespace, spec={"replicas": replicas}, status=status)
+    deployment["metadata"]["labels"] = {
+        "app.kubernetes.io/name": model,
+        "app.kubernetes.io/component": "llminferenceservice-workload",
+    }
+    return deployment
 
 
 def _pod(namespace: str, model: str, suffix: str, *, workload: bool) -> Obj:
