@@ -16,20 +16,25 @@ from rehearsal.company import Company
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
-from rehearsal.engine.engine import Engine
+from rehearsal.engine.engine import Engine, EngineError, program
 from rehearsal.engine.plugins import install_plugins
+from rehearsal.undo import Undo, UndoError, undone
 from settings.derive import Deployment
 
 
 @dataclass
 class Outcome:
-    """What a run ended with. `seconds` holds the time of each phase, in the order they ran."""
+    """What a run ended with. `seconds` holds the time of each phase, in the order they ran.
+
+    `failure`: the engine's words, where something was to fail (an undo, a stock-out) and kept `up` from its end.
+    """
 
     directory: RehearsalDirectory
     summary: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    failure: str = ""
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -48,12 +53,14 @@ def rehearse(
     console: Console,
     *,
     stockouts: list[str],
+    undos: list[Undo],
     preview: bool,
 ) -> Outcome:
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
     Raises:
-        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError: in words for a person.
+        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError, UndoError: in words
+            for a person.
     """
     outcome = Outcome(directory)
     directory.create()
@@ -65,15 +72,23 @@ def rehearse(
         with outcome.timed("engine"):
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries["helm"])
-            engine = Engine(directory, deployment.name, binaries)
+            to_fail = bool(undos or stockouts)
+            inline = undone(program, [undo.id for undo in undos]) if to_fail else program
+            engine = Engine(directory, deployment.name, binaries, inline)
             outcome.notes += engine.recover()
+            _refuse_late(engine, undos)
         with outcome.timed("preview" if preview else "up"):
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
             with ExitStack() as stack:
                 if not preview:  # a preview writes nothing, and so does nobody else on its behalf
                     stack.enter_context(Company(deployment, directory, binaries["helm"], progress(console)))
                 changes = stack.enter_context(screen.showing())
-                outcome.summary = (engine.preview if preview else engine.up)(changes)
+                try:
+                    outcome.summary = (engine.preview if preview else engine.up)(changes)
+                except EngineError as error:
+                    if preview or not to_fail:
+                        raise
+                    outcome.failure = str(error)
         if not preview:
             outcome.outputs = engine.outputs()
     return outcome
@@ -89,6 +104,16 @@ def _start(
     existing.seed_cloud(deployment, directory.cloud)
     (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
     control_plane.start(directory, binaries, progress=progress(console))
+
+
+def _refuse_late(engine: Engine, undos: list[Undo]) -> None:
+    """GKE takes its definitions, and with them every Gateway, out of a cluster whose channel is switched off."""
+    late = [undo.id for undo in undos if undo.fresh]
+    if late and any(r["type"].endswith(":Gateway") for r in engine.export().get("resources") or ()):
+        raise UndoError(
+            f"{', '.join(late)} shows at the first `up` only, and this rehearsal has a Gateway already. End it first: "
+            f"python -m serving down {engine.name}"
+        )
 
 
 def _placeholders(keys: list[str]) -> list[str]:

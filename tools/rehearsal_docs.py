@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rehearsal.parts import Part, all_parts
+from rehearsal.undo import load_undos
 
 _HEAD = """# Rehearsal
 
@@ -21,11 +22,30 @@ stand-in does what its rows below say and nothing else.
 def rehearsal_reference() -> str:
     """The document."""
     parts = all_parts()
-    lines = [_HEAD, *(f"| {part.part} | {_is(part)} |" for part in parts), ""]
+    lines = [_HEAD, *(f"| {part.part} | {_is(part)} |" for part in parts), "", *_undos()]
     for part in parts:
         if part.package:
             lines += _stand_in(part)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _undos() -> Iterator[str]:
+    yield '<a id="undo"></a>'
+    yield ""
+    yield "## Undoing a fix"
+    yield ""
+    yield "`python -m serving rehearse ENV --undo RULE` takes one fix away and nothing else, between the program and the"
+    yield "engine: the checks have approved the objects before. `up`, and then `verify`, show what happens. Without the"
+    yield "option the next run brings the fix back. A zone without TPUs (field issue 2) is `--stockout ZONE`."
+    yield ""
+    yield "| rule | field issue | what is undone | what happens | verify names |"
+    yield "|---|---|---|---|---|"
+    for undo in load_undos().values():
+        issues = ", ".join(map(str, undo.rule.field_issues)) or "none"
+        named = f"`{undo.check}`: [{undo.failure}](runbook.md#{undo.failure})"
+        cells = (f"[{undo.id}](rules.md#{undo.id.lower()})", issues, _cell(undo.undoes), _cell(undo.symptom), named)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _is(part: Part) -> str:

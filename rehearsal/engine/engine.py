@@ -40,9 +40,16 @@ class Engine:
 
     Args:
         binaries: at least `pulumi` and `helm`.
+        inline: what is run as the program.
     """
 
-    def __init__(self, directory: RehearsalDirectory, stack: str, binaries: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        directory: RehearsalDirectory,
+        stack: str,
+        binaries: Mapping[str, Path],
+        inline: Callable[[], None] = program,
+    ) -> None:
         self._directory, self.name, self._helm = directory, stack, binaries["helm"]
         self._variables = workspace.variables(directory, binaries)
         link(binaries["pulumi"], directory.bin / "pulumi")
@@ -58,7 +65,7 @@ class Engine:
         recovery.mend(directory.pulumi_backend)
         self._stack = _asked(
             lambda: automation.create_or_select_stack(
-                stack_name=stack, project_name=PROJECT_NAME, program=program, opts=options
+                stack_name=stack, project_name=PROJECT_NAME, program=inline, opts=options
             )
         )
 

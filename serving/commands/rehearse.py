@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from rehearsal.run import Outcome
+    from rehearsal.undo import Undo
     from serving.verify import Report
     from settings.derive import Deployment
 
 # Several rounds of health checks.
 _HEALTHY_SECONDS = 90
+# Where something is to fail, its first name is awaited: a pod must have crashed, a status been written.
+_NAMED_SECONDS = 45
 
 ENV = typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")
 
@@ -38,11 +43,16 @@ def rehearse(
     stockout: Annotated[
         list[str] | None, typer.Option(metavar="ZONE", help="A zone without TPUs: pods there stay Pending.")
     ] = None,
+    undo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Take the fix of a rule away and see it fail; `--undo list` lists them."),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
 ) -> None:
     """Run `up` of an environment on this machine: real engine, control plane and controllers, no cloud.
 
-    It stays running until `down`. Run it again after a change of the environment's file.
+    It stays running until `down`. Run it again after a change of the environment's file, or to bring back what --undo
+    took away. --undo and --stockout can be given several times.
 
     Examples:
 
@@ -50,7 +60,9 @@ def rehearse(
 
         python -m serving rehearse dev --preview
 
-        python -m serving rehearse examples/multi-host.yaml --stockout europe-west4-a
+        python -m serving rehearse examples/multi-host.yaml --stockout us-central1-c
+
+        python -m serving rehearse dev --undo RT01
     """
     # Imported here: `--help` and a refused file need neither the engine nor a client.
     from checks.environment import require
@@ -72,44 +84,73 @@ def rehearse(
     from rehearsal.engine.plugins import PluginError
     from rehearsal.locate import directory_of
     from rehearsal.run import rehearse as run
+    from rehearsal.undo import UndoError, find_undos
+    from serving.undone import list_undos
 
     console = Console(stderr=output is Format.JSON, soft_wrap=True)
     try:
         if prepare:
             assets.ensure(parts.assets_of(deployment), assets.show(console))
             return
-        outcome = run(deployment, path, directory_of(environment), console, stockouts=stockout or [], preview=preview)
+        if undo == ["list"]:
+            list_undos("", output is Format.JSON)
+            return
+        undos = find_undos(undo or [], deployment)
+        outcome = run(
+            deployment,
+            path,
+            directory_of(environment),
+            console,
+            stockouts=stockout or [],
+            undos=undos,
+            preview=preview,
+        )
+    except UndoError as error:
+        list_undos(str(error), output is Format.JSON)
+        raise typer.Exit(2) from None
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError) as error:
         _failed(str(error), output)
-    raise typer.Exit(_report(console, deployment, outcome, output))
+    raise typer.Exit(_report(console, deployment, path, outcome, undos, output))
 
 
-def _report(console: Console, deployment: Deployment, outcome: Outcome, output: Format) -> int:
+def _report(
+    console: Console, deployment: Deployment, path: Path, outcome: Outcome, undos: list[Undo], output: Format
+) -> int:
     """Ask whether it serves, say everything, and give the exit code. A preview has nothing to ask."""
     from rehearsal.report import print_access, print_counts
 
     if output is Format.TEXT:
         print_counts(console, deployment, outcome)
-    verdict = _verdict(console, outcome) if outcome.outputs else None
+    wrong = bool(undos or outcome.failure)
+    verdict = _verdict(console, path, outcome, wrong=wrong) if outcome.outputs or outcome.failure else None
     if output is Format.JSON:
-        document = {**_document(outcome), "verify": verdict.as_json() if verdict else None}
+        document = {
+            **_document(outcome),
+            "undone": [undo.id for undo in undos],
+            "verify": verdict.as_json() if verdict else None,
+        }
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     elif verdict is not None:
+        from serving.undone import print_undone
         from serving.verify.show import print_report
 
-        print_access(console, deployment, outcome)
+        if outcome.outputs:
+            print_access(console, deployment, outcome)
         print_report(console, verdict)
-    return verdict.exit_code if verdict else 0
+        print_undone(console, deployment, outcome, undos)
+    return int(bool(outcome.failure)) or (verdict.exit_code if verdict else 0)
 
 
-def _verdict(console: Console, outcome: Outcome) -> Report:
-    """Ready is not healthy yet: the load balancer's checks need a moment."""
+def _verdict(console: Console, path: Path, outcome: Outcome, *, wrong: bool) -> Report:
+    """Ready is not healthy yet: the load balancer's checks need a moment. What is wrong needs one to get its name."""
     from serving.verify import rehearsal_target, verify
+    from serving.verify.target import planned_outputs
 
     with outcome.timed("verify"):
         return verify(
-            rehearsal_target(outcome.directory, outcome.outputs),
-            wait_seconds=_HEALTHY_SECONDS,
+            rehearsal_target(outcome.directory, outcome.outputs or planned_outputs(path)),
+            wait_seconds=_NAMED_SECONDS if wrong else _HEALTHY_SECONDS,
+            until_named=wrong,
             progress=lambda text: console.print(f"  {text}", highlight=False, markup=False),
         )
 
@@ -169,6 +210,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "outputs": outcome.outputs,
         "seconds": {phase: round(seconds, 1) for phase, seconds in outcome.seconds.items()},
         "notes": outcome.notes,
+        "failure": outcome.failure or None,
         "kubeconfig": str(outcome.directory.kubeconfig),
         "variables": ordinary_cli(outcome.directory),
     }

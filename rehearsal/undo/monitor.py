@@ -1,0 +1,76 @@
+"""Between the program and the engine: the engine's resource monitor, with the fixes of some undos taken away.
+
+It stands where the SDK's own test monitor stands, and speaks the engine's protocol (pulumirpc.ResourceMonitor), so that
+an object can be changed or left out whoever registers it. A transform of the SDK could change but not leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from google.protobuf import json_format
+
+from rehearsal.undo.edits import EDITS, JOB, LEFT_OUT, MODEL
+
+# How long the engine waits for what an undo may keep from ever being ready; the program's own budgets are hours.
+PATIENCE_SECONDS = 30
+_IMPATIENT = (MODEL, JOB)
+
+
+def undone(program: Callable[[], None], undos: Iterable[str]) -> Callable[[], None]:
+    """The program as the engine will see it: without the fixes of these undos, and without the long waits.
+
+    With no undo only the waits are short: for a rehearsal of something that is known to fail, such as a stock-out.
+    """
+    rules = tuple(undos)
+
+    def run() -> None:
+        from pulumi.runtime import settings
+
+        # Belongs to this run of the program only: the SDK keeps its settings in the run's own context.
+        settings.SETTINGS.monitor = Undoing(settings.get_monitor(), rules)
+        program()
+
+    return run
+
+
+class Undoing:
+    """A resource monitor that edits registrations and passes everything on to the real one."""
+
+    def __init__(self, monitor: Any, undos: Iterable[str]) -> None:
+        self._monitor = monitor
+        self._edits = [EDITS[rule] for rule in undos]
+        self._left_out: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._monitor, name)
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Register a resource as the undos leave it; what they leave out is answered as if it were there."""
+        self._forget_left_out(request)
+        edits = [edit[request.type] for edit in self._edits if request.type in edit]
+        if edits:
+            inputs = json_format.MessageToDict(request.object)
+            results = [edit(inputs) for edit in edits]
+            if LEFT_OUT in results:
+                return self._answer_for_left_out(request)
+            request.object.Clear()
+            json_format.ParseDict(inputs, request.object)
+        if request.type in _IMPATIENT:
+            request.customTimeouts.create = request.customTimeouts.update = f"{PATIENCE_SECONDS}s"
+        return self._monitor.RegisterResource(request)
+
+    def _answer_for_left_out(self, request: Any) -> Any:
+        from pulumi.runtime.proto import resource_pb2
+
+        urn = f"urn:pulumi:left-out::tpu-serving::{request.type}::{request.name}"
+        self._left_out.add(urn)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=request.name, object=request.object)
+
+    def _forget_left_out(self, request: Any) -> None:
+        """Nothing may depend on what the engine does not know."""
+        for urns in (request.dependencies, *(found.urns for found in request.propertyDependencies.values())):
+            kept = [urn for urn in urns if urn not in self._left_out]
+            del urns[:]
+            urns.extend(kept)
