@@ -32,8 +32,9 @@ def list_undos(error: str, as_json: bool) -> None:
         typer.secho(f"{error} There are:", fg="red", err=True)
     width = shutil.get_terminal_size((100, 24)).columns
     for undo in undos:
-        issues = ", ".join(map(str, undo.rule.field_issues))
-        text = undo.undoes + (f" (field issue {issues})" if issues else "")
+        issues = undo.rule.field_issues
+        named = f" (field issue{'s' if len(issues) > 1 else ''} {', '.join(map(str, issues))})" if issues else ""
+        text = undo.undoes + named
         first, *rest = textwrap.wrap(text, max(40, width - 8))
         typer.echo(f"  {undo.id}  {first}", err=to_error)
         for line in rest:

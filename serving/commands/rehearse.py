@@ -64,18 +64,8 @@ def rehearse(
 
         python -m serving rehearse dev --undo RT01
     """
-    # Imported here: `--help` and a refused file need neither the engine nor a client.
-    from checks.environment import require
-    from serving.refused import print_findings
-    from settings.document import find_environment, read_document
-    from settings.refusal import RefusedError
-
-    try:
-        path = find_environment(environment)
-        deployment, _ = require(read_document(path))
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
+    deployment, path = _environment(environment, output)
+    undos = _undos(undo or [], deployment, output)
     from rich.console import Console
 
     from rehearsal import assets, control_plane, parts
@@ -84,33 +74,53 @@ def rehearse(
     from rehearsal.engine.plugins import PluginError
     from rehearsal.locate import directory_of
     from rehearsal.run import rehearse as run
-    from rehearsal.undo import UndoError, find_undos
-    from serving.undone import list_undos
+    from rehearsal.undo import UndoError
 
     console = Console(stderr=output is Format.JSON, soft_wrap=True)
+    directory, zones = directory_of(environment), stockout or []
     try:
         if prepare:
             assets.ensure(parts.assets_of(deployment), assets.show(console))
             return
-        if undo == ["list"]:
-            list_undos("", output is Format.JSON)
-            return
-        undos = find_undos(undo or [], deployment)
-        outcome = run(
-            deployment,
-            path,
-            directory_of(environment),
-            console,
-            stockouts=stockout or [],
-            undos=undos,
-            preview=preview,
-        )
+        outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
     except UndoError as error:
-        list_undos(str(error), output is Format.JSON)
-        raise typer.Exit(2) from None
+        _failed(str(error), output, code=2)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError) as error:
         _failed(str(error), output)
     raise typer.Exit(_report(console, deployment, path, outcome, undos, output))
+
+
+def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
+    """The environment and its file, or the end of the command where it is refused."""
+    # Imported here: `--help` and a refused file need neither the engine nor a client.
+    from checks.environment import require
+    from serving.refused import print_findings
+    from settings.document import find_environment, read_document
+    from settings.refusal import RefusedError
+
+    try:
+        path = find_environment(environment)
+        return require(read_document(path))[0], path
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+
+
+def _undos(ids: list[str], deployment: Deployment, output: Format) -> list[Undo]:
+    """The undos that were asked for, or their list and the end of the command."""
+    if not ids:
+        return []
+    from rehearsal.undo import UndoError, find_undos
+    from serving.undone import list_undos
+
+    try:
+        if ids != ["list"]:
+            return find_undos(ids, deployment)
+        list_undos("", output is Format.JSON)
+        raise typer.Exit(0)
+    except UndoError as error:
+        list_undos(str(error), output is Format.JSON)
+        raise typer.Exit(2) from None
 
 
 def _report(
@@ -193,13 +203,13 @@ def down(
     console.print(f"The rehearsal of {environment} {ended}.")
 
 
-def _failed(message: str, output: Format) -> Any:
-    """Say what went wrong and end with 1."""
+def _failed(message: str, output: Format, code: int = 1) -> Any:
+    """Say what went wrong and end the command."""
     if output is Format.JSON:
         sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
     else:
         typer.secho(f"failed: {message}", fg="red", err=True)
-    raise typer.Exit(1) from None
+    raise typer.Exit(code) from None
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
