@@ -1,0 +1,43 @@
+"""Tests that share a rehearsal run in one process: two rehearsals at once starve each other on two cores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.checks import TESTS
+
+_FILE = """
+import os
+import pathlib
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_says_where_it_runs(number):
+    with pathlib.Path("workers").open("a") as workers:
+        workers.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+"""
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
+    for name in ("test_one.py", "test_other.py"):
+        (tmp_path / name).write_text(_FILE, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", encoding="utf-8")
+    spread = TESTS[TESTS.index("--dist") :][:2]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *spread, "-n", "2"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    workers = (tmp_path / "workers").read_text(encoding="utf-8").split()
+    assert len(workers) == 8
+    assert len(set(workers)) == 1, workers
