@@ -87,6 +87,8 @@ def rehearse(
         _failed(str(error), output, code=2)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError) as error:
         _failed(str(error), output)
+    except OSError as error:
+        _failed(_of_the_system(error), output)
     raise typer.Exit(_report(console, deployment, path, outcome, undos, output))
 
 
@@ -194,6 +196,8 @@ def down(
         notes = end(directory, console) if running else []
     except (DirectoryError, LeftoverError) as error:
         _failed(str(error), output)
+    except OSError as error:
+        _failed(_of_the_system(error), output)
     if output is Format.JSON:
         sys.stdout.write(json.dumps({"environment": environment, "wasRunning": running, "notes": notes}) + "\n")
         return
@@ -201,6 +205,18 @@ def down(
         console.print(f"  note: {note}", highlight=False)
     ended = "ended: no object, process, port or file of it is left" if running else "was not running"
     console.print(f"The rehearsal of {environment} {ended}.")
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the file system refused, in words.
+
+    Raises:
+        BrokenPipeError: nobody reads what is printed, which is no failure.
+    """
+    if isinstance(error, BrokenPipeError):
+        raise error
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}. A rehearsal needs about 1 GB of disk, and a folder that it may write to."
 
 
 def _failed(message: str, output: Format, code: int = 1) -> Any:
