@@ -38,7 +38,7 @@ class Record(_Data):
 
     `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself.
     `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale` and
-    `probe_delay_scale` do the same to the kubelet's restart back-off and to initial delays of probes.
+    `probe_delay_scale` do the same to the kubelet's restart back-off and to what probes wait for a start.
     `real_kubernetes_plugin` is where the real plugin was found and its path, empty where the stand-in plays it, None as
     long as nothing was chosen.
     """

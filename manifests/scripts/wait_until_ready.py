@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PERIOD_SECONDS = 5
+# Between two looks: soon at first, when most of it comes, then every five seconds.
+FIRST_PAUSE_SECONDS, PERIOD_SECONDS = 0.5, 5
 # An answer cut short or not JSON is as temporary as none: a control plane that is being resized gives all three.
 UNREACHABLE = (OSError, ValueError, http.client.HTTPException)
 
@@ -112,7 +113,7 @@ def main(argv=None, api=None, clock=time.monotonic, sleep=time.sleep):
     """Exit code 0 when everything is there, 1 when the budget is used up."""
     arguments = parse(argv)
     api = api or Api(arguments.service_account)
-    start = clock()
+    start, pause = clock(), FIRST_PAUSE_SECONDS
     while True:
         try:
             left = missing(arguments, api)
@@ -126,7 +127,8 @@ def main(argv=None, api=None, clock=time.monotonic, sleep=time.sleep):
         if waited >= arguments.budget_seconds:
             print(arguments.advice)
             return 1
-        sleep(PERIOD_SECONDS)
+        sleep(pause)
+        pause = min(2 * pause, PERIOD_SECONDS)
 
 
 if __name__ == "__main__":

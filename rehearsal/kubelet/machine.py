@@ -21,8 +21,8 @@ DEFAULT_PROBE_DELAY_SCALE = 0.1
 class Machine:
     """`server` is the API server's URL, `authority` its CA as PEM.
 
-    `backoff_scale` times the kubelet's restart back-off is the one here, `probe_delay_scale` times a probe's initial
-    delay is the one here; both from the record (`backoffScale`, `probeDelayScale`).
+    `backoff_scale` times the kubelet's restart back-off is the one here, `probe_delay_scale` times what a probe waits for
+    a start (its initial delay, its period until the first success) is the one here; both from the record (`backoffScale`, `probeDelayScale`).
     """
 
     directory: RehearsalDirectory

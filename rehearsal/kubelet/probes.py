@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = dict[str, Any]
 
+# The API takes whole seconds, one at least.
+_SHORTEST_PERIOD = 1.0
+
 
 @dataclass(frozen=True)
 class Timing:
-    """Numbers of a probe, with the API's defaults. Times in seconds."""
+    """Numbers of a probe, with the API's defaults. Times in seconds; `starting_period` holds until it first succeeds."""
 
     initial_delay: float
+    starting_period: float
     period: float
     timeout: float
     success_threshold: int
@@ -23,14 +28,20 @@ class Timing:
 
     @classmethod
     def of(cls, probe: Json, delay_scale: float = 1.0) -> Timing:
-        """The timing that a probe declares, its initial delay times `delay_scale`."""
+        """The timing that a probe declares, what waits for a start times `delay_scale`: starts are as much shorter here."""
+        period = probe.get("periodSeconds") or 10
         return cls(
             initial_delay=(probe.get("initialDelaySeconds") or 0) * delay_scale,
-            period=probe.get("periodSeconds") or 10,
+            starting_period=min(period, max(_SHORTEST_PERIOD, period * delay_scale)),
+            period=period,
             timeout=probe.get("timeoutSeconds") or 1,
             success_threshold=probe.get("successThreshold") or 1,
             failure_threshold=probe.get("failureThreshold") or 3,
         )
+
+    def of_a_start(self) -> Timing:
+        """With as many more failures allowed as they come faster: the time that a start may take is the declared one."""
+        return replace(self, failure_threshold=math.ceil(self.failure_threshold * self.period / self.starting_period))
 
 
 @dataclass
@@ -88,7 +99,8 @@ class Prober:
 
         `started_at` is the container's start, `time.monotonic()`.
         """
-        counter = Counter(self.timing, state=self.initial)
+        counter = Counter(self.timing.of_a_start() if until_success else self.timing, state=self.initial)
+        starting = not self.initial
         await asyncio.sleep(max(0.0, started_at + self.timing.initial_delay - time.monotonic()))
         while True:
             begun = time.monotonic()
@@ -99,7 +111,9 @@ class Prober:
                 self.changed(result.success)
                 if until_success:
                     return result.success
-            await asyncio.sleep(max(0.0, begun + self.timing.period - time.monotonic()))
+            starting = starting and not result.success
+            period = self.timing.starting_period if starting else self.timing.period
+            await asyncio.sleep(max(0.0, begun + period - time.monotonic()))
 
     async def _once(self) -> Result:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,12 +24,40 @@ def _timing(**given: Any) -> Timing:
 
 
 def test_defaults_are_the_apis() -> None:
-    assert _timing() == Timing(initial_delay=0, period=10, timeout=1, success_threshold=1, failure_threshold=3)
+    assert _timing() == Timing(
+        initial_delay=0, starting_period=10, period=10, timeout=1, success_threshold=1, failure_threshold=3
+    )
 
 
-def test_only_the_initial_delay_is_scaled() -> None:
-    declared = {"initialDelaySeconds": 30, "periodSeconds": 20, "timeoutSeconds": 5, "failureThreshold": 4}
-    assert Timing.of(declared, 0.1) == Timing(3.0, 20, 5, 1, 4)
+@pytest.mark.parametrize(("period", "starting"), [(20, 2), (5, 1), (1, 1)])
+def test_what_waits_for_a_start_is_scaled_and_its_budget_stays(period: int, starting: float) -> None:
+    declared = {"initialDelaySeconds": 30, "periodSeconds": period, "timeoutSeconds": 5, "failureThreshold": 4}
+    timing = Timing.of(declared, 0.1)
+    assert timing == Timing(3.0, starting, period, 5, 1, 4)
+    assert timing.of_a_start().failure_threshold * starting == period * 4
+
+
+@pytest.mark.parametrize(("initial", "wanted"), [(False, [1, 1, 10, 10]), (True, [10, 10, 10, 10])])
+def test_the_short_period_ends_with_the_first_success_and_never_holds_for_liveness(
+    initial: bool, wanted: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(round(seconds))
+        if len(slept) > len(wanted):
+            raise asyncio.CancelledError
+
+    answers = iter([False, False, True, False, False])
+
+    async def action(_timing: Timing) -> Result:
+        return Result(next(answers))
+
+    monkeypatch.setattr("rehearsal.kubelet.probes.asyncio.sleep", sleep)
+    prober = Prober(Timing.of({}, 0.1), action, lambda _: None, lambda _: None, initial)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(prober.run(time.monotonic()))
+    assert slept[1:] == wanted
 
 
 def test_a_state_changes_after_its_threshold_in_a_row() -> None:
@@ -48,7 +77,7 @@ def test_a_startup_probe_ends_with_its_budget() -> None:
         async def action(_timing: Timing) -> Result:
             return Result(next(left))
 
-        timing = Timing(0, 0, 1, 1, 3)
+        timing = Timing(0, 0.001, 0.001, 1, 1, 3)
         prober = Prober(timing, action, lambda _: None, lambda _: None, None)
         return await prober.run(0.0, until_success=True)
 
@@ -64,7 +93,7 @@ def test_an_action_that_takes_too_long_fails() -> None:
             await asyncio.Event().wait()
             return Result(True)
 
-        prober = Prober(Timing(0, 0, 0.01, 1, 3), hang, messages.put_nowait, lambda _: None, None)
+        prober = Prober(Timing(0, 0.001, 0.001, 0.01, 1, 3), hang, messages.put_nowait, lambda _: None, None)
         task = asyncio.create_task(prober.run(0.0))
         message = await messages.get()
         task.cancel()
