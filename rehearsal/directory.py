@@ -126,6 +126,11 @@ class RehearsalDirectory:
         return self.path / "pods"
 
     @property
+    def unknown_images(self) -> Path:
+        """The kubelet's list of containers whose image it does not know, one a line: pod, container, image."""
+        return self.path / "unknown-images.txt"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variable that marks a process as part of this rehearsal."""
         return {MARK: str(self.path)}

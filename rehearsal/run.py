@@ -91,6 +91,7 @@ def rehearse(
                     outcome.failure = str(error)
         if not preview:
             outcome.outputs = engine.outputs()
+            outcome.notes += unknown_images(directory)
     return outcome
 
 
@@ -114,6 +115,14 @@ def _refuse_late(engine: Engine, undos: list[Undo]) -> None:
             f"{', '.join(late)} shows at the first `up` only, and this rehearsal has a Gateway already. End it first: "
             f"python -m serving down {engine.name}"
         )
+
+
+def unknown_images(directory: RehearsalDirectory) -> list[str]:
+    """Images that nothing here stands for, in words."""
+    path = directory.unknown_images
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    images = dict.fromkeys(line.rpartition(" ")[2] for line in lines)
+    return [f"nothing here stands for the image {image}: its containers are Ready and do nothing" for image in images]
 
 
 def _placeholders(keys: list[str]) -> list[str]:

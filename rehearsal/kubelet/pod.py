@@ -31,7 +31,6 @@ Json = dict[str, Any]
 
 PORTS_ANNOTATION = "rehearsal.tpu-serving/ports"
 UNKNOWN_ANNOTATION = "rehearsal.tpu-serving/unknown-images"
-UNKNOWN_FILE = "unknown-images.txt"
 _RETRY_SECONDS = 1.0
 _DEFAULT_GRACE = 30.0
 
@@ -190,7 +189,7 @@ class Pod:
         unknown = {c.spec["name"]: c.spec["image"] for c in [*self._init, *self._main] if c.image is None}
         if not unknown:
             return
-        with (self.place.machine.directory.path / UNKNOWN_FILE).open("a", encoding="utf-8") as stream:
+        with self.place.machine.directory.unknown_images.open("a", encoding="utf-8") as stream:
             stream.writelines(f"{self._reporter.name} {name} {image}\n" for name, image in unknown.items())
         await self._reporter.annotate({UNKNOWN_ANNOTATION: json.dumps(unknown)})
 

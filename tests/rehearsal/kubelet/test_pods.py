@@ -290,7 +290,7 @@ def test_an_image_that_the_table_does_not_know_is_ready_and_listed(namespace: Na
     pod = namespace.wait_ready("strange")
     listed = json.loads(pod["metadata"]["annotations"]["rehearsal.tpu-serving/unknown-images"])
     assert listed == {"c0": "example.com/some/thing:v1"}
-    lines = (namespace.directory.path / "unknown-images.txt").read_text()
+    lines = namespace.directory.unknown_images.read_text()
     assert f"{namespace.name}/strange c0 example.com/some/thing:v1\n" in lines
     namespace.delete("strange")
     namespace.wait_gone("strange")
