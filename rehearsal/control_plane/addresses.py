@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import random
 import socket
 import zlib
 from collections.abc import Iterator
 
 from rehearsal.control_plane import processes
 from rehearsal.directory import Record, RehearsalDirectory
+from rehearsal.ports import Claim, claim
 
 PORTS = (
     "etcd",
@@ -22,13 +22,10 @@ PORTS = (
 )
 NETWORKS = 31
 _CLAIM_PORT = 40000
-# Below the range from which the kernel takes ports of outgoing connections (32768 on), so that none is lost between
-# the choice and its use.
-_LOWEST, _HIGHEST = 20000, 29999
 
 
 class AddressError(Exception):
-    """No network or port is free; the message says why and what to do."""
+    """No network is free; the message says why and what to do."""
 
 
 def service_cidr(network: int) -> str:
@@ -101,34 +98,10 @@ def _recorded_by_neighbours(directory: RehearsalDirectory) -> Iterator[int]:
             yield network
 
 
-def choose_ports(recorded: dict[str, int]) -> dict[str, int]:
-    """A free port for each of `PORTS`; the recorded ones where they are still free.
+def claim_ports(recorded: dict[str, int]) -> dict[str, Claim]:
+    """A port for each of `PORTS`, claimed for the life of this process; the recorded ones where they are still free.
 
     Raises:
-        AddressError: none is free.
+        PortError: none is free.
     """
-    chosen: dict[str, int] = {}
-    for name in PORTS:
-        port = recorded.get(name)
-        taken = chosen.values()
-        chosen[name] = port if port and port not in taken and _is_free(port) else _free_port(set(taken))
-    return chosen
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the servers do: a port whose last connections are still being closed is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(taken: set[int]) -> int:
-    candidates = random.sample(range(_LOWEST, _HIGHEST), 500)
-    for port in candidates:
-        if port not in taken and _is_free(port):
-            return port
-    raise AddressError(f"no free port found on 127.0.0.1 between {_LOWEST} and {_HIGHEST}")
+    return {name: claim(recorded.get(name)) for name in PORTS}

@@ -22,6 +22,7 @@ from rehearsal.control_plane.children import Child
 from rehearsal.control_plane.health import Health
 from rehearsal.control_plane.names import BINARIES, EGRESS_PROXY, ENDED, READY, SUPERVISOR
 from rehearsal.directory import DirectoryError, ProcessRecord, RehearsalDirectory
+from rehearsal.ports import Claim, PortError
 
 # Seconds that a process gets between SIGTERM and SIGKILL.
 _STAND_IN_GRACE = 10.0
@@ -45,6 +46,7 @@ class Supervisor:
         self._essential: set[str] = set(BINARIES)
         self._stop = False
         self._claim: socket.socket | None = None
+        self._claims: dict[str, Claim] = {}
         self._next_look = 0.0
         self._wake_reader, writer = os.pipe()
         for descriptor in (self._wake_reader, writer):
@@ -67,7 +69,7 @@ class Supervisor:
                 self._pause(1.0)
         except _StopError:
             pass
-        except (_ChildError, addresses.AddressError, DirectoryError) as error:
+        except (_ChildError, addresses.AddressError, PortError, DirectoryError) as error:
             failure = str(error)
         except OSError as error:
             failure = f"{error.strerror}: {error.filename}"
@@ -88,7 +90,8 @@ class Supervisor:
             record.network, self._claim = addresses.claim_network(directory, record)
             record.service_cidr = addresses.service_cidr(record.network)
             record.pod_cidr = addresses.pod_cidr(record.network)
-            record.ports = {**record.ports, **addresses.choose_ports(record.ports)}
+            self._claims = addresses.claim_ports(record.ports)
+            record.ports = {**record.ports, **{name: item.port for name, item in self._claims.items()}}
         self._ports = record.ports
         certificates.ensure(directory.certs, addresses.first_service_address(record.network))
         credentials.write_kubeconfigs(directory, f"https://127.0.0.1:{self._ports['kube-apiserver']}")

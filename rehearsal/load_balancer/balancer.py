@@ -13,9 +13,9 @@ from rehearsal.load_balancer.certificates import Certificates
 from rehearsal.load_balancer.envoy import Envoy
 from rehearsal.load_balancer.health import Health, verdicts
 from rehearsal.load_balancer.model import Defaults, Objects
-from rehearsal.load_balancer.ports import ADMIN, Ports
+from rehearsal.load_balancer.ports import Ports
 from rehearsal.load_balancer.report import report
-from rehearsal.load_balancer.translation import Plan, files, plan
+from rehearsal.load_balancer.translation import Plan, plan, resources
 
 
 class Balancer:
@@ -24,7 +24,7 @@ class Balancer:
     def __init__(self, directory: RehearsalDirectory, binary: Path) -> None:
         self._report_file = directory.root / "load-balancer.json"
         self._ports = Ports(directory)
-        self._envoy = Envoy(directory, binary, self._ports.of(ADMIN))
+        self._envoy = Envoy(directory, binary)
         self._certificates = Certificates(self._envoy.folder)
         self._health = Health()
         self._plan = Plan((), {}, {}, {})
@@ -41,7 +41,7 @@ class Balancer:
         """Look at the health of every endpoint, and bring Envoy and the report up to date."""
         found = verdicts(self._envoy.clusters())
         if self._health.update(self._plan.backends.values(), found, now()) or self._stale:
-            self._envoy.write(files(self._plan, self._health.healthy(), self._envoy.folder))
+            self._envoy.configure(resources(self._plan, self._health.healthy()))
             self._write_report()
             self._stale = False
         self._envoy.keep_running()
@@ -55,3 +55,4 @@ class Balancer:
     def end(self) -> None:
         """End Envoy."""
         self._envoy.end()
+        self._ports.release()

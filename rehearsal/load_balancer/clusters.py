@@ -7,10 +7,10 @@ the first cluster holds the healthy endpoints only, the second all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.routes import Address
+from rehearsal.load_balancer.discovery import SOURCE
 from rehearsal.load_balancer.model import Backend, CheckType, HealthCheck, Protocol
 
 PICKED = "x-gateway-destination-endpoint"
@@ -26,17 +26,17 @@ def check_name(backend: str) -> str:
     return f"check_{backend}"
 
 
-def clusters(backend: Backend, folder: Path) -> Iterator[dict[str, Any]]:
-    """Both clusters of a backend; their endpoints are files in `folder`."""
+def clusters(backend: Backend) -> Iterator[dict[str, Any]]:
+    """Both clusters of a backend."""
     yield {
-        **_cluster(backend.id, folder, backend.protocol),
+        **_cluster(backend.id, backend.protocol),
         "load_balancing_policy": _policy(picked=backend.picker is not None),
         "circuit_breakers": {
             "thresholds": [{"max_connections": _NO_LIMIT, "max_pending_requests": _NO_LIMIT, "max_requests": _NO_LIMIT}]
         },
     }
     protocols: Mapping[CheckType, Protocol] = {"HTTPS": "HTTPS", "HTTP2": "HTTP2", "GRPC": "H2C"}
-    asked = _cluster(check_name(backend.id), folder, protocols.get(backend.check.type, "HTTP"))
+    asked = _cluster(check_name(backend.id), protocols.get(backend.check.type, "HTTP"))
     yield {**asked, "health_checks": [_health_check(backend.check)]}
 
 
@@ -53,12 +53,12 @@ def endpoints(backend: Backend, healthy: Collection[Address]) -> Iterator[tuple[
     yield check_name(backend.id), _assignment(check_name(backend.id), asked)
 
 
-def _cluster(name: str, folder: Path, protocol: Protocol) -> dict[str, Any]:
+def _cluster(name: str, protocol: Protocol) -> dict[str, Any]:
     cluster: dict[str, Any] = {
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": name,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": file_source(folder / f"eds-{name}.json")},
+        "eds_cluster_config": {"eds_config": SOURCE},
         "connect_timeout": seconds(_CONNECT_SECONDS),
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
     }
@@ -136,11 +136,6 @@ def _assignment(name: str, lb_endpoints: list[dict[str, Any]]) -> dict[str, Any]
         "cluster_name": name,
         "endpoints": [{"lb_endpoints": lb_endpoints}] if lb_endpoints else [],
     }
-
-
-def file_source(path: Path) -> dict[str, Any]:
-    """A file that Envoy reads again whenever another one is moved into its place."""
-    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
 def seconds(value: float) -> str:

@@ -1,17 +1,16 @@
-"""The Envoy process: its bootstrap, its files, its life, and what its admin interface says."""
+"""The Envoy process: its bootstrap, its life, and what its admin interface says."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.children import Child
 from rehearsal.directory import RehearsalDirectory, write_private
-from rehearsal.load_balancer.clusters import file_source
+from rehearsal.load_balancer.discovery import CLUSTER, SOURCE, Discovery, Resources
 
 log = logging.getLogger(__name__)
 
@@ -23,44 +22,40 @@ _RUNTIME = {"envoy.reloadable_features.hide_transport_failure_reason_in_response
 _DRAIN_SECONDS = 5
 
 
-def bootstrap(folder: Path, admin_port: int) -> dict[str, Any]:
-    """What Envoy starts with: everything else comes from files in `folder`."""
+def bootstrap(token: str, discovery_port: int) -> dict[str, Any]:
+    """What Envoy starts with: everything else is discovered. It says `token` with every question."""
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": discovery_port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    discovery = {"name": CLUSTER, "load_assignment": {"cluster_name": CLUSTER, "endpoints": endpoints}}
     return {
-        "node": {"id": "load-balancer", "cluster": "rehearsal"},
-        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin_port}}},
+        "node": {"id": token, "cluster": "rehearsal"},
+        # The kernel chooses the port, so that no other program can have it; Envoy writes it into a file.
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "layered_runtime": {"layers": [{"name": "gke", "static_layer": _RUNTIME}]},
-        "dynamic_resources": {
-            "cds_config": file_source(folder / "cds.json"),
-            "lds_config": file_source(folder / "lds.json"),
-        },
+        "static_resources": {"clusters": [discovery]},
+        "dynamic_resources": {"cds_config": SOURCE, "lds_config": SOURCE},
     }
 
 
 class Envoy:
     """One Envoy; it must be made and started in the main thread (see `die_with_parent`)."""
 
-    def __init__(self, directory: RehearsalDirectory, binary: Path, admin_port: int) -> None:
+    def __init__(self, directory: RehearsalDirectory, binary: Path) -> None:
         self.folder = directory.root / "load-balancer"
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._admin_port = admin_port
-        self._written: dict[str, str] = {}
+        self._discovery = Discovery()
+        self._admin = self.folder / "admin-address.txt"
+        self._admin.unlink(missing_ok=True)
         start = self.folder / "bootstrap.json"
-        write_private(start, json.dumps(bootstrap(self.folder, admin_port), indent=1))
+        write_private(start, json.dumps(bootstrap(self._discovery.token, self._discovery.port), indent=1))
         # Without hot restart nothing is shared with another Envoy on this machine.
         limits = ["--concurrency", "1", "--drain-time-s", str(_DRAIN_SECONDS), "--drain-strategy", "immediate"]
-        command = [str(binary), "-c", str(start), "--disable-hot-restart", "--log-level", "warning", *limits]
-        self._child = Child(directory, "envoy", command)
+        command = [str(binary), "-c", str(start), "--admin-address-path", str(self._admin), "--disable-hot-restart"]
+        self._child = Child(directory, "envoy", [*command, "--log-level", "warning", *limits])
 
-    def write(self, files: Mapping[str, str]) -> None:
-        """Bring the files up to date in their order; each is replaced in one step."""
-        for name, text in files.items():
-            if self._written.get(name) != text:
-                write_private(self.folder / name, text)
-        if self._written.keys() != files.keys():
-            for path in self.folder.glob("?ds-*.json"):
-                if path.name not in files:
-                    path.unlink()
-        self._written = dict(files)
+    def configure(self, resources: Resources) -> None:
+        """What it serves from now on."""
+        self._discovery.publish(resources)
 
     def keep_running(self) -> None:
         """Start it, or start it again with growing pauses."""
@@ -71,9 +66,17 @@ class Envoy:
 
     def clusters(self) -> dict[str, Any]:
         """Envoy's clusters and hosts; empty where it does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._admin_port, timeout=_ANSWER_SECONDS)
+        return self.ask("/clusters?format=json")
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """An answer of its admin interface, which must be JSON; empty where it does not answer."""
         try:
-            connection.request("GET", "/clusters?format=json")
+            host, _, port = self._admin.read_text("utf-8").strip().partition(":")
+            connection = http.client.HTTPConnection(host, int(port), timeout=_ANSWER_SECONDS)
+        except (FileNotFoundError, ValueError):  # it has not come so far yet
+            return {}
+        try:
+            connection.request("GET", path)
             answer: dict[str, Any] = json.loads(connection.getresponse().read())
             return answer
         except (OSError, http.client.HTTPException, ValueError):
@@ -85,3 +88,4 @@ class Envoy:
         """End it."""
         self._child.terminate()
         self._child.wait(_END_SECONDS)
+        self._discovery.end()

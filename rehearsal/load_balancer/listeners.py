@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from rehearsal.load_balancer.clusters import file_source
+from rehearsal.load_balancer.discovery import SOURCE
 from rehearsal.load_balancer.routes import EXT_PROC, FAULT
 
 _TYPE = "type.googleapis.com/envoy.extensions"
@@ -24,12 +23,12 @@ class Certificate:
     key: str
 
 
-def listener(name: str, port: int, folder: Path, certificates: tuple[Certificate, ...]) -> dict[str, Any]:
-    """A listener on 127.0.0.1; its routes are a file in `folder`. With certificates it speaks TLS."""
+def listener(name: str, port: int, certificates: tuple[Certificate, ...]) -> dict[str, Any]:
+    """A listener on 127.0.0.1; its routes have the same name. With certificates it speaks TLS."""
     manager = {
         "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
-        "rds": {"route_config_name": name, "config_source": file_source(folder / f"rds-{name}.json")},
+        "rds": {"route_config_name": name, "config_source": SOURCE},
         # The only limit on an answer is the backend's.
         "stream_idle_timeout": "0s",
         "use_remote_address": True,

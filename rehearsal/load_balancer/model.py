@@ -65,7 +65,7 @@ class Picker:
 
 @dataclass(frozen=True)
 class Backend:
-    """A pool, a Service's port, or an endpoint picker. `id` is unique and can be part of a file's name.
+    """A pool, a Service's port, or an endpoint picker. `id` is unique.
 
     `time_limit` is for one whole answer, seconds.
     """

@@ -1,12 +1,9 @@
-"""From the cluster's objects to Envoy's files. Pure: the same objects give the same files."""
+"""From the cluster's objects to Envoy's resources. Pure: the same objects give the same resources."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.routes import Address
@@ -14,6 +11,7 @@ from rehearsal.gke.gateway.attachment import attached
 from rehearsal.gke.gateway.world import Key, KubeObject, key_of
 from rehearsal.load_balancer.backends import Backends
 from rehearsal.load_balancer.clusters import clusters, endpoints
+from rehearsal.load_balancer.discovery import Resources
 from rehearsal.load_balancer.listeners import Certificate, listener
 from rehearsal.load_balancer.model import Backend, Defaults, Objects
 from rehearsal.load_balancer.routes import route_configuration
@@ -36,7 +34,7 @@ class Front:
 
     @property
     def id(self) -> str:
-        """Unique; can be part of a file's name."""
+        """Unique."""
         return f"{'_'.join(self.gateway)}_{self.listener['name']}"
 
 
@@ -96,26 +94,12 @@ def _fronts(objects: Objects, gateway: KubeObject, port_of: PortOf, certificates
         yield Front(key_of(gateway), item, port, certificates, mine)
 
 
-def files(served: Plan, healthy: Mapping[str, Collection[Address]], folder: Path) -> dict[str, str]:
-    """Name and text of each file, in the order in which Envoy should get them: what is named before what names it.
-
-    `healthy` holds the addresses of each backend's healthy endpoints.
-    """
-    made: dict[str, str] = {}
+def resources(served: Plan, healthy: Mapping[str, Collection[Address]]) -> Resources:
+    """Everything that Envoy may ask for. `healthy` holds the addresses of each backend's healthy endpoints."""
     every = [served.backends[name] for name in sorted(served.backends)]
-    for backend in every:
-        for name, assignment in endpoints(backend, healthy.get(backend.id, ())):
-            made[f"eds-{name}.json"] = _response([assignment])
-    made["cds.json"] = _response([item for backend in every for item in clusters(backend, folder)])
-    for name, configuration in served.configurations.items():
-        made[f"rds-{name}.json"] = _response([configuration])
-    fronts = [listener(item.id, item.port, folder, item.certificates) for item in served.fronts]
-    made["lds.json"] = _response(fronts)
-    return made
-
-
-def _response(resources: Sequence[Mapping[str, Any]]) -> str:
-    """A discovery response; its version is its content's."""
-    text = json.dumps(resources, sort_keys=True)
-    version = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return json.dumps({"version_info": version, "resources": resources}, indent=1)
+    return {
+        "clusters": {item["name"]: item for backend in every for item in clusters(backend)},
+        "endpoints": dict(item for backend in every for item in endpoints(backend, healthy.get(backend.id, ()))),
+        "routes": served.configurations,
+        "listeners": {item.id: listener(item.id, item.port, item.certificates) for item in served.fronts},
+    }

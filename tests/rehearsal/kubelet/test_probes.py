@@ -17,6 +17,7 @@ import pytest
 from rehearsal.kubelet.ports import PortMap
 from rehearsal.kubelet.probe_actions import ProbeTarget
 from rehearsal.kubelet.probes import Action, Counter, Prober, Result, Timing
+from rehearsal.ports import Claim
 
 
 def _timing(**given: Any) -> Timing:
@@ -169,7 +170,7 @@ def test_http_sends_the_probes_headers(port: int) -> None:
 
 def test_a_port_by_name_and_through_the_port_map(port: int) -> None:
     ports = PortMap("127.65.0.10")
-    ports._real[8081] = port
+    ports._real[8081] = Claim(port, contextlib.ExitStack())
     container = {"ports": [{"name": "health", "containerPort": 8081}]}
     assert _probe({"httpGet": {"port": "health", "path": "/200"}}, container, ports).success
     with pytest.raises(ValueError, match="couldn't find port 'other'"):

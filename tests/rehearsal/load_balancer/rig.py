@@ -59,6 +59,10 @@ class Rig:
         rows = report.read(self.directory)["backends"]
         return [row["healthy"] for row in rows if row["name"] == name]
 
+    def routes(self) -> str:
+        """The routes that Envoy follows now."""
+        return routes_in_force(self.directory)
+
     def url(self, listener: str = "http") -> str:
         """Where the listener is reached."""
         rows = report.read(self.directory)["gateways"]
@@ -83,6 +87,12 @@ class Rig:
             return answer if answer.status_code == status and answer.text.startswith(text) else None
 
         return self.until(ask)
+
+
+def routes_in_force(directory: RehearsalDirectory) -> str:
+    """The routes that the Envoy of a rehearsal follows now, as its admin interface says."""
+    address = (directory.root / "load-balancer" / "admin-address.txt").read_text("utf-8").strip()
+    return httpx.get(f"http://{address}/config_dump?resource=dynamic_route_configs", trust_env=False).text
 
 
 @contextmanager

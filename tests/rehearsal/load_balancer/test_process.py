@@ -22,7 +22,7 @@ from tests.rehearsal.load_balancer.objects import (
     service,
     service_route,
 )
-from tests.rehearsal.load_balancer.rig import envoy
+from tests.rehearsal.load_balancer.rig import envoy, routes_in_force
 from tests.rehearsal.load_balancer.servers import Server, serving
 
 
@@ -84,8 +84,7 @@ def test_what_is_in_the_cluster_is_served_and_reported_over_restarts(plane: Plan
         assert (row["route"], row["kind"], row["name"], row["healthy"]) == ("ns/route", "Service", "web", True)
         assert row["since"]
         # The scaled limit of 15 seconds.
-        configuration = (plane.directory.root / "load-balancer" / "rds-ns_gw_http.json").read_text()
-        assert '"timeout": "1.5s"' in configuration
+        assert '"timeout": "1.500s"' in routes_in_force(plane.directory)
         [process] = [item for item in processes.marked(plane.directory) if "rehearsal.load_balancer" in item.cmdline()]
         children = process.children()
         process.kill()

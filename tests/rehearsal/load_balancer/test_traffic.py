@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
@@ -122,7 +124,7 @@ def test_a_long_answer_is_cut_without_a_policy_and_survives_with_one(lb: Rig, se
     with pytest.raises(httpx.RemoteProtocolError):
         lb.get("/ns/m/stream?seconds=3")
     lb.serve(*base, backend_policy("web", "Service", timeoutSec=10), defaults=short)
-    lb.until(lambda: "10s" in (lb.directory.root / "load-balancer" / "rds-ns_gw_http.json").read_text())
+    lb.until(lambda: "10s" in lb.routes())
     lb.until(lambda: _streamed(lb).endswith("end"))
     assert _streamed(lb).count("tick") > 10
 
@@ -170,6 +172,29 @@ def test_envoy_comes_back_when_it_dies(lb: Rig, server: Server) -> None:
     process.kill()
     process.wait()
     lb.says("/ns/m/x", 200, "one")
+
+
+def test_envoy_takes_no_inotify_instance(lb: Rig, server: Server) -> None:
+    """A user has 128 for all programs together; Envoy aborts, and goes on aborting, where it gets none."""
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    [process] = psutil.Process().children()
+    opened = [os.readlink(item) for item in Path(f"/proc/{process.pid}/fd").iterdir() if item.is_symlink()]
+    assert opened
+    assert "anon_inode:inotify" not in opened
+
+
+def test_only_its_own_envoy_is_told_the_configuration(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    start = json.loads((lb.directory.root / "load-balancer" / "bootstrap.json").read_text())
+    [cluster] = start["static_resources"]["clusters"]
+    [host] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    url = f"http://127.0.0.1:{host['endpoint']['address']['socket_address']['port_value']}/v3/discovery:listeners"
+    answer = httpx.post(url, json={"node": start["node"]}, trust_env=False)
+    assert [item["name"] for item in answer.json()["resources"]] == ["ns_gw_http"]
+    stranger = httpx.post(url, json={"node": {**start["node"], "id": "other"}}, trust_env=False)
+    assert (stranger.status_code, stranger.text) == (403, "")
 
 
 def test_a_tls_listener_speaks_with_the_secrets_certificate_and_http_leads_to_it(lb: Rig, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from rehearsal.load_balancer.discovery import Kind
 from rehearsal.load_balancer.envoy import bootstrap
 from rehearsal.load_balancer.health import Health, State, verdicts
 from rehearsal.load_balancer.listeners import Certificate
 from rehearsal.load_balancer.model import Backend, gke_defaults
 from rehearsal.load_balancer.report import report
-from rehearsal.load_balancer.translation import Plan, files, plan
+from rehearsal.load_balancer.translation import Plan, plan
+from rehearsal.load_balancer.translation import resources as resources_of
 from tests.rehearsal.gke.objects import https, listener
 from tests.rehearsal.load_balancer.objects import (
     SERVICE_REF,
@@ -35,7 +38,6 @@ from tests.rehearsal.load_balancer.rig import envoy
 ONE, TWO = ("127.90.0.1", 8000), ("127.90.0.2", 8000)
 PICKER = service("pool-epp", 9002, 9002, "picker")
 POOL_ID = "pool_ns_pool"
-FOLDER = Path("/folder")
 
 
 def planned(*items: Obj) -> Plan:
@@ -50,8 +52,8 @@ def web(*items: Obj) -> Backend:
     return planned(gateway(), service_route(), *items).backends["service_ns_web_80"]
 
 
-def resources(made: Plan, name: str, healthy: Any = None) -> list[dict[str, Any]]:
-    return list(json.loads(files(made, healthy or {}, FOLDER)[name])["resources"])
+def resources(made: Plan, kind: Kind, healthy: Any = None) -> dict[str, Any]:
+    return dict(resources_of(made, healthy or {})[kind])
 
 
 def test_a_pools_endpoints_are_its_ready_pods_on_its_port() -> None:
@@ -86,14 +88,14 @@ def test_a_health_check_is_the_policys_in_every_field() -> None:
     assert (found.type, found.path, found.host, found.response) == ("HTTPS", "/live", "a.b", "ok")
     assert (found.interval, found.timeout, found.healthy, found.unhealthy) == (7, 3, 4, 5)
     made = planned(gateway(), bare_route(), pool(), PICKER, policy, pod("a", ONE, ports={9000: "127.0.0.1:9"}))
-    asked = next(item for item in resources(made, "cds.json") if item["name"] == f"check_{POOL_ID}")
+    asked = resources(made, "clusters")[f"check_{POOL_ID}"]
     [check] = asked["health_checks"]
     assert (check["interval"], check["timeout"]) == ("7s", "3s")
     assert (check["healthy_threshold"], check["unhealthy_threshold"]) == (4, 5)
     assert check["http_health_check"]["host"] == "a.b"
     assert check["http_health_check"]["receive"] == [{"text": b"ok".hex()}]
     assert "UpstreamTlsContext" in asked["transport_socket"]["typed_config"]["@type"]
-    [assignment] = resources(made, f"eds-check_{POOL_ID}.json")
+    assignment = resources(made, "endpoints")[f"check_{POOL_ID}"]
     [endpoint] = assignment["endpoints"][0]["lb_endpoints"]
     assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9}
 
@@ -140,8 +142,8 @@ def test_the_time_limit_is_the_policys_or_thirty_seconds() -> None:
 
 def test_only_healthy_endpoints_take_traffic_and_all_are_asked() -> None:
     made = planned(gateway(), bare_route(), pool(), PICKER, pod("a", ONE), pod("b", TWO))
-    [traffic] = resources(made, f"eds-{POOL_ID}.json", {POOL_ID: {TWO}})
-    [asked] = resources(made, f"eds-check_{POOL_ID}.json", {POOL_ID: {TWO}})
+    traffic = resources(made, "endpoints", {POOL_ID: {TWO}})[POOL_ID]
+    asked = resources(made, "endpoints", {POOL_ID: {TWO}})[f"check_{POOL_ID}"]
 
     def hosts(assignment: dict[str, Any]) -> list[str]:
         found = [item for group in assignment["endpoints"] for item in group["lb_endpoints"]]
@@ -158,7 +160,7 @@ def test_the_more_specific_match_comes_first() -> None:
     header = [{"name": "x", "value": "y"}]
     route = bare_route(match("/"), match("/a"), match("/a", headers=header), match("/a", "Exact"), match("/a/b/"))
     made = planned(gateway(), route, service())
-    [configuration] = resources(made, "rds-ns_gw_http.json")
+    configuration = resources(made, "routes")["ns_gw_http"]
     [host] = configuration["virtual_hosts"]
     found = [item["match"] for item in host["routes"]]
     assert [next(iter(item.values())) for item in found] == ["/a", "/a/b", "/a", "/a", "/", "/"]
@@ -172,7 +174,7 @@ def test_the_longest_host_name_wins_and_only_common_names_are_served() -> None:
     narrow["spec"]["hostnames"] = ["a.example.com", "elsewhere.org"]
     wide = bare_route(rule(backendRefs=[SERVICE_REF]), name="wide")
     made = planned(gateway({**listener(), "hostname": "*.example.com"}), narrow, wide, service())
-    [configuration] = resources(made, "rds-ns_gw_http.json")
+    configuration = resources(made, "routes")["ns_gw_http"]
     hosts = {item["name"]: [route["match"] for route in item["routes"]] for item in configuration["virtual_hosts"]}
     assert set(hosts) == {"*.example.com", "a.example.com"}
     assert [next(iter(item.values())) for item in hosts["a.example.com"]] == ["/narrow", "/ns/m", "/"]
@@ -181,7 +183,7 @@ def test_the_longest_host_name_wins_and_only_common_names_are_served() -> None:
 
 def test_a_backend_that_is_not_there_aborts_its_route() -> None:
     made = planned(gateway(), bare_route())
-    [configuration] = resources(made, "rds-ns_gw_http.json")
+    configuration = resources(made, "routes")["ns_gw_http"]
     first = configuration["virtual_hosts"][0]["routes"][0]
     assert "envoy.filters.http.fault" in first["typed_per_filter_config"]
     assert made.backends == {}
@@ -197,9 +199,9 @@ def test_an_unprogrammed_gateway_is_not_served() -> None:
     assert (made.fronts, made.backends) == ((), {})
 
 
-def test_the_same_objects_give_the_same_files() -> None:
+def test_the_same_objects_give_the_same_resources() -> None:
     items = (gateway(), bare_route(), pool(), PICKER, pod("a", ONE), pod("b", TWO))
-    assert files(planned(*items), {}, FOLDER) == files(planned(*reversed(items)), {}, FOLDER)
+    assert resources_of(planned(*items), {}) == resources_of(planned(*reversed(items)), {})
 
 
 def test_health_is_unknown_until_asked_and_keeps_its_time() -> None:
@@ -263,20 +265,18 @@ def test_envoy_takes_every_kind_of_health_check_and_filter(kind: str, tmp_path: 
     routes = bare_route(rule(), several, {"filters": [redirect]})
     secure = service("web", appProtocol="HTTP2")
     made = planned(gateway(), routes, pool(), PICKER, secure, health_policy(config={"type": kind, **block}))
-    written = files(made, {}, tmp_path)
-    for name, text in written.items():
-        (tmp_path / name).write_text(text)
     # `--mode validate` does not read what discovery brings: here it is part of the bootstrap.
-    start = bootstrap(tmp_path, 0)
+    start = bootstrap("token", 1)
     del start["dynamic_resources"]
-    parts = {name: json.loads(text)["resources"] for name, text in written.items()}
-    for item in (item for name, items in parts.items() for item in items):
+    parts: Any = copy.deepcopy(resources_of(made, {}))
+    for item in (item for items in parts.values() for item in items.values()):
         del item["@type"]
-    for front in parts["lds.json"]:
+    for front in parts["listeners"].values():
         manager = front["filter_chains"][0]["filters"][0]["typed_config"]
         del manager["rds"]
-        [manager["route_config"]] = parts[f"rds-{front['name']}.json"]
-    start["static_resources"] = {"clusters": parts["cds.json"], "listeners": parts["lds.json"]}
+        manager["route_config"] = parts["routes"][front["name"]]
+    start["static_resources"]["clusters"] += parts["clusters"].values()
+    start["static_resources"]["listeners"] = [*parts["listeners"].values()]
     (tmp_path / "start.json").write_text(json.dumps(start))
     command = [str(envoy()), "--mode", "validate", "-c", str(tmp_path / "start.json"), "--disable-hot-restart"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
