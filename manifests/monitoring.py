@@ -12,6 +12,9 @@ API = "monitoring.googleapis.com/v1"
 COLLECTOR_NAMESPACE = "gmp-system"
 COLLECTOR = "collector"
 READER = "picker-metrics-reader"
+# Labels that KServe writes on the pods of a model, beside its name.
+WORKLOAD = {"kserve.io/component": "workload"}
+PICKER = {"app.kubernetes.io/component": "llminferenceservice-router-scheduler"}
 
 
 def _selector(model: ServedModel, component: dict[str, str]) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def server_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
         f"{model.name}-server",
         deployment.namespace,
         spec={
-            "selector": _selector(model, {"kserve.io/component": "workload"}),
+            "selector": _selector(model, WORKLOAD),
             "endpoints": [{"port": SERVER_PORT, "path": "/metrics", "interval": "15s"}],
         },
     )
@@ -40,7 +43,7 @@ def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
         f"{model.name}-picker",
         deployment.namespace,
         spec={
-            "selector": _selector(model, {"app.kubernetes.io/component": "llminferenceservice-router-scheduler"}),
+            "selector": _selector(model, PICKER),
             "endpoints": [
                 {
                     "port": PICKER_METRICS_PORT,

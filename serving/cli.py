@@ -14,6 +14,7 @@ _COMMANDS = {
     "review": "review",
     "rehearse": "rehearse",
     "verify": "verify",
+    "bench": "bench",
     "drift": "drift",
     "down": "rehearse",
     "rules": "rules",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.verify import OutputsFile
+from serving.commands.target_options import Environment, Kubeconfig, OutputsFile, chosen_target, wrong_call
 
 if TYPE_CHECKING:
     from serving.drift.findings import Report
@@ -27,9 +26,9 @@ class Format(StrEnum):
 
 
 def drift(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Environment,
     outputs: OutputsFile = None,
-    kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="The cluster to ask.")] = None,
+    kubeconfig: Kubeconfig = None,
     output: Annotated[Format, typer.Option("--format", help="text, json, or markdown (for an issue).")] = Format.TEXT,
 ) -> None:
     """Compare an environment's plan with what is in the cluster: fields, missing and extra objects, Helm releases.
@@ -46,18 +45,13 @@ def drift(
         python -m serving drift prod --outputs prod.json --kubeconfig prod.kubeconfig --format markdown
     """
     from rehearsal.directory import DirectoryError
-    from serving.commands.verify import wrong_call
     from serving.refused import print_findings
     from serving.verify import TargetError
-    from serving.verify.target import find_target
     from settings.refusal import RefusedError
 
     as_json = output is Format.JSON
     try:
-        if kubeconfig is not None and not kubeconfig.is_file():
-            raise ValueError(f"{kubeconfig} is no file")
-        target = find_target(environment, outputs)
-        found = target.with_options(kubeconfig=kubeconfig, url=None, token=None, ca_file=None)
+        found = chosen_target(environment, outputs=outputs, kubeconfig=kubeconfig)
         planned = _planned(environment)
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, as_json)

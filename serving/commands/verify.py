@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from serving.commands.target_options import (
+    AuthorityFile,
+    Environment,
+    Kubeconfig,
+    OutputsFile,
+    TokenFile,
+    Url,
+    chosen_target,
+    wrong_call,
+)
 
 if TYPE_CHECKING:
     from serving.verify import Target
@@ -21,24 +31,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
-OutputsFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
-]
-Url = Annotated[str | None, typer.Option(metavar="URL", help="Scheme and host to send to, for example of a tunnel.")]
-TokenFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Bearer token for requests (identity or API key).")
-]
-
-
 def verify(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Environment,
     quick: Annotated[bool, typer.Option("--quick", help="Configuration and conditions only; no request.")] = False,
     wait: Annotated[str, typer.Option(metavar="TIME", help="Ask again for so long: 90s, 40m, 1h30m.")] = "0",
     timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "60s",
     outputs: OutputsFile = None,
-    kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="The cluster to ask.")] = None,
+    kubeconfig: Kubeconfig = None,
     url: Url = None,
-    ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate authority to trust (PEM).")] = None,
+    ca_file: AuthorityFile = None,
     token_file: TokenFile = None,
     output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
 ) -> None:
@@ -61,15 +62,14 @@ def verify(
     from serving.refused import print_findings
     from serving.verify import TargetError
     from serving.verify.duration import parse_duration
-    from serving.verify.target import find_target
     from settings.refusal import RefusedError
 
     try:
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
-        found = find_target(environment, outputs).with_options(
-            kubeconfig=_file(kubeconfig), url=url, token=_text(token_file), ca_file=_authority(ca_file)
+        found = chosen_target(
+            environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
@@ -97,41 +97,3 @@ def _run(found: Target, quick: bool, wait_seconds: float, request_seconds: float
     else:
         print_report(Console(), report)
     return report.exit_code
-
-
-def _file(path: Path | None) -> Path | None:
-    if path is not None and not path.is_file():
-        raise ValueError(f"{path} is no file")
-    return path
-
-
-def _authority(path: Path | None) -> Path | None:
-    import ssl
-
-    if _file(path) is not None:
-        try:
-            ssl.create_default_context(cafile=path)
-        except (ssl.SSLError, OSError) as error:
-            raise ValueError(f"{path} holds no certificate in PEM form ({error})") from None
-    return path
-
-
-def _text(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"{path} can't be read as a token: {error}") from None
-    if not text or any(character.isspace() for character in text):
-        raise ValueError(f"{path} does not hold one token")
-    return text
-
-
-def wrong_call(message: str, as_json: bool) -> NoReturn:
-    """Say what is wrong with the call and leave with 2."""
-    if as_json:
-        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
-    else:
-        typer.secho(message, fg="red", err=True)
-    raise typer.Exit(2) from None

@@ -84,22 +84,25 @@ def names_of(requirements: list[str]) -> list[str]:
     return [re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0] for requirement in requirements]
 
 
-DEPENDENCIES = names_of([*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]])
+GROUPS = PROJECT["dependency-groups"]
+REQUIREMENTS = [*PROJECT["project"]["dependencies"], *(entry for group in GROUPS.values() for entry in group)]
+DEPENDENCIES = names_of(REQUIREMENTS)
 
 
 def test_every_dependency_has_a_reason_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [line.strip().strip("|").split("|") for line in readme.splitlines() if line.lstrip().startswith("|")]
-    reasons = {cell.strip(" `").removesuffix("(dev)").strip(): row[-1] for row in rows for cell in row[0].split(",")}
+    names = re.compile(rf" \(({'|'.join(GROUPS)})\)$")
+    reasons = {names.sub("", cell.strip(" `")): row[-1] for row in rows for cell in row[0].split(",")}
     assert [name for name in DEPENDENCIES if len(reasons.get(name, "").split()) < 2] == []
 
 
 def test_the_lock_is_of_this_project_file() -> None:
     locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     own = next(package for package in locked["package"] if package["name"] == PROJECT["project"]["name"])
-    wanted = own["metadata"]["requires-dist"] + own["metadata"]["requires-dev"]["dev"]
-    assert sorted(f"{entry['name']}{entry.get('specifier', '')}" for entry in wanted) == sorted(
-        [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    wanted = [own["metadata"]["requires-dist"], *own["metadata"]["requires-dev"].values()]
+    assert sorted(f"{entry['name']}{entry.get('specifier', '')}" for group in wanted for entry in group) == sorted(
+        REQUIREMENTS
     )
 
 

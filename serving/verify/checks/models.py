@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import POOL_GROUP
+from manifests.monitoring import PICKER
 from serving.verify.cluster import CannotAskError
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
 from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
+from serving.verify.servers import belongs
 from settings.outputs import ModelOutput
 
 SERVICE_API = "serving.kserve.io/v1alpha2"
-_COMPONENT = "app.kubernetes.io/component"
-_SERVER = {"kserve.io/component": "workload"}
-_WORKLOAD = {_COMPONENT: "llminferenceservice-workload"}
-_PICKER = {_COMPONENT: "llminferenceservice-router-scheduler"}
+_WORKLOAD = {"app.kubernetes.io/component": "llminferenceservice-workload"}
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
@@ -106,12 +105,6 @@ def _pods(context: Context, model: ModelOutput) -> tuple[str, list[str]]:
     return ("model-starting", [f"{title(starting[0])} is not ready yet"]) if starting else ("", [])
 
 
-def belongs(item: dict[str, Any], model: ModelOutput, component: Mapping[str, str] = _SERVER) -> bool:
-    """Whether a pod is one of the model's servers, or another object one of another component."""
-    labels = item["metadata"].get("labels") or {}
-    return {"app.kubernetes.io/name": model.name, **component}.items() <= labels.items()
-
-
 def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
     status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
@@ -160,7 +153,7 @@ def pools(context: Context) -> Iterator[Result]:
 def pickers(context: Context) -> Iterator[Result]:
     """With FailOpen nothing else shows that nobody picks."""
     for model in context.models:
-        pods = [pod for pod in context.objects("v1", "Pod") if belongs(pod, model, _PICKER)]
+        pods = [pod for pod in context.objects("v1", "Pod") if belongs(pod, model, PICKER)]
         ready = [pod for pod in pods if (_condition(pod, "Ready") or {}).get("status") == "True"]
         name = f"endpoint picker of {context.namespace}/{model.name}"
         if ready:

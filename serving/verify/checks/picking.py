@@ -6,16 +6,14 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 
-from rehearsal.control_plane.routes import pod_address
-from serving.verify.checks.models import belongs
 from serving.verify.checks.traffic import ANSWER, chat_body, for_each_model
-from serving.verify.cluster import CannotAskError, KubeObject
+from serving.verify.cluster import CannotAskError
 from serving.verify.context import Context
 from serving.verify.exchange import Request
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed, unknown, warned
+from serving.verify.servers import metrics_page, ready_servers
 from serving.verify.symptoms import SymptomError
-from settings.derive import SERVER_PORT
 from settings.outputs import ModelOutput
 
 # Servers cache blocks of 16 to 128 tokens; a word is a token or more.
@@ -82,25 +80,14 @@ def _judge(url: str, hits: Mapping[str, float], prompt_tokens: int) -> Result:
 def _counters(context: Context, model: ModelOutput) -> dict[str, float]:
     """Tokens found in the prefix cache so far, by ready server."""
     found = {}
-    for pod in context.objects("v1", "Pod"):
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        ready = any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)
-        if ready and belongs(pod, model):
-            try:
-                hits = read_hits(_page(context, pod))
-            except (CannotAskError, SymptomError):
-                continue
-            if hits is not None:
-                found[pod["metadata"]["name"]] = hits
+    for pod in ready_servers(context, model):
+        try:
+            hits = read_hits(metrics_page(context, pod))
+        except (CannotAskError, SymptomError):
+            continue
+        if hits is not None:
+            found[pod["metadata"]["name"]] = hits
     return found
-
-
-def _page(context: Context, pod: KubeObject) -> str:
-    """The metrics page of a server. The API server refuses to ask addresses of the loopback: there it is asked directly."""
-    if not context.target.rehearsal:
-        return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], SERVER_PORT, "/metrics")
-    host, port = pod_address(pod, SERVER_PORT)
-    return context.client.text(Request("GET", f"http://{host}:{port}/metrics"))
 
 
 def read_hits(page: str) -> float | None:

@@ -1,0 +1,1 @@
+"""How much an environment serves: load in steps until throughput stops growing, kept raw, reported, compared."""

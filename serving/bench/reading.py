@@ -1,0 +1,112 @@
+"""Reading a streamed answer as cheaply as can be: a load generator that parses every event measures its own parser.
+
+Only the time of the first text, the usage and the end are of interest. What is no right stream is named as `verify` names
+it (docs/runbook.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from serving.verify.symptoms import of_error, of_status
+
+_DATA, _DONE = b"data:", b"[DONE]"
+_LONGEST_ERROR = 64 * 1024
+
+
+class AnswerError(Exception):
+    """A request did not end in a right answer; `failure` is its section of the runbook."""
+
+    def __init__(self, failure: str) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Read:
+    """An answer: when its first text came (by the given clock), and the tokens of its usage."""
+
+    first: float
+    prompt_tokens: int
+    answer_tokens: int
+
+
+def read_answer(response: Any, clock: Callable[[], float]) -> Read:
+    """Read an answer of Locust's client to its end.
+
+    Raises:
+        AnswerError: another status, no stream, cut, an error inside, no text, or no usage.
+    """
+    if response.status_code == 0:
+        error = response.error
+        raise AnswerError(of_error(error).failure if isinstance(error, Exception) else "request-failed")
+    if response.status_code != 200:
+        raise AnswerError(_of_status(response))
+    if "text/event-stream" not in (response.headers.get("content-type") or ""):
+        raise AnswerError("not-streamed")
+    try:
+        return _read(response.stream, clock)
+    except (OSError, ValueError, HTTPException) as error:
+        raise AnswerError("stream-cut") from error
+
+
+def _read(stream: Any, clock: Callable[[], float]) -> Read:
+    first: float | None = None
+    usage: dict[str, Any] = {}
+    while text := stream.readline(b"\n"):
+        data = text.strip()
+        if not data.startswith(_DATA):
+            continue
+        data = data[len(_DATA) :].strip()
+        if data == _DONE:
+            stream.read()  # to the end, so that the connection can be used again
+            return _checked(first, usage)
+        # The first text and the usage are looked at closely; what lies between only has to come.
+        if first is None or b'"usage":{' in data or b'"usage": {' in data or b'"error"' in data:
+            event = _event(data)
+            usage = event.get("usage") or usage
+            if first is None and _has_text(event):
+                first = clock()
+    raise AnswerError("stream-cut")
+
+
+def _event(data: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(data)
+    except ValueError:
+        raise AnswerError("not-json") from None
+    if not isinstance(event, dict):
+        raise AnswerError("wrong-shape")
+    if event.get("error") or event.get("object") == "error":
+        raise AnswerError("error-in-success")
+    return event
+
+
+def _has_text(event: dict[str, Any]) -> bool:
+    try:
+        delta = event["choices"][0].get("delta") or {}
+    except (LookupError, AttributeError, TypeError):
+        return False
+    return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
+
+
+def _checked(first: float | None, usage: dict[str, Any]) -> Read:
+    if first is None:
+        raise AnswerError("empty-answer")
+    try:
+        return Read(first, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+    except (LookupError, TypeError, ValueError):
+        raise AnswerError("no-usage") from None
+
+
+def _of_status(response: Any) -> str:
+    try:
+        body = response.stream.read(_LONGEST_ERROR).decode("utf-8", "replace")
+    except (OSError, ValueError, AttributeError, HTTPException):
+        body = ""
+    found = of_status(response.status_code, dict(response.headers.items()), body)
+    return found.failure if found else "error-status"

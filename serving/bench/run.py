@@ -1,0 +1,183 @@
+"""One run from the first request to the report: probe, load, file, page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from serving.bench.compare import Comparison, check_comparable, compare
+from serving.bench.counters import Reading, read
+from serving.bench.drive import drive
+from serving.bench.events import Event, Order
+from serving.bench.runfile import Run, RunFile, read_run
+from serving.bench.summary import Summary
+from serving.bench.workload import Workload
+from serving.verify.answers import check_stream
+from serving.verify.cluster import Cluster
+from serving.verify.context import Context
+from serving.verify.exchange import Request
+from serving.verify.streaming import stream
+from serving.verify.symptoms import SymptomError
+from serving.verify.target import Target
+from settings.document import ROOT
+from settings.outputs import ModelOutput
+
+# Reading counters must not take longer than the shortest step.
+_ASKING_SECONDS = 5.0
+_SECONDS_OF_PROBE = 60.0
+
+
+class BenchError(Exception):
+    """The call asks for what this environment can't give; the message says what to write instead."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the caller asks for. `seconds`: what the whole run may take; `step_seconds`: the window of each step."""
+
+    model: str | None
+    prompt_words: int
+    answer_tokens: int
+    shared_prefix: float
+    max_concurrency: int
+    step_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended, with its files."""
+
+    summary: Summary
+    comparison: Comparison | None
+    page: Path
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A run that could begin: everything is checked but the endpoint."""
+
+    target: Target
+    model: ModelOutput
+    order: Order
+    earlier: Run | None
+    folder: Path
+
+    @property
+    def context(self) -> Context:
+        """The way to ask the endpoint and the cluster."""
+        return Context(self.target, Cluster(self.target.kubeconfig), _ASKING_SECONDS)
+
+    def probe(self) -> str:
+        """One request as all others will be; what came.
+
+        Raises:
+            SymptomError: it is not answered as it should be.
+        """
+        order, tokens = self.order, self.order.workload.answer_tokens
+        if not order.url:
+            raise SymptomError("no-address", "the outputs name no address; name one with --url")
+        context = Context(self.target, Cluster(None), min(order.request_seconds, _SECONDS_OF_PROBE))
+        request = Request("POST", f"{order.url}/v1/chat/completions", order.workload.body(0))
+        return check_stream(stream(context.client, request, tokens), self.model.served_names, tokens)
+
+    def run(self, tell: Callable[[Event], None]) -> Done:
+        """The run and its report.
+
+        Raises:
+            GeneratorError: the load generator failed.
+        """
+        started = datetime.now(UTC)
+        name = f"{self.target.outputs.environment}-{self.model.name}-{started:%Y%m%dT%H%M%S-%f}"
+        path = self.folder / f"{name}.jsonl"
+        file = RunFile(path, self.target, self.model, self.order)
+        context = self.context
+
+        def ask() -> Reading:
+            return read(context, self.model)
+
+        try:
+            drive(self.order, file, ask, tell)
+        finally:
+            file.close()
+        return report(path, self.earlier)
+
+
+def report(path: Path, earlier: Run | None) -> Done:
+    """The report of a run's file, written beside it.
+
+    Raises:
+        RunError: it is not the file of a run.
+    """
+    from serving.bench.page import write_page
+
+    summary = Summary(read_run(path))
+    comparison = compare(Summary(earlier), summary) if earlier is not None else None
+    page = path.with_suffix(".html")
+    write_page(page, summary, comparison)
+    return Done(summary, comparison, page)
+
+
+def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | None, seed: int) -> Bench:
+    """Check what is wished against what the environment promises.
+
+    Raises:
+        BenchError: it does not fit.
+        RunError: the earlier run is none, or another workload's.
+    """
+    model = find_model(target.outputs.models, wish.model)
+    _check_lengths(model, wish)
+    name = wish.model if wish.model in model.served_names else model.served_names[0]
+    workload = Workload(name, wish.prompt_words, wish.answer_tokens, wish.shared_prefix, seed)
+    earlier = read_run(against) if against is not None else None
+    if earlier is not None:
+        check_comparable(earlier, workload.shape, model.name)
+    order = Order(
+        url=target.model_url(model.url) or "",
+        workload=workload,
+        max_concurrency=wish.max_concurrency,
+        step_seconds=wish.step_seconds,
+        request_seconds=model.answer_timeout_seconds,
+        seconds=wish.seconds,
+        token=target.token,
+        ca_file=str(target.ca_file) if target.ca_file else None,
+    )
+    return Bench(target, model, order, earlier, _made(folder or ROOT / ".state" / "bench"))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"{folder} can't be written to: {error.strerror}") from None
+    return folder
+
+
+def find_model(models: list[ModelOutput], wanted: str | None) -> ModelOutput:
+    """The model of a name, by its own or a served one; the only one where none is named.
+
+    Raises:
+        BenchError: none, or several.
+    """
+    known = ", ".join(model.name for model in models) or "none"
+    found = [model for model in models if wanted is None or wanted == model.name or wanted in model.served_names]
+    if not found:
+        raise BenchError(f"--model {wanted}: no such model; the outputs name {known}")
+    if len(found) > 1:
+        raise BenchError(f"several models ({known}): name one with --model")
+    return found[0]
+
+
+def _check_lengths(model: ModelOutput, wish: Wish) -> None:
+    if wish.answer_tokens > model.longest_answer_tokens:
+        raise BenchError(
+            f"--answer-tokens {wish.answer_tokens}: answers of {model.name} have at most {model.longest_answer_tokens}"
+        )
+    # A word is a token at least.
+    if wish.prompt_words + wish.answer_tokens > model.context_length:
+        raise BenchError(
+            f"--prompt-words {wish.prompt_words} and --answer-tokens {wish.answer_tokens} do not fit into the context of "
+            f"{model.name}, {model.context_length} tokens"
+        )

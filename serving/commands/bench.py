@@ -1,0 +1,222 @@
+"""`serving bench`: how much an environment serves, measured with load in steps."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serving.commands.target_options import (
+    AuthorityFile,
+    Environment,
+    Kubeconfig,
+    OutputsFile,
+    TokenFile,
+    Url,
+    chosen_target,
+    wrong_call,
+)
+
+if TYPE_CHECKING:
+    from serving.bench.run import Bench, Done
+    from serving.verify.symptoms import SymptomError
+
+_NEEDED = ("locust", "plotly", "scipy")
+_INTERRUPTED = 130
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Which model, where there are several.")]
+PromptWords = Annotated[int, typer.Option(min=1, help="Length of a prompt; the server counts its tokens.")]
+AnswerTokens = Annotated[int, typer.Option(min=2, help="Length of every answer.")]
+SharedPrefix = Annotated[float, typer.Option(min=0, max=1, help="Share of a prompt with which all of them begin.")]
+MaxConcurrency = Annotated[
+    int, typer.Option(min=1, max=4096, help="Requests at once in the last step; steps double: 1, 2, 4 ...")
+]
+StepTime = Annotated[str, typer.Option(metavar="TIME", help="How long a step is measured once it is steady.")]
+Time = Annotated[str, typer.Option(metavar="TIME", help="What the whole run may take.")]
+Against = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="File of an earlier run of the same workload to compare with.")
+]
+Directory = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where the files go; .state/bench of the checkout by default.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")]
+
+
+def bench(
+    environment: Environment,
+    model: Model = None,
+    prompt_words: PromptWords = 256,
+    answer_tokens: AnswerTokens = 128,
+    shared_prefix: SharedPrefix = 0.5,
+    max_concurrency: MaxConcurrency = 256,
+    step_time: StepTime = "30s",
+    time: Time = "30m",
+    against: Against = None,
+    directory: Directory = None,
+    outputs: OutputsFile = None,
+    kubeconfig: Kubeconfig = None,
+    url: Url = None,
+    ca_file: AuthorityFile = None,
+    token_file: TokenFile = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Measure how much a model serves: more and more requests at once until throughput stops growing.
+
+    It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
+    request) and a report with plots (.html). Without --outputs it is the running rehearsal of ENV, whose figures say
+    nothing about a TPU. Ctrl-C ends the run and reports what was measured.
+
+    Exit codes: 0 measured, 1 the endpoint does not serve or is slower than RUN beyond chance, 2 the call was wrong,
+    130 interrupted.
+
+    Examples:
+
+        python -m serving bench dev
+
+        python -m serving bench dev --prompt-words 1000 --shared-prefix 0.8 --step-time 1m
+
+        python -m serving bench prod --outputs prod.json --kubeconfig prod.kubeconfig --token-file token
+
+        python -m serving bench dev --against .state/bench/dev-qwen2-5-3b-20261127T180000.jsonl
+    """
+    as_json = output is Format.JSON
+    _require_packages(as_json)
+
+    def prepared() -> Bench:
+        from serving.bench.run import Wish, prepare
+
+        steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
+        wish = Wish(model, prompt_words, answer_tokens, shared_prefix, *steps)
+        target = chosen_target(
+            environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
+        )
+        return prepare(target, wish, against, directory, secrets.randbits(32))
+
+    raise typer.Exit(_run(_accepted(prepared, as_json), as_json))
+
+
+def _require_packages(as_json: bool) -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        wrong_call(f"bench needs {', '.join(missing)}; get it with: make setup (or: uv sync --group bench)", as_json)
+
+
+def _accepted(prepared: Callable[[], Bench], as_json: bool) -> Bench:
+    """What was prepared; a refused file and a wrong call end here with 2."""
+    from rehearsal.directory import DirectoryError
+    from serving.bench.run import BenchError
+    from serving.bench.runfile import RunError
+    from serving.refused import print_findings
+    from serving.verify import TargetError
+    from settings.refusal import RefusedError
+
+    try:
+        return prepared()
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, as_json)
+        raise typer.Exit(2) from None
+    except (TargetError, DirectoryError, BenchError, RunError, ValueError) as error:
+        wrong_call(str(error), as_json)
+
+
+def _seconds(text: str, option: str) -> float:
+    from serving.verify.duration import parse_duration
+
+    seconds = parse_duration(text)
+    if seconds < 1:
+        raise ValueError(f"{option} {text}: at least 1 s")
+    return seconds
+
+
+def _run(prepared: Bench, as_json: bool) -> int:
+    """Probe, run, report; the exit code. Progress goes to standard error."""
+    from rich.console import Console
+
+    from serving.bench.drive import GeneratorError
+    from serving.bench.show import Progress
+    from serving.verify.symptoms import SymptomError
+
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        came = prepared.probe()
+    except SymptomError as error:
+        return _does_not_serve(prepared, error, as_json)
+    limits = prepared.order
+    errors.print(f"  one request: {came}", highlight=False, markup=False)
+    errors.print(
+        f"  steps of {limits.step_seconds:g} s and the answers they wait for, up to {limits.max_concurrency} requests at "
+        f"once, at most {limits.seconds / 60:.3g} min; Ctrl-C reports what was measured",
+        highlight=False,
+        markup=False,
+    )
+    progress = Progress(errors)
+    try:
+        done = prepared.run(progress)
+    except (GeneratorError, OSError) as error:
+        return _failed(str(error), as_json)
+    finally:
+        progress.stop()
+    _report(done, as_json)
+    return _exit_code(done)
+
+
+def _exit_code(done: Done) -> int:
+    from serving.bench.verdict import Ending, Kind
+
+    if done.summary.run.ending is Ending.INTERRUPTED:
+        return _INTERRUPTED
+    slower = done.comparison is not None and done.comparison.slower
+    return 1 if done.summary.verdict.kind is Kind.FAILING or slower else 0
+
+
+def _report(done: Done, as_json: bool) -> None:
+    if as_json:
+        document: dict[str, Any] = {**done.summary.as_json(), "page": str(done.page)}
+        if done.comparison is not None:
+            document["against"] = done.comparison.as_json()
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    from rich.console import Console
+
+    from serving.bench.show import print_report
+
+    console = Console()
+    print_report(console, done)
+
+
+def _does_not_serve(prepared: Bench, error: SymptomError, as_json: bool) -> int:
+    """The endpoint did not answer one request: no load is sent."""
+    from serving.checking.failures import find_failure
+
+    known = find_failure(error.failure)
+    if as_json:
+        document = {"error": error.message, "failure": error.failure, "runbook": known.anchor}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return 1
+    typer.secho(f"does not serve, no load was sent: {error.failure}: {error.message}", fg="red", err=True)
+    typer.echo(f"  Likely cause: {known.why}\n  Runbook: {known.anchor}", err=True)
+    typer.echo(f"  Everything about it: python -m serving verify {prepared.target.outputs.environment}", err=True)
+    return 1
+
+
+def _failed(message: str, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
+    else:
+        typer.secho(message, fg="red", err=True)
+    return 1

@@ -1,0 +1,85 @@
+"""Options with which a command finds a deployed environment: the running rehearsal, or the cloud by its stack outputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.verify import Target
+
+Environment = Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")]
+OutputsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
+]
+Kubeconfig = Annotated[Path | None, typer.Option(metavar="FILE", help="The cluster to ask.")]
+Url = Annotated[str | None, typer.Option(metavar="URL", help="Scheme and host to send to, for example of a tunnel.")]
+AuthorityFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate authority to trust (PEM).")]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Bearer token for requests (identity or API key).")
+]
+
+
+def chosen_target(
+    environment: str,
+    *,
+    outputs: Path | None,
+    kubeconfig: Path | None,
+    url: str | None = None,
+    ca_file: Path | None = None,
+    token_file: Path | None = None,
+) -> Target:
+    """The environment that the options name; without --outputs its running rehearsal.
+
+    Raises:
+        RefusedError: there is no such environment.
+        TargetError, DirectoryError: it can't be found.
+        ValueError: a file is not what it should be.
+    """
+    from serving.verify.target import find_target
+
+    options = {"kubeconfig": _file(kubeconfig), "ca_file": _authority(ca_file)}
+    token = _text(token_file)
+    return find_target(environment, outputs).with_options(url=url, token=token, **options)
+
+
+def wrong_call(message: str, as_json: bool) -> NoReturn:
+    """Say why a call is wrong, and end with 2."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
+    else:
+        typer.secho(message, fg="red", err=True)
+    raise typer.Exit(2) from None
+
+
+def _file(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError(f"{path} is no file")
+    return path
+
+
+def _authority(path: Path | None) -> Path | None:
+    import ssl
+
+    if _file(path) is not None:
+        try:
+            ssl.create_default_context(cafile=path)
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError(f"{path} holds no certificate in PEM form ({error})") from None
+    return path
+
+
+def _text(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{path} can't be read as a token: {error}") from None
+    if not text or any(character.isspace() for character in text):
+        raise ValueError(f"{path} does not hold one token")
+    return text

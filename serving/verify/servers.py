@@ -1,0 +1,77 @@
+"""A model's servers and its picker: their pods, and their metrics pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from manifests.monitoring import PICKER, WORKLOAD
+from manifests.scheduler import PICKER_METRICS_PORT
+from rehearsal.control_plane.routes import pod_address
+from serving.verify.cluster import KubeObject
+from serving.verify.context import Context
+from serving.verify.exchange import Client, Request
+from settings.derive import SERVER_PORT
+from settings.outputs import ModelOutput
+
+
+def belongs(item: KubeObject, model: ModelOutput, component: Mapping[str, str] = WORKLOAD) -> bool:
+    """Whether a pod is one of the model's servers, or another object one of another component."""
+    labels = item["metadata"].get("labels") or {}
+    return {"app.kubernetes.io/name": model.name, **component}.items() <= labels.items()
+
+
+def ready_servers(context: Context, model: ModelOutput) -> list[KubeObject]:
+    """The pods of the model's servers that are ready.
+
+    Raises:
+        CannotAskError: the API server does not answer.
+    """
+    return [pod for pod in context.objects("v1", "Pod") if belongs(pod, model) and _is_ready(pod)]
+
+
+def metrics_page(context: Context, pod: KubeObject) -> str:
+    """The metrics page of a server. The API server refuses to ask addresses of the loopback: there it is asked directly.
+
+    Raises:
+        CannotAskError, SymptomError: it does not answer.
+    """
+    if not context.target.rehearsal:
+        return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], SERVER_PORT, "/metrics")
+    host, port = pod_address(pod, SERVER_PORT)
+    return context.client.text(Request("GET", f"http://{host}:{port}/metrics"))
+
+
+def pickers(context: Context, model: ModelOutput) -> list[KubeObject]:
+    """The pods of the model's picker that are ready.
+
+    Raises:
+        CannotAskError: the API server does not answer.
+    """
+    return [pod for pod in context.objects("v1", "Pod") if belongs(pod, model, PICKER) and _is_ready(pod)]
+
+
+def picker_page(context: Context, pod: KubeObject, token: str | None) -> str:
+    """The metrics page of a picker. It wants a token, which the API server does not pass on.
+
+    Raises:
+        CannotAskError, SymptomError: it does not answer.
+        ValueError: its pod has no port of that name.
+    """
+    number = _container_port(pod, PICKER_METRICS_PORT)
+    if not context.target.rehearsal:
+        return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], number, "/metrics")
+    host, port = pod_address(pod, number)
+    return Client(context.request_seconds, None, token).text(Request("GET", f"http://{host}:{port}/metrics"))
+
+
+def _container_port(pod: KubeObject, name: str) -> int:
+    for container in pod["spec"]["containers"]:
+        for port in container.get("ports") or ():
+            if port.get("name") == name:
+                return int(port["containerPort"])
+    raise ValueError(f"pod {pod['metadata']['name']} has no port {name}")
+
+
+def _is_ready(pod: KubeObject) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)
