@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from catalog.files import read_yaml
 
@@ -15,6 +16,11 @@ def listed_zones(generation: str) -> tuple[str, ...]:
 
 def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:
     """Listed zones by distance from a zone's region; in list order where that region's place is not known."""
+    return by_distance(zone, listed_zones(generation))[:count]
+
+
+def by_distance(zone: str, others: Iterable[str]) -> list[str]:
+    """Zones by distance from a zone's region; those of places that are not known last, in their order."""
     places = read_yaml("regions.yaml")["regions"]
     here = places.get(zone.rsplit("-", 1)[0])
 
@@ -29,4 +35,4 @@ def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:
         )
         return math.acos(max(-1.0, min(1.0, cosine)))
 
-    return sorted(listed_zones(generation), key=distance)[:count]
+    return sorted(others, key=distance)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from catalog.gke import facts
 from checks.registry import Found, at, rule
 from checks.shared.gateway import proxy_range_problem
+from checks.shared.ranges import free_range
 from settings.derive import Deployment
 from settings.refusal import Path
 
@@ -40,7 +41,7 @@ def address_ranges(deployment: Deployment) -> Iterator[Found]:
         if parsed[first].overlaps(parsed[second]):
             # Said of what stands in the file; the other may be a default.
             own, other = (first, second) if ranges[first][1] and not ranges[second][1] else (second, first)
-            free = _free_range(parsed[own].prefixlen, list(parsed.values()))
+            free = free_range(parsed[own].prefixlen, list(parsed.values()))
             fix = f"Write {own[-1]}: {free}." if free else "Choose smaller ranges."
             said = f"{parsed[own]} overlaps {parsed[other]} ({'.'.join(map(str, other))})."
             yield Found(own, str(parsed[own]), said, fix)
@@ -81,22 +82,6 @@ def _nearest_network(key: str, cidr: str) -> str:
         return f"Write {key}: {ipaddress.IPv4Network(cidr, strict=False)}."
     except ValueError:
         return f"Write an IPv4 range such as {key}: 10.0.0.0/20."
-
-
-def _free_range(prefix: int, taken: list[ipaddress.IPv4Network]) -> ipaddress.IPv4Network | None:
-    """The first private range of that size that overlaps none of those in use; None where there is none."""
-    size = 1 << (32 - prefix)
-    for block in (ipaddress.IPv4Network("10.0.0.0/8"), ipaddress.IPv4Network("172.16.0.0/12")):
-        at_address, end = int(block.network_address), int(block.broadcast_address) + 1
-        while at_address + size <= end:
-            candidate = ipaddress.IPv4Network((at_address, prefix))
-            hit = next((other for other in taken if other.overlaps(candidate)), None)
-            if hit is None:
-                return candidate
-            # Behind what is in the way, at the next boundary of this size.
-            behind = int(hit.broadcast_address) + 1
-            at_address = max(at_address + size, (behind + size - 1) // size * size)
-    return None
 
 
 @rule("CL07")

@@ -101,7 +101,7 @@ class Cluster(Component):
             initial_node_count=1,
             node_config={"service_account": self.service_account.email, "oauth_scopes": OAUTH_SCOPES},
             deletion_protection=deployment.deletion_protection,
-            resource_labels=labels(deployment),
+            resource_labels=deployment.labels,
             opts=self.child(
                 services.service("container"),
                 # The default pool is gone after creation; what the API says of its nodes is no change of ours.
@@ -152,7 +152,7 @@ class Cluster(Component):
                 disk_size_gb=settings.disk_gib,
                 disk_type="pd-balanced",
                 tags=[self._deployment.node_tag],
-                resource_labels=labels(self._deployment),
+                resource_labels=self._deployment.labels,
                 **node_security(self.service_account.email),
             ),
             opts=self.child(
@@ -217,8 +217,3 @@ def node_security(service_account: pulumi.Input[str]) -> dict[str, Any]:
         "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
         "gcfs_config": {"enabled": True},
     }
-
-
-def labels(deployment: Deployment) -> dict[str, str]:
-    """Labels of everything that costs money."""
-    return {"managed-by": "tpu-serving", "environment": deployment.name, "tier": deployment.settings.tier}

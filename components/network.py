@@ -55,7 +55,7 @@ class Network(Component):
         )
         nodes = compute.Subnetwork(
             "network-nodes",
-            name=f"{name}-nodes",
+            name=self._deployment.nodes_subnet_name,
             project=self._project,
             region=self._deployment.region,
             network=network.id,
@@ -113,7 +113,7 @@ class Network(Component):
     def _proxy_only_subnet(self) -> None:
         subnet = compute.Subnetwork(
             "network-proxy-only",
-            name=f"{self._deployment.network_name}-proxy-only",
+            name=self._deployment.proxy_only_subnet_name,
             project=self._project,
             region=self._deployment.region,
             network=self.network,

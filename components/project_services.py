@@ -5,7 +5,6 @@ from __future__ import annotations
 import pulumi
 from pulumi_gcp import projects
 
-from catalog.gke import facts
 from components.base import Component
 from settings.derive import Deployment
 
@@ -15,9 +14,6 @@ class ProjectServices(Component):
 
     def __init__(self, deployment: Deployment, provider: pulumi.ProviderResource) -> None:
         super().__init__("tpu-serving:project:ProjectServices", "apis", provider)
-        wanted = list(facts()["apis"])
-        if deployment.needs_secret_sync:
-            wanted.append("secretmanager.googleapis.com")
         self._services = {
             api: projects.Service(
                 f"apis-{api.split('.')[0]}",
@@ -26,7 +22,7 @@ class ProjectServices(Component):
                 disable_on_destroy=False,
                 opts=self.child(),
             )
-            for api in wanted
+            for api in deployment.apis
             if deployment.settings.project.enable_apis
         }
         self.register_outputs({})

@@ -13,7 +13,7 @@ from pulumi_gcp import container
 
 from catalog.tpu import generations
 from components.base import Component
-from components.cluster import Cluster, labels, node_security
+from components.cluster import Cluster, node_security
 from components.foundation import NetworkFoundation
 from components.project_services import ProjectServices
 from settings.derive import Deployment, TpuPool
@@ -68,7 +68,7 @@ class TpuNodePool(Component):
             "disk_size_gb": self._spec.disk_gib,
             "disk_type": generations()[self._spec.shape.generation].disk_type,
             "tags": [self._deployment.node_tag],
-            "resource_labels": labels(self._deployment),
+            "resource_labels": self._deployment.labels,
             **node_security(cluster.service_account.email),
         }
         capacity = self._deployment.settings.capacity

@@ -13,6 +13,7 @@ _COMMANDS = {
     "plan": "plan",
     "review": "review",
     "rehearse": "rehearse",
+    "preflight": "preflight",
     "verify": "verify",
     "bench": "bench",
     "drift": "drift",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from catalog.gke import facts
 from catalog.models import KnownModel, find_model
 from catalog.tpu import SliceShape, find_shape, generations
 from settings.environment import Environment
@@ -226,6 +227,18 @@ class Deployment:
         """Name of the VPC, ours or existing."""
         return self.settings.network.name or f"tpu-serving-{self.name}"
 
+    @property
+    def nodes_subnet_name(self) -> str:
+        """Name of the node subnet, ours or existing."""
+        existing = self.settings.network.subnetwork if self.settings.network.mode == "existing" else None
+        return existing or f"{self.network_name}-nodes"
+
+    @property
+    def proxy_only_subnet_name(self) -> str:
+        """Name of the proxy-only subnet, ours or existing."""
+        subnet = self.settings.network.proxy_only_subnet
+        return (subnet.name if subnet.mode == "existing" else None) or f"{self.network_name}-proxy-only"
+
     def workload_principal(self, account: str) -> str:
         """IAM member of a Kubernetes service account of the models' namespace (workload identity federation)."""
         project = self.settings.project
@@ -252,6 +265,16 @@ class Deployment:
         """Whether a model takes its token from Secret Manager, which GKE's secret sync brings into the cluster."""
         tokens = (model.settings.hugging_face_token for model in self.models)
         return any(token is not None and token.secret_manager is not None for token in tokens)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of everything that costs money."""
+        return {"managed-by": "tpu-serving", "environment": self.name, "tier": self.settings.tier}
+
+    @property
+    def apis(self) -> list[str]:
+        """Google APIs that the environment uses."""
+        return [*facts()["apis"], *(["secretmanager.googleapis.com"] if self.needs_secret_sync else [])]
 
     @property
     def workload_pool(self) -> str:

@@ -15,7 +15,12 @@ import yaml
 RUNBOOK = "docs/runbook.md"
 _FOLDER = Path(__file__).parent.parent
 # In the order of the runbook.
-FILES = ("verify/data/kubernetes", "verify/data/traffic", "drift/data/findings", "verify/data/asking")
+FILES = (
+    *(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network")),
+    *(f"verify/data/{name}" for name in ("kubernetes", "traffic")),
+    "drift/data/findings",
+    "verify/data/asking",
+)
 
 
 @dataclass(frozen=True)

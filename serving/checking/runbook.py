@@ -1,4 +1,4 @@
-"""docs/runbook.md, made from the failures and from what can name them: the checks of verify, and drift."""
+"""docs/runbook.md, made from the failures and from what can name them: preflight, verify, and drift."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ from collections.abc import Iterable
 
 from serving.checking.failures import Failure, load_failures
 from serving.drift.findings import Kind
+from serving.preflight import registry as before
+from serving.verify import registry as after
 from serving.verify.checks.traffic import CONNECTION
-from serving.verify.registry import READING, checks
 
 _BEGINNING = """\
 # Runbook
 
-What to do when `python -m serving verify ENV` does not say "serves", or `python -m serving drift ENV` says "drift". Both
-print the name of each finding; here is one section for each. Rules are explained by `python -m serving rules RULE`. `NS`
-stands for the models' namespace.
+What to do when `python -m serving preflight ENV` does not say "ready", `python -m serving verify ENV` does not say
+"serves", or `python -m serving drift ENV` says "drift". They print the name of each finding; here is one section for each.
+Rules are explained by `python -m serving rules RULE`. `NS` stands for the models' namespace.
 
-Generated from `serving/verify/` and `serving/drift/` by `make docs`; change the data there.
+Generated from `serving/preflight/`, `serving/verify/` and `serving/drift/` by `make docs`; change the data there.
 
-## Checks
+## Checks before: preflight
+
+Any check that asks Google may also end with one of these: {asking}.
+
+| check | asks | can name |
+|---|---|---|
+{before}
+## Checks after: verify
 
 Any check may also end with one of these: {reading}.
 
@@ -26,26 +34,39 @@ A check that sends requests may also end with one of these: {connection}.
 
 | check | looks at | sends requests | can name |
 |---|---|---|---|
-"""
-
-_DRIFT = """
+{after}
 ## Drift
 
 | finding | what it is |
 |---|---|
+{drift}
+## Sections
 """
 
 
 def render() -> str:
     """The whole document."""
-    rows = []
-    for check in checks():
-        named = _links(name for name in check.failures if name not in (*READING, *CONNECTION))
-        rows.append(f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | {named} |\n")
-    drift = "".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind)
-    sections = "".join(_section(failure) for failure in load_failures().values())
-    beginning = _BEGINNING.format(reading=_links([*READING, "unexpected"]), connection=_links(CONNECTION))
-    return beginning + "".join(rows) + _DRIFT + drift + "\n## Sections\n" + sections
+    beginning = _BEGINNING.format(
+        asking=_links([*before.ASKING, *before.ANY]),
+        before="".join(
+            f"| {check.name} | {check.asks} | {_links(_own(check.failures, before.ASKING))} |\n"
+            for check in before.checks()
+        ),
+        reading=_links([*after.READING, "unexpected"]),
+        connection=_links(CONNECTION),
+        after="".join(
+            f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | "
+            f"{_links(_own(check.failures, (*after.READING, *CONNECTION)))} |\n"
+            for check in after.checks()
+        ),
+        drift="".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind),
+    )
+    return beginning + "".join(_section(failure) for failure in load_failures().values())
+
+
+def _own(names: Iterable[str], shared: Iterable[str]) -> list[str]:
+    """Without those that are said of all checks."""
+    return [name for name in names if name not in tuple(shared)]
 
 
 def _links(names: Iterable[str]) -> str:

@@ -11,11 +11,14 @@ from catalog.rules import find_rule
 from serving.checking.failures import Failure, load_failures
 from serving.checking.runbook import render
 from serving.drift.findings import Kind
-from serving.verify.registry import checks
+from serving.preflight import registry as before
+from serving.verify import registry as after
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-NAMED = {name for check in checks() for name in check.failures} | {"unexpected", *Kind}
+BEFORE = {name for check in before.checks() for name in check.failures} | set(before.ANY)
+AFTER = {name for check in after.checks() for name in check.failures} | {"unexpected"}
+NAMED = BEFORE | AFTER | set(Kind)
 
 
 def test_the_document_is_current() -> None:
@@ -32,7 +35,7 @@ def test_every_link_of_the_document_leads_to_a_section() -> None:
 
 
 def test_sections_refer_only_to_failures_and_checks_that_exist() -> None:
-    known = NAMED | {check.name for check in checks()}
+    known = NAMED | {check.name for check in before.checks()} | {check.name for check in after.checks()}
     for failure in load_failures().values():
         referred = [name for step in failure.do for name in re.findall(r"[Ss]ee ([a-z]+(?:-[a-z]+)+)", step)]
         assert set(referred) <= known, failure.id
@@ -48,9 +51,10 @@ def test_a_section_says_how_it_looks_why_and_what_to_do(failure: Failure) -> Non
 
 def test_every_failure_in_the_code_is_one_of_the_runbook() -> None:
     """Names in calls: `failed("name"`, `SymptomError("name"` and the like."""
-    calls = re.compile(r"(?:failed|warned|unknown|SymptomError|CannotAskError)\(\s*\"([a-z-]+)\"")
+    calls = re.compile(r"(?:failed|warned|unknown|make|SymptomError|CannotAskError)\(\s*\"([a-z-]+)\"")
     found = set()
-    for path in (ROOT / "serving/verify").rglob("*.py"):
-        found |= set(calls.findall(path.read_text(encoding="utf-8")))
-    assert len(found) > 40
+    for command in ("preflight", "verify"):
+        for path in (ROOT / "serving" / command).rglob("*.py"):
+            found |= set(calls.findall(path.read_text(encoding="utf-8")))
+    assert len(found) > 80
     assert found <= NAMED

@@ -1,0 +1,73 @@
+"""What Google's side must have before anything is created, with a dated source each. Data: `data/preflight.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from catalog.files import read_yaml
+from catalog.records import record
+from catalog.rules import Source
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Where the expectation of a check is from. `unverified`: what about it nobody has seen; empty where all is known."""
+
+    sources: tuple[Source, ...]
+    unverified: str = ""
+
+    @property
+    def source(self) -> str:
+        """All sources with their dates, in one line."""
+        return "; ".join(map(str, self.sources))
+
+
+@dataclass(frozen=True)
+class QuotaId:
+    """A quota of compute.googleapis.com in the Cloud Quotas API; it counts chips of one region.
+
+    `family` is the value of its dimension `tpu_family`, empty where it has none.
+    """
+
+    id: str
+    verified: bool
+    family: str = ""
+
+    def dimensions(self, region: str) -> dict[str, str]:
+        """The dimensions to look for."""
+        return {"region": region, **({"tpu_family": self.family} if self.family else {})}
+
+
+@cache
+def expectations() -> dict[str, Expectation]:
+    """By name of the check."""
+    return {
+        name: record(Expectation, row, sources=tuple(map(_source, row["sources"])))
+        for name, row in _data()["checks"].items()
+    }
+
+
+def quotas_of(generation: str, purchase: str) -> tuple[QuotaId, ...]:
+    """The quotas that a purchase of chips draws on, the first one first; empty where it needs none."""
+    kinds = _data()["purchases"][purchase]
+    return tuple(record(QuotaId, _data()["quotas"][generation][kind]) for kind in kinds)
+
+
+def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:
+    """Permission -> role that brings it, for everything in `reasons` (keys of the data file)."""
+    found: dict[str, str] = {}
+    for reason in reasons:
+        for role, permissions in _data()["permissions"][reason].items():
+            found |= dict.fromkeys(permissions, role)
+    return found
+
+
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = read_yaml("preflight.yaml")
+    return data
+
+
+def _source(row: dict[str, Any]) -> Source:
+    return record(Source, {key: str(value) for key, value in row.items()})

@@ -1,0 +1,92 @@
+"""`serving preflight`: whether Google's side is ready, asked before anything is created or paid for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.preflight.context import Context
+    from settings.derive import Deployment
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def preflight(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 also where something could not be asked.")
+    ] = False,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "20s",
+    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
+) -> None:
+    """Ask Google whether `pulumi up` can succeed: APIs, quota, machines, names, ranges, permissions. Changes nothing.
+
+    It needs application default credentials (gcloud auth application-default login, or a service account) and no
+    gcloud. HF_TOKEN is used for gated models where it is set. Exit codes: 0 nothing failed, 1 something failed (with
+    --strict also: could not be asked; warnings never count), 2 the call was wrong.
+
+    Examples:
+
+        python -m serving preflight dev
+
+        python -m serving preflight prod --strict --format json
+    """
+    from checks.environment import require
+    from serving.refused import print_findings
+    from serving.verify.duration import parse_duration
+    from settings.document import find_environment, read_document
+    from settings.refusal import RefusedError
+
+    try:
+        seconds = parse_duration(timeout)
+        if seconds <= 0:
+            raise ValueError("--timeout 0: a request needs some time")
+        deployment, _ = require(read_document(find_environment(environment)))
+    except RefusedError as refused:
+        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        if output is Format.JSON:
+            sys.stdout.write(json.dumps({"error": str(error)}, indent=2) + "\n")
+        else:
+            typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(_run(context(deployment, seconds), strict, output))
+
+
+def context(deployment: Deployment, seconds: float) -> Context:
+    """Google with the credentials of this shell, and the Hub with its token."""
+    from serving.preflight.context import Context
+    from serving.preflight.google.asking import Google
+    from serving.preflight.google.credentials import default_credentials
+    from serving.preflight.hub import Hub
+
+    project = deployment.settings.project.id
+    google = Google(project, lambda: default_credentials(project, seconds), seconds)
+    return Context(deployment, google, Hub.of_environment(seconds))
+
+
+def _run(asked: Context, strict: bool, output: Format) -> int:
+    """Ask, print the report, and give the exit code. Progress goes to standard error."""
+    from rich.console import Console
+
+    from serving.preflight.run import preflight as ask
+    from serving.preflight.show import print_report
+
+    errors = Console(stderr=True, soft_wrap=True)
+    report = ask(asked, strict=strict, progress=lambda text: errors.print(f"  {text}", highlight=False, markup=False))
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
+    else:
+        print_report(Console(), report)
+    return report.exit_code

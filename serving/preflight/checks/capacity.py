@@ -1,0 +1,193 @@
+"""Chips: the project's quota for them, and the reservation they are to come from. Neither says that a zone has any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from catalog.preflight import QuotaId, quotas_of
+from catalog.tpu import Generation, generations
+from serving.preflight.context import Context
+from serving.preflight.fixes import gcloud
+from serving.preflight.google.quotas import Quota, find_quota, limit_for
+from serving.preflight.registry import ASKING, check
+from serving.preflight.results import Result, failed, passed, unknown, warned
+
+_UNLIMITED = -1
+
+
+@check(
+    "quota",
+    "The quota of each TPU family holds the chips of all replicas, and those of an update",
+    "Cloud Quotas, quotaInfos.get",
+    (*ASKING, "quota-too-small", "quota-no-room-for-update", "quota-not-listed", "quota-id-unknown"),
+    requests=4,
+)
+def quota(context: Context) -> Iterator[Result]:
+    """The limit of the whole project in the region: chips that something else uses already come off it."""
+    needed = {family: (steady, update) for family, steady, update in context.deployment.quota()}
+    purchase = context.deployment.settings.capacity.purchase
+    for generation in dict.fromkeys(pool.shape.generation for pool in context.deployment.pools):
+        steady, update = needed[generations()[generation].quota_family]
+        ids = quotas_of(generation, purchase)
+        if not ids:
+            yield passed(f"{generation} chips", "a reservation needs no quota")
+        else:
+            yield _best([_quota(context, generation, item, steady, update) for item in ids])
+
+
+def _best(results: list[Result]) -> Result:
+    """Of several quotas that chips may come from, the one that has room; else the first."""
+    order = ["pass", "warn", "unknown", "fail"]
+    return min(results, key=lambda result: order.index(result.verdict.value))
+
+
+def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Result:
+    name, dimensions = f"{item.id}: {generation} chips in {context.region}", item.dimensions(context.region)
+    needed = f"{update} chips" + (
+        f" ({steady} for the replicas, {update - steady} for an update)" if update > steady else ""
+    )
+    found = find_quota(context.google, item.id)
+    fix = _request(context, item, update)
+    if found is None:
+        return unknown("quota-id-unknown", name, needed=needed, found="404", fix=_console(context))
+    limit = limit_for(found.limits, dimensions)
+    if limit is None:
+        entries = f"{len(found.limits)} entries, none for this region"
+        return unknown("quota-not-listed", name, needed=needed, found=entries, fix=fix)
+    said = f"{limit} chips"
+    if limit <= _UNLIMITED:
+        return passed(name, "unlimited", needed)
+    if limit >= update:
+        return passed(name, f"{generation}: {limit} of {update}", needed)
+    if limit >= steady:
+        return warned("quota-no-room-for-update", name, needed=needed, found=said, fix=fix)
+    return failed("quota-too-small", name, needed=needed, found=said, fix=_fixed(found, fix))
+
+
+def _fixed(found: Quota, fix: str) -> str:
+    return fix if found.increasable else "This quota is fixed; ask Google's sales for another way to get chips."
+
+
+def _request(context: Context, item: QuotaId, chips: int) -> str:
+    dimensions = ",".join(f"{key}={value}" for key, value in item.dimensions(context.region).items())
+    return gcloud(
+        "quotas preferences create",
+        "--service=compute.googleapis.com",
+        f"--project={context.project}",
+        f"--quota-id={item.id}",
+        f"--dimensions={dimensions}",
+        f"--preferred-value={chips}",
+        "--email=YOU",
+        say="Ask for more; small numbers are decided in minutes, others by people:",
+    )
+
+
+def _console(context: Context) -> str:
+    where = f"https://console.cloud.google.com/iam-admin/quotas?project={context.project}"
+    return f"Look for TPU quotas of the Compute Engine API in the console:\n{where}"
+
+
+@check(
+    "reservation",
+    "The reservation exists, is of this machine and has room",
+    "Compute Engine, reservations.get",
+    (
+        *ASKING,
+        "reservation-not-found",
+        "reservation-not-ready",
+        "reservation-of-another-machine",
+        "reservation-not-by-name",
+        "reservation-too-small",
+        "reservation-in-use",
+    ),
+)
+def reservation(context: Context) -> Iterator[Result]:
+    """It lies in the zone of the pools, in this project or in the one that shares it."""
+    capacity = context.deployment.settings.capacity
+    if capacity.purchase != "reservation" or not capacity.reservation:
+        return
+    owner, short = _owner(context, capacity.reservation)
+    name = f"reservation {short} in {context.zone}"
+    found = context.google.find("compute", "reservations.get", project=owner, zone=context.zone, reservation=short)
+    if found is None:
+        fix = gcloud("compute reservations list", f"--project={owner}", say="To see what there is, run:")
+        yield failed("reservation-not-found", name, needed="it exists", found="404", fix=fix)
+        return
+    yield from _usable(name, found)
+    for machine, nodes in _nodes(context).items():
+        yield _room(context, name, found, machine, nodes)
+
+
+def _owner(context: Context, name: str) -> tuple[str, str]:
+    """Project and short name of `R` or `projects/P/reservations/R`."""
+    parts = name.split("/")
+    return (parts[1], parts[-1]) if parts[0] == "projects" and len(parts) > 2 else (context.project, parts[-1])
+
+
+def _usable(name: str, found: dict[str, Any]) -> Iterator[Result]:
+    status = str(found.get("status", "no status"))
+    if status not in ("READY", "UPDATING"):
+        fix = "Wait until it is READY." if status == "CREATING" else "Name another reservation."
+        yield failed("reservation-not-ready", name, needed="READY", found=status, fix=fix)
+    if not found.get("specificReservationRequired", False):
+        yield warned(
+            "reservation-not-by-name",
+            name,
+            needed="specificReservationRequired: true",
+            found="false: VMs that name no reservation take from it, too",
+            fix="Make one with --require-specific-reservation.",
+        )
+
+
+def _nodes(context: Context) -> dict[str, int]:
+    """Machine type -> nodes of all replicas."""
+    nodes: dict[str, int] = {}
+    for pool in context.deployment.pools:
+        machine = pool.shape.machine_type
+        nodes[machine] = nodes.get(machine, 0) + pool.replica_slices * pool.shape.hosts
+    return nodes
+
+
+def _room(context: Context, name: str, found: dict[str, Any], machine: str, nodes: int) -> Result:
+    aggregate = found.get("aggregateReservation")
+    if aggregate is not None:
+        generation = next(
+            generations()[pool.shape.generation]
+            for pool in context.deployment.pools
+            if pool.shape.machine_type == machine
+        )
+        chips = next(p.shape.chips_per_host for p in context.deployment.pools if p.shape.machine_type == machine)
+        return _aggregate_room(name, aggregate, generation, nodes * chips)
+    specific = found.get("specificReservation") or {}
+    of = str((specific.get("instanceProperties") or {}).get("machineType", "no machine"))
+    if of.rpartition("/")[2] != machine:
+        fix = f"Name a reservation of {machine}, or write the slice of the reserved machine."
+        return failed("reservation-of-another-machine", name, needed=machine, found=of, fix=fix)
+    total, used = int(specific.get("count", 0)), int(specific.get("inUseCount", 0))
+    return _compared(name, nodes, total, used, f"nodes of {machine}")
+
+
+def _aggregate_room(name: str, aggregate: dict[str, Any], generation: Generation, chips: int) -> Result:
+    family = str(aggregate.get("vmFamily", "no family"))
+    if not family.endswith(f"_{generation.quota_family}"):
+        needed = f"vmFamily ..._{generation.quota_family}"
+        fix = "Name a reservation of this TPU generation."
+        return failed("reservation-of-another-machine", name, needed=needed, found=family, fix=fix)
+    total, used = _chips(aggregate.get("reservedResources")), _chips(aggregate.get("inUseResources"))
+    return _compared(name, chips, total, used, "chips")
+
+
+def _chips(resources: list[dict[str, Any]] | None) -> int:
+    return sum(int((item.get("accelerator") or {}).get("acceleratorCount", 0)) for item in resources or ())
+
+
+def _compared(name: str, needed: int, total: int, used: int, unit: str) -> Result:
+    found = f"{total} {unit}, {used} in use"
+    if total < needed:
+        fix = "Enlarge the reservation, or write fewer replicas."
+        return failed("reservation-too-small", name, needed=f"{needed} {unit}", found=found, fix=fix)
+    if total - used < needed:
+        fix = "See who uses it; what runs of this environment already counts as well."
+        return warned("reservation-in-use", name, needed=f"{needed} {unit} free", found=found, fix=fix)
+    return passed(name, found, f"{needed} {unit}")

@@ -1,0 +1,125 @@
+"""GKE: a version that the program may ask for, and a name that is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from catalog.gke import facts, parse_gke_version
+from catalog.tpu import generations
+from serving.preflight.context import Context
+from serving.preflight.registry import ASKING, check
+from serving.preflight.results import Result, failed, passed
+
+
+@check(
+    "gke-version",
+    "The release channel offers the lowest version that the environment needs",
+    "GKE, projects.locations.getServerConfig",
+    (*ASKING, "gke-channel-missing", "gke-version-too-old", "gke-version-not-offered"),
+)
+def gke_version(context: Context) -> Iterator[Result]:
+    """A new cluster starts with exactly `minVersion`, so it must be on offer; a shorter one stands for its newest patch."""
+    cluster, parent = context.deployment.settings.cluster, f"projects/{context.project}/locations/{context.region}"
+    answer = context.google.find("container", "projects.locations.getServerConfig", name=parent) or {}
+    channel = next(
+        (item for item in answer.get("channels", ()) if item.get("channel") == cluster.release_channel), None
+    )
+    name = f"channel {cluster.release_channel} in {context.region}"
+    if channel is None:
+        channels = ", ".join(str(item.get("channel")) for item in answer.get("channels", ())) or "none"
+        fix = "Write another cluster.releaseChannel."
+        yield failed("gke-channel-missing", name, needed="the channel", found=channels, fix=fix)
+        return
+    offered = [str(version) for version in channel.get("validVersions", ())]
+    floor = _floor(context)
+    enough = [version for version in offered if _at_least(version, floor)]
+    default = str(channel.get("defaultVersion", ""))
+    if not enough:
+        newest = offered[0] if offered else "no version"
+        fix = "Write cluster.releaseChannel: RAPID." if cluster.release_channel != "RAPID" else "Wait for GKE."
+        yield failed("gke-version-too-old", name, needed=f"{floor} or newer", found=f"newest {newest}", fix=fix)
+    elif _exists(context) or _offers(offered, cluster.min_version):
+        yield passed(name, f"{cluster.min_version} on offer" if not _exists(context) else f"up to {enough[0]}")
+    else:
+        best = default if _at_least(default, floor) else enough[0]
+        yield failed(
+            "gke-version-not-offered",
+            name,
+            needed=f"cluster.minVersion {cluster.min_version}, for a new cluster",
+            found=f"{', '.join(enough[:3])}, ...",
+            fix=f"Write cluster.minVersion: {best}.",
+        )
+
+
+def _floor(context: Context) -> str:
+    """The highest of what the settings, the slices and the purchase need."""
+    deployment = context.deployment
+    floors = [deployment.settings.cluster.min_version]
+    floors += [generations()[pool.shape.generation].min_gke_version or "" for pool in deployment.pools]
+    if deployment.settings.capacity.purchase == "flexStart":
+        floors.append(str(facts()["flexStartFloor"]))
+    known = [(parsed, floor) for floor in floors if (parsed := _first_of(floor)) is not None]
+    return max(known)[1] if known else floors[0]
+
+
+def _first_of(version: str) -> tuple[int, ...] | None:
+    """For comparing floors: what is left out counts as nothing, so that `1.34` asks for no certain patch of 1.34."""
+    parsed = parse_gke_version(version)
+    parts = len(version.replace("-gke.", ".").split("."))
+    return tuple(parsed[:parts]) + (0,) * (4 - parts) if parsed else None
+
+
+def _at_least(version: str, floor: str) -> bool:
+    have, wanted = parse_gke_version(version), _first_of(floor)
+    return have is not None and wanted is not None and tuple(have) >= wanted
+
+
+def _offers(offered: list[str], wanted: str) -> bool:
+    """Whether GKE takes it as the version of a new cluster: one on offer, or the beginning of one (1.34, 1.34.3)."""
+    parts = wanted.replace("-gke.", ".").split(".")
+    return any(version.replace("-gke.", ".").split(".")[: len(parts)] == parts for version in offered)
+
+
+@check(
+    "cluster-name",
+    "The cluster's name is free, or the cluster is this environment's own",
+    "GKE, projects.locations.clusters.get",
+    (*ASKING, "cluster-name-taken"),
+)
+def cluster_name(context: Context) -> Iterator[Result]:
+    """Ours carries the labels that the program gives it."""
+    name = f"cluster {context.deployment.cluster_name} in {context.region}"
+    if not _exists(context):
+        yield passed(name, "free")
+    elif own_cluster(context):
+        yield passed(name, "exists, and is this environment's own")
+    else:
+        yield failed(
+            "cluster-name-taken",
+            name,
+            needed="a free name, or a cluster with the labels of this environment",
+            found="a cluster with other labels",
+            fix="Write another cluster.name, or delete that cluster.",
+        )
+
+
+def own_cluster(context: Context) -> bool:
+    """Whether the environment's cluster exists: then what else is there of its names is its own as well.
+
+    Raises:
+        CannotAskError: there is no answer.
+    """
+    found = _cluster(context)
+    labels, own = (found or {}).get("resourceLabels", {}), context.deployment.labels
+    return found is not None and all(labels.get(key) == own[key] for key in ("managed-by", "environment"))
+
+
+def _exists(context: Context) -> bool:
+    return _cluster(context) is not None
+
+
+def _cluster(context: Context) -> dict[str, Any] | None:
+    place = f"projects/{context.project}/locations/{context.region}"
+    name = f"{place}/clusters/{context.deployment.cluster_name}"
+    return context.google.find("container", "projects.locations.clusters.get", name=name)

@@ -1,0 +1,147 @@
+"""What the Gateway names: address, certificates, SSL policy, Cloud Armor policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from serving.preflight.checks.cluster import own_cluster
+from serving.preflight.context import Context
+from serving.preflight.fixes import gcloud
+from serving.preflight.registry import ASKING, check
+from serving.preflight.results import Result, failed, passed, warned
+
+_SHARED = "SHARED_LOADBALANCER_VIP"
+_SOON = timedelta(days=30)
+
+
+@check(
+    "gateway-address",
+    "A named address exists in the region and is of the right kind; the name of a new one is free",
+    "Compute Engine, addresses.get",
+    (*ASKING, "address-not-found", "address-of-another-kind", "address-in-use", "address-name-taken"),
+)
+def gateway_address(context: Context) -> Iterator[Result]:
+    """Internal: an address that the forwarding rules of a Gateway can share (GW04)."""
+    gateway = context.deployment.settings.gateway
+    if gateway.address is None:
+        return
+    name = f"address {gateway.address.name} in {context.region}"
+    found = context.google.find(
+        "compute", "addresses.get", project=context.project, region=context.region, address=gateway.address.name
+    )
+    if gateway.address.create:
+        if found is None:
+            yield passed(name, f"{gateway.address.name} is free")
+        elif own_cluster(context):
+            yield passed(name, "exists, and so does this environment's cluster")
+        else:
+            fix = "Write gateway.address.create: false to use it, or another name; or leave it, where an earlier up made it."
+            yield warned("address-name-taken", name, needed="a free name", found="exists", fix=fix)
+    elif found is None:
+        fix = _reserve(context, gateway.address.name)
+        yield failed("address-not-found", name, needed="it exists", found="404", fix=fix)
+    else:
+        yield _fitting(context, name, found)
+
+
+def _fitting(context: Context, name: str, found: dict[str, Any]) -> Result:
+    gateway = context.deployment.settings.gateway
+    kind, purpose = found.get("addressType", "EXTERNAL"), found.get("purpose", "no purpose")
+    wanted = "EXTERNAL" if gateway.external else f"INTERNAL, {_SHARED}"
+    if (kind == "EXTERNAL") is not gateway.external or (not gateway.external and purpose != _SHARED):
+        has = kind if kind == "EXTERNAL" else f"{kind}, {purpose}"
+        fix = _reserve(context, "NEW-NAME")
+        return failed("address-of-another-kind", name, needed=wanted, found=has, fix=fix)
+    users = [str(user).rpartition("/")[2] for user in found.get("users", ())]
+    if found.get("status") == "IN_USE" and not own_cluster(context):
+        fix = "Name another address, or remove what uses it."
+        return warned("address-in-use", name, needed="in use by nobody", found=", ".join(users) or "IN_USE", fix=fix)
+    return passed(name, f"{found.get('address')}, {wanted}")
+
+
+def _reserve(context: Context, name: str) -> str:
+    words = [f"compute addresses create {name}", f"--project={context.project}", f"--region={context.region}"]
+    if not context.deployment.settings.gateway.external:
+        subnet = context.deployment.nodes_subnet_name
+        words += [f"--subnet={subnet}", f"--purpose={_SHARED}"]
+    return gcloud(*words, say="Write gateway.address.create: true, or run:")
+
+
+@check(
+    "gateway-security",
+    "Certificates, SSL policy and Cloud Armor policy that the Gateway names exist in the region",
+    "Certificate Manager, certificates.get; Compute Engine, regionSslCertificates, regionSslPolicies, "
+    "regionSecurityPolicies",
+    (*ASKING, "certificate-not-found", "certificate-not-active", "certificate-expires", "gateway-policy-not-found"),
+    requests=6,
+)
+def gateway_security(context: Context) -> Iterator[Result]:
+    """A Secret of the cluster is not asked for: before the first `up` there is no cluster."""
+    gateway = context.deployment.settings.gateway
+    place = {"project": context.project, "region": context.region}
+    for name in gateway.tls.certificate_manager_certs if gateway.tls else ():
+        yield _managed(context, name)
+    for name in gateway.tls.pre_shared_certs if gateway.tls else ():
+        found = context.google.find("compute", "regionSslCertificates.get", **place, sslCertificate=name)
+        yield _certificate(f"SSL certificate {name} in {context.region}", found)
+    if gateway.tls and gateway.tls.ssl_policy:
+        found = context.google.find("compute", "regionSslPolicies.get", **place, sslPolicy=gateway.tls.ssl_policy)
+        yield _policy(context, "ssl-policies", gateway.tls.ssl_policy, found)
+    armor = gateway.authentication.security_policy if gateway.authentication else None
+    if armor:
+        found = context.google.find("compute", "regionSecurityPolicies.get", **place, securityPolicy=armor)
+        yield _policy(context, "security-policies", armor, found)
+
+
+def _managed(context: Context, name: str) -> Result:
+    path = f"projects/{context.project}/locations/{context.region}/certificates/{name}"
+    found = context.google.find("certificatemanager", "projects.locations.certificates.get", name=path)
+    title = f"certificate {name} in {context.region}"
+    managed = (found or {}).get("managed") or {}
+    state = managed.get("state", "ACTIVE")
+    if state != "ACTIVE":
+        reason = (managed.get("provisioningIssue") or {}).get("reason", "")
+        fix = gcloud(
+            f"certificate-manager certificates describe {name}",
+            f"--project={context.project}",
+            f"--location={context.region}",
+            say="See what its domains lack:",
+        )
+        make = failed if state == "FAILED" else warned
+        return make("certificate-not-active", title, needed="ACTIVE", found=f"{state} {reason}".strip(), fix=fix)
+    return _certificate(title, found)
+
+
+def _certificate(title: str, found: dict[str, Any] | None) -> Result:
+    if found is None:
+        fix = "Create it in this region (one of another region, or a global one, is not seen), or correct the name."
+        return failed("certificate-not-found", title, needed="it exists", found="404", fix=fix)
+    text = str(found.get("expireTime", ""))
+    left = _time(text) - datetime.now(UTC) if text else None
+    own = "managed" not in found
+    if left is not None and left < (_SOON if own else timedelta()):
+        make = failed if left < timedelta() else warned
+        fix = "Put a renewed certificate in its place."
+        return make("certificate-expires", title, needed=f"valid for {_SOON.days} days", found=f"until {text}", fix=fix)
+    return passed(title, f"{title.split()[-3]} valid" + (f" until {text[:10]}" if text else ""))
+
+
+def _time(text: str) -> datetime:
+    """RFC 3339, in Google's forms."""
+    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _policy(context: Context, command: str, name: str, found: dict[str, Any] | None) -> Result:
+    title = f"{command} {name} in {context.region}"
+    if found is not None:
+        return passed(title, f"{name} exists")
+    fix = gcloud(
+        f"compute {command} list",
+        f"--project={context.project}",
+        f"--filter=region:{context.region}",
+        say="Correct the name, or create it in this region; to see what there is, run:",
+    )
+    return failed("gateway-policy-not-found", title, needed="it exists in this region", found="404", fix=fix)

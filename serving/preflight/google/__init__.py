@@ -1,0 +1,1 @@
+"""Asking Google's APIs with Google's own clients: credentials, requests, and a name for everything that can go wrong."""
