@@ -12,19 +12,21 @@ from catalog.files import read_yaml
 
 @dataclass(frozen=True)
 class DesignedField:
-    """Who may write what, and why. `fields` are paths of keys; no `kinds` means every kind."""
+    """Who may write what, and why. `fields` are paths of keys; no `kinds` or `names` means all of them."""
 
     managers: tuple[str, ...]
     kinds: tuple[str, ...]
+    names: tuple[str, ...]
     fields: tuple[tuple[str, ...], ...]
     why: str
     source: str
 
-    def covers(self, manager: str, kind: str, path: Sequence[str | int]) -> bool:
-        """Whether this manager writes this field (or one below) of this kind by design."""
+    def covers(self, manager: str, kind: str, name: str, path: Sequence[str | int]) -> bool:
+        """Whether this manager writes this field (or one below) of this object by design."""
         return (
             any(fnmatchcase(manager, pattern) for pattern in self.managers)
             and (not self.kinds or kind in self.kinds)
+            and (not self.names or any(fnmatchcase(name, pattern) for pattern in self.names))
             and any(_covers(field, path) for field in self.fields)
         )
 
@@ -36,6 +38,7 @@ def designed_fields() -> tuple[DesignedField, ...]:
         DesignedField(
             tuple(row["managers"]),
             tuple(row.get("kinds", ())),
+            tuple(row.get("names", ())),
             tuple(tuple(field) for field in row["fields"]),
             row["why"],
             row["source"],
@@ -44,9 +47,9 @@ def designed_fields() -> tuple[DesignedField, ...]:
     )
 
 
-def designed(manager: str, kind: str, path: Sequence[str | int]) -> DesignedField | None:
+def designed(manager: str, kind: str, name: str, path: Sequence[str | int]) -> DesignedField | None:
     """The row that explains why a manager wrote a field; None where it was no controller's business."""
-    return next((row for row in designed_fields() if row.covers(manager, kind, path)), None)
+    return next((row for row in designed_fields() if row.covers(manager, kind, name, path)), None)
 
 
 def _covers(field: Sequence[str], path: Sequence[str | int]) -> bool:

@@ -37,8 +37,11 @@ def body(planned: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(wanted: Any, live: Any, found: Sequence[Owner] = (), path: Path = ()) -> Iterator[Difference]:
-    """Every field of `wanted` that `live` does not have, or has otherwise. What the server drops (empty) is the same."""
-    if wanted in HIDDEN or same(live, wanted, quantities=True):
+    """Every field of `wanted` that `live` does not have, or has otherwise. What the server drops is the same.
+
+    A null asks for nothing: charts write it where a template came out empty.
+    """
+    if wanted is None or wanted in HIDDEN or same(live, wanted, quantities=True):
         return
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for key, value in wanted.items():

@@ -63,12 +63,17 @@ def judge(
         for path, value in additions(wanted, live, owner.fields)
         if _speaks_of_itself(owner.writer, policy) and path[: len(_BOOKKEEPING)] != _BOOKKEEPING
     ]
-    kind = str(planned["kind"])
+    kind, own_name = str(planned["kind"]), str(live["metadata"]["name"])
     # One field that `up` writes anyway makes it apply the whole object, and meet every conflict in it.
     touched = any(_pending(difference, policy) for difference in (*changed, *added))
     for difference in (*changed, *_once(added)):
         row = next(
-            (row for owner in difference.owners if (row := designed(owner.writer.manager, kind, difference.path))), None
+            (
+                row
+                for owner in difference.owners
+                if (row := designed(owner.writer.manager, kind, own_name, difference.path))
+            ),
+            None,
         )
         writer = _last(difference.owners)
         if row is not None:

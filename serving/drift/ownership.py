@@ -12,6 +12,7 @@ from rehearsal.plugins.kubernetes.values import at, same
 Path = tuple[str | int, ...]
 # Every manager of pulumi-kubernetes: `pulumi-kubernetes` creates, `pulumi-kubernetes-<hash>` applies.
 _ENGINE = "pulumi"
+_ZERO: tuple[Any, ...] = (None, "", {}, [])
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def additions(wanted: Any, live: Any, fields: Mapping[str, Any], path: Path = ()
             asked = isinstance(wanted, Mapping) and not same(wanted.get(key), None)
             if below:
                 yield from additions(wanted[key] if asked else None, live[key], below, (*path, key))
-            elif not asked:
+            # Go programs write the zero value of a field that nobody asked for.
+            elif not asked and live[key] not in _ZERO:
                 yield (*path, key), live[key]
         elif kind in ("k", "v", "i") and isinstance(live, list):
             yield from _added_item(wanted, live, name, below, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ _LONGEST_LINE = 1024 * 1024
 
 @dataclass
 class Streamed:
-    """What came, and when: `first_seconds` until the first text, `seconds` until the end."""
+    """What came, and when: `first_seconds` until the first text, `seconds` until the end.
+
+    `ended`: up to the end; else it was left while it still came.
+    """
 
     text: str = ""
     usage: dict[str, Any] = field(default_factory=dict)
@@ -32,10 +36,11 @@ class Streamed:
     events: int = 0
     first_seconds: float = 0.0
     seconds: float = 0.0
+    ended: bool = False
 
 
-def stream(client: Client, request: Request, most_tokens: int) -> Streamed:
-    """Read a streamed chat answer of at most `most_tokens` tokens.
+def stream(client: Client, request: Request, most_tokens: int, enough_seconds: float = math.inf) -> Streamed:
+    """Read a streamed chat answer of at most `most_tokens` tokens, to its end or as long as is enough.
 
     Raises:
         SymptomError: it stalls, is cut, never ends, or holds something else than it should.
@@ -48,12 +53,14 @@ def stream(client: Client, request: Request, most_tokens: int) -> Streamed:
         if "text/event-stream" not in response.headers.get("content-type", ""):
             data = document(response.headers, await body_of(response))
             raise SymptomError("not-streamed", shown(json.dumps(data)))
-        return await _read(response, client.seconds, deadline, most_tokens)
+        return await _read(response, client.seconds, deadline, most_tokens, enough_seconds)
 
     return client.run(request, read)
 
 
-async def _read(response: httpx.Response, seconds: float, deadline: float, most_tokens: int) -> Streamed:
+async def _read(
+    response: httpx.Response, seconds: float, deadline: float, most_tokens: int, enough_seconds: float
+) -> Streamed:
     found, started = Streamed(), time.monotonic()
     lines = _data(response)
     while True:
@@ -65,12 +72,15 @@ async def _read(response: httpx.Response, seconds: float, deadline: float, most_
             raise _too_long(found, seconds, ending=patience >= left) from None
         except (StopAsyncIteration, httpx.HTTPError) as error:
             how = "the connection ended" if isinstance(error, StopAsyncIteration) else type(error).__name__
-            text = f"{how} after {found.events} events, without {_DONE}; so far: {shown(found.text)!r}"
+            after = f"after {found.events} events and {time.monotonic() - started:.1f} s"
+            text = f"{how} {after}, without {_DONE}; so far: {shown(found.text)!r}"
             raise SymptomError("stream-cut", text) from error
-        if line == _DONE:
-            found.seconds = time.monotonic() - started
+        found.seconds, found.ended = time.monotonic() - started, line == _DONE
+        if found.ended:
             return found
         _take(found, line, started)
+        if found.seconds >= enough_seconds:
+            return found
         if found.events > _EVENTS_PER_TOKEN * most_tokens + _SPARE_EVENTS:
             text = f"{found.events} events and no end, for an answer of at most {most_tokens} tokens"
             raise SymptomError("stream-never-ends", text)

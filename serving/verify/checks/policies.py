@@ -16,7 +16,7 @@ from settings.outputs import ModelOutput
 API = "networking.gke.io/v1"
 KINDS = ("HealthCheckPolicy", "GCPBackendPolicy")
 # Google's limit where no policy sets one (CRD's field text, gke.md 1.7), seconds.
-_DEFAULT_TIMEOUT = 30
+DEFAULT_TIMEOUT = 30
 
 
 @check(
@@ -79,7 +79,7 @@ def answer_limit(context: Context) -> Iterator[Result]:
         if policy is None:
             yield _no_policy(context, "GCPBackendPolicy", model)
             continue
-        limit, needed = _default(policy).get("timeoutSec", _DEFAULT_TIMEOUT), model.answer_timeout_seconds
+        limit, needed = _default(policy).get("timeoutSec", DEFAULT_TIMEOUT), model.answer_timeout_seconds
         if limit >= needed:
             yield passed(title(policy), f"{limit} s, the longest answer may take {needed} s")
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from serving.verify.answers import check_chat, check_completion, check_stream, model_ids
-from serving.verify.checks.policies import policy_of
+from serving.verify.checks.policies import DEFAULT_TIMEOUT, policy_of
 from serving.verify.cluster import CannotAskError
 from serving.verify.context import Context
 from serving.verify.exchange import Request
@@ -18,6 +18,11 @@ from settings.outputs import ModelOutput
 
 _TOKENS = 16
 _STREAM_TOKENS = 48
+# Long enough to be past the default limit of the load balancer, seconds.
+_PAST_DEFAULT = DEFAULT_TIMEOUT + 3.0
+# Of what a request may take, for the part that is read.
+_SHARE_OF_TIME = 0.6
+_ROOM_FOR_PROMPT = 64
 _PROMPT = "Say in one sentence what a load balancer does."
 
 # What any request can end with.
@@ -108,6 +113,34 @@ def streamed(context: Context) -> Iterator[Result]:
         body["max_tokens"] = _STREAM_TOKENS
         found = stream(context.client, Request("POST", f"{url}/v1/chat/completions", body), _STREAM_TOKENS)
         return passed(url, check_stream(found, model.served_names, _STREAM_TOKENS))
+
+    yield from for_each_model(context, ask)
+
+
+@check(
+    "long-answer",
+    "The longest answer is not cut",
+    "POST /v1/chat/completions with stream and ignore_eos, for the longest answer of the outputs; read until it ends, or "
+    f"until {_PAST_DEFAULT:g} s have passed",
+    (*ANSWER, "not-streamed", "stream-stalls", "stream-never-ends", "long-answer-cut"),
+    traffic=True,
+    requests=1,
+)
+def long_answer(context: Context) -> Iterator[Result]:
+    """Proof by traffic where an answer can last longer than the default limit; answer-limit is the proof elsewhere."""
+    enough = min(_PAST_DEFAULT, _SHARE_OF_TIME * context.request_seconds)
+
+    def ask(model: ModelOutput, url: str) -> Result:
+        tokens = max(1, min(model.longest_answer_tokens, model.context_length - _ROOM_FOR_PROMPT))
+        body = {**chat_body(model, tokens=tokens), "stream": True, "ignore_eos": True}
+        try:
+            found = stream(context.client, Request("POST", f"{url}/v1/chat/completions", body), tokens, enough)
+        except SymptomError as error:
+            cut = error.failure in ("stream-cut", "gateway-timeout")
+            return failed("long-answer-cut" if cut else error.failure, url, error.message)
+        how = "to the end" if found.ended else "and still coming"
+        beside = "past" if found.seconds > DEFAULT_TIMEOUT else "shorter than"
+        return passed(url, f"{found.seconds:.1f} s {how}, {beside} the default limit of {DEFAULT_TIMEOUT} s")
 
     yield from for_each_model(context, ask)
 

@@ -95,6 +95,13 @@ def test_one_added_field_is_one_finding_that_no_up_touches(body: Obj, path: tupl
     assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.NOTHING)
 
 
+@pytest.mark.parametrize("zero", ["", {}, [], None])
+def test_a_zero_value_that_a_controller_writes_along_says_nothing(zero: Any) -> None:
+    live = healthy(POLICY)
+    edit(live, ("spec", "default", "logConfig"), zero, manager="manager")
+    assert findings(POLICY, live) == []
+
+
 @given(BODIES, BODIES)
 def test_nothing_is_found_twice_and_values_are_those_of_the_objects(body: Obj, other: Obj) -> None:
     wanted, live = planned(body), healthy(planned(other))
@@ -172,7 +179,7 @@ def test_what_a_plan_can_not_know_is_not_compared(value: str) -> None:
     assert hidden(wanted) == 1
 
 
-SPELLINGS = [("1000m", "1"), ("1024Mi", "1Gi"), (1, "1"), ({}, None), ([], None)]
+SPELLINGS = [("1000m", "1"), ("1024Mi", "1Gi"), (1, "1"), ({}, None), ([], None), (None, "defaulted")]
 
 
 @pytest.mark.parametrize(("asked", "kept"), SPELLINGS)
@@ -278,6 +285,8 @@ def test_every_designed_field_says_who_where_why_and_by_what_source(row: Any) ->
     assert row.source
     for field in row.fields:
         example = tuple(0 if part == "[]" else part.replace("*", "x") for part in field)
-        manager = row.managers[0].replace("*", "x")
-        assert row.covers(manager, row.kinds[0] if row.kinds else "Any", example)
-        assert not row.covers(manager, row.kinds[0] if row.kinds else "Any", example[:-1])
+        manager, kind, name = (next(iter(of), "x").replace("*", "x") for of in (row.managers, row.kinds, row.names))
+        assert row.covers(manager, kind, name, example)
+        assert not row.covers(manager, kind, name, example[:-1])
+        assert not row.covers(manager, f"Other{kind}", name, example)
+        assert not (row.names and row.covers(manager, kind, "other", example))

@@ -210,6 +210,54 @@ def test_a_stream_cut_in_the_middle_of_a_chunk(make: Callable[..., Scene]) -> No
     assert failure_of(scene, "stream") == "stream-cut"
 
 
+def long_streamed(body: bytes, then: Callable[[Any, threading.Event], None] | None = None) -> Callable[..., Reply]:
+    """A right server whose long answers, and only those, are this."""
+    right, long = Replicas([NAME]), streamed(body, then)
+
+    def answer(method: str, path: str, asked: Any) -> Reply:
+        is_long = isinstance(asked, dict) and asked.get("ignore_eos")
+        return (long if is_long else right)(method, path, asked)
+
+    return answer
+
+
+LONG: list[tuple[Callable[..., Reply], str]] = [
+    (long_streamed(event(chunk(NAME, "Yes"))), "long-answer-cut"),
+    (
+        lambda *asked: (
+            text(504, b"upstream request timeout") if (asked[2] or {}).get("ignore_eos") else Replicas([NAME])(*asked)
+        ),
+        "long-answer-cut",
+    ),
+    (long_streamed(event(chunk(NAME, "Yes")), silent), "stream-stalls"),
+]
+
+
+@pytest.mark.parametrize(("answer", "failure"), LONG)
+def test_only_a_long_answer_that_goes_wrong_has_a_name(make: Callable[..., Scene], answer: Any, failure: str) -> None:
+    report = make(answer=answer).report()
+    assert report.line.startswith(f"does not serve: long-answer: {failure}: ")
+    assert outcome(report, "stream").verdict is Verdict.PASS
+
+
+def test_a_long_answer_that_still_comes_past_the_default_limit_is_proof_and_is_left_then(
+    make: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from serving.verify.checks import traffic
+
+    monkeypatch.setattr(traffic, "DEFAULT_TIMEOUT", 1)
+    found = outcome(make(answer=long_streamed(event(chunk(NAME, "Yes")), slow_and_endless)).report(), "long-answer")
+    assert (found.verdict, found.worst.message) == (
+        Verdict.PASS,
+        "1.2 s and still coming, past the default limit of 1 s",
+    )
+
+
+def test_a_long_answer_that_is_short_enough_leaves_the_proof_to_the_configuration(make: Callable[..., Scene]) -> None:
+    worst = outcome(make().report(), "long-answer").worst
+    assert worst.message.endswith("s to the end, shorter than the default limit of 30 s")
+
+
 def hang(taken: socket.socket, over: threading.Event) -> None:
     over.wait()
 
