@@ -40,8 +40,10 @@ class Hub:
     @classmethod
     def of_environment(cls, seconds: float) -> Hub:
         """With token and address of the environment's variables."""
-        token = os.environ.get(TOKEN_VARIABLE) or os.environ.get(_OLD_TOKEN_VARIABLE) or ""
-        return cls(seconds, os.environ.get(_ENDPOINT_VARIABLE) or _ENDPOINT, token.strip())
+        token = (os.environ.get(TOKEN_VARIABLE) or os.environ.get(_OLD_TOKEN_VARIABLE) or "").strip()
+        # What can't stand in a header is no token; the HTTP library would repeat it in its complaint.
+        usable = token.isascii() and token.isprintable() and " " not in token
+        return cls(seconds, os.environ.get(_ENDPOINT_VARIABLE) or _ENDPOINT, token if usable else "")
 
     @property
     def has_token(self) -> bool:

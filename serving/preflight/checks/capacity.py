@@ -57,9 +57,9 @@ def _quota(context: Context, generation: str, item: QuotaId, steady: int, update
         return unknown("quota-not-listed", name, needed=needed, found=entries, fix=fix)
     said = f"{limit} chips"
     if limit <= _UNLIMITED:
-        return passed(name, "unlimited", needed)
+        return passed(name, f"{generation} chips unlimited", needed)
     if limit >= update:
-        return passed(name, f"{generation}: {limit} of {update}", needed)
+        return passed(name, f"{limit} {generation} chips, {update} needed", needed)
     if limit >= steady:
         return warned("quota-no-room-for-update", name, needed=needed, found=said, fix=fix)
     return failed("quota-too-small", name, needed=needed, found=said, fix=_fixed(found, fix))

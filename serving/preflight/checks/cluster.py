@@ -39,8 +39,10 @@ def gke_version(context: Context) -> Iterator[Result]:
         newest = offered[0] if offered else "no version"
         fix = "Write cluster.releaseChannel: RAPID." if cluster.release_channel != "RAPID" else "Wait for GKE."
         yield failed("gke-version-too-old", name, needed=f"{floor} or newer", found=f"newest {newest}", fix=fix)
-    elif _exists(context) or _offers(offered, cluster.min_version):
-        yield passed(name, f"{cluster.min_version} on offer" if not _exists(context) else f"up to {enough[0]}")
+    elif own_cluster(context):
+        yield passed(name, f"up to {enough[0]}, for the cluster that is there")
+    elif _offers(offered, cluster.min_version):
+        yield passed(name, f"{cluster.min_version} on offer")
     else:
         best = default if _at_least(default, floor) else enough[0]
         yield failed(
@@ -90,8 +92,8 @@ def _offers(offered: list[str], wanted: str) -> bool:
 def cluster_name(context: Context) -> Iterator[Result]:
     """Ours carries the labels that the program gives it."""
     name = f"cluster {context.deployment.cluster_name} in {context.region}"
-    if not _exists(context):
-        yield passed(name, "free")
+    if _cluster(context) is None:
+        yield passed(name, f"{context.deployment.cluster_name} is free")
     elif own_cluster(context):
         yield passed(name, "exists, and is this environment's own")
     else:
@@ -113,10 +115,6 @@ def own_cluster(context: Context) -> bool:
     found = _cluster(context)
     labels, own = (found or {}).get("resourceLabels", {}), context.deployment.labels
     return found is not None and all(labels.get(key) == own[key] for key in ("managed-by", "environment"))
-
-
-def _exists(context: Context) -> bool:
-    return _cluster(context) is not None
 
 
 def _cluster(context: Context) -> dict[str, Any] | None:

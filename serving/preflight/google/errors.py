@@ -26,10 +26,12 @@ def obstacle_of(error: Exception, what: str, project: str) -> CannotAskError | N
         what: what was asked, for people.
         project: in which something is to be changed.
     """
+    # Who gave up asking again says why it did so the last time.
+    error = getattr(error, "cause", None) or error
     status, body = _status_and_body(error)
     if status is None:
         return _without_answer(error, what)
-    message, reasons, service = _read(body, error)
+    message, reasons, service = _read(body)
     said = f"{what}: {status} {message}"
     if status == 404:
         return CannotAskError("project-not-found", said) if _NO_PROJECT.search(message) else None
@@ -71,35 +73,32 @@ def _without_answer(error: Exception, what: str) -> CannotAskError:
 
 
 def _status_and_body(error: Exception) -> tuple[int | None, Any]:
-    """HTTP status and parsed body: of `googleapiclient`'s HttpError, or of `google.api_core`'s exceptions."""
-    response, content = getattr(error, "resp", None), getattr(error, "content", b"")
-    if response is not None:
-        try:
-            return int(response.status), json.loads(content)
-        except ValueError:
-            return int(response.status), None
-    code = getattr(error, "code", None)
-    return (int(code), None) if isinstance(code, int) else (None, None)
+    """HTTP status and body, parsed where it is JSON: of googleapiclient's HttpError, or of google.api_core's exceptions."""
+    answer, other = getattr(error, "resp", None), getattr(error, "response", None)
+    if answer is not None:
+        return int(answer.status), _parsed(getattr(error, "content", b""))
+    if getattr(other, "status_code", None) is not None:
+        return int(other.status_code), _parsed(other.content)  # type: ignore[union-attr]
+    return None, None
 
 
-def _read(body: Any, error: Exception) -> tuple[str, set[str], str]:
-    """Message, reasons and service of an error: of its body, or of the exception's own fields."""
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def _read(body: Any) -> tuple[str, set[str], str]:
+    """Message, reasons and service of an error; a body that is not of Google's form is the message."""
     inside = body.get("error") if isinstance(body, dict) else None
     if not isinstance(inside, dict):
-        reason = getattr(error, "reason", None)
-        service = (getattr(error, "metadata", None) or {}).get("service", "") if reason else ""
-        text = getattr(error, "message", "") or _plain(error)
-        return text, {str(reason)} if reason else set(), service
+        return str(body), set(), ""
     details = [item for item in inside.get("details") or [] if isinstance(item, dict)]
     legacy = [item for item in inside.get("errors") or [] if isinstance(item, dict)]
     reasons = {str(item["reason"]) for item in (*details, *legacy) if item.get("reason")}
     services = [str(item["metadata"]["service"]) for item in details if "service" in (item.get("metadata") or {})]
     return str(inside.get("message", "")), reasons, services[0] if services else ""
-
-
-def _plain(error: Exception) -> str:
-    content = getattr(error, "content", b"")
-    return content.decode("utf-8", "replace") if isinstance(content, bytes) and content else str(error)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -141,7 +141,8 @@ class GoogleStandIn:
         self.asked.append(("cloudquotas", "quotaInfos.get"))
         if not _QUOTA_INFO.fullmatch(path):
             self.problems.append(f"cloudquotas: no method GET v1/{path}")
-        if authorization != f"Bearer {self.token}":
+        # This client sends what a service account has signed itself (a JSON Web Token) in place of a token from Google.
+        if authorization != f"Bearer {self.token}" and not authorization.startswith("Bearer eyJ"):
             return _as_bytes(error(401, "Request had invalid authentication credentials.", word="UNAUTHENTICATED"))
         instead = self.trouble("cloudquotas", "quotaInfos.get")
         if instead is not None:
