@@ -24,8 +24,6 @@ PYTHON = sys.executable
 # Some machines forbid to keep byte code; then every start would compile our modules, and not those of the floor.
 _VARIABLES = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 _LIGHT_FLOOR = [PYTHON, "-c", "import pydantic, typer"]
-# `import pydantic` alone loads next to nothing; the first model loads the rest, as in any program that has one.
-_MODEL_FLOOR = [PYTHON, "-c", "import pydantic, typer\nclass M(pydantic.BaseModel):\n    x: int"]
 
 
 @dataclass
@@ -138,8 +136,7 @@ def main() -> None:
             ("plan of 100 models / of one", plan(many_models(100, folder)), plan(many_models(1, folder)), 3.0, 5),
             ("--help / importing pydantic and typer", [PYTHON, "-m", "serving", "--help"], _LIGHT_FLOOR, 2.0, 15),
             ("a refused file / importing pydantic and typer", plan(refused), _LIGHT_FLOOR, 2.0, 15),
-            ("a refused file / the same with one model", plan(refused), _MODEL_FLOOR, 2.0, 15),
-            ("ten mistakes / the same with one model", plan(_TEN_MISTAKES), _MODEL_FLOOR, 2.5, 15),
+            ("ten mistakes / importing pydantic and typer", plan(_TEN_MISTAKES), _LIGHT_FLOOR, 2.0, 15),
         ):
             sys.stderr.write(f"measuring: {label} ...\n")
             results.append(compare(label, command, floor, target, runs))

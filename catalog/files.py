@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from catalog.compiled import compiled
 
 DATA_DIR = Path(__file__).parent / "data"
 
@@ -27,10 +28,6 @@ def read_yaml(name: str) -> Any:
     Raises:
         FileNotFoundError: no such data file.
     """
-    return yaml.load((DATA_DIR / name).read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader
-
-
-@cache
-def read_json(name: str) -> Any:
-    """The parsed content of `data/<name>`, a JSON file; read once a process."""
-    return json.loads((DATA_DIR / name).read_text(encoding="utf-8"))
+    path = DATA_DIR / name
+    # Building Python objects from YAML is slow, whoever parses it.
+    return compiled([path], yaml.__version__, lambda: yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader))  # noqa: S506 - a safe loader

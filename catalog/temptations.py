@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from functools import cache
 
@@ -32,6 +31,14 @@ def find_temptation(key: str, section: str) -> Temptation | None:
     plain = "".join(letter for letter in key.lower() if letter.isalnum())
     for row in temptations():
         here = row.under is None or row.under == section
-        if here and any(fnmatch.fnmatchcase(plain, pattern) for pattern in row.keys):
+        if here and any(_matches(plain, pattern) for pattern in row.keys):
             return row
     return None
+
+
+def _matches(word: str, pattern: str) -> bool:
+    """`timeout`, `timeout*` or `*timeout*`; `fnmatch` would make a regular expression of each."""
+    text = pattern.strip("*")
+    if pattern.startswith("*"):
+        return text in word
+    return word.startswith(text) if pattern.endswith("*") else word == text

@@ -13,13 +13,14 @@ import json
 import operator
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
-from catalog.files import DATA_DIR, UnknownVersionError, read_json, read_yaml
+from catalog.compiled import compiled
+from catalog.files import DATA_DIR, UnknownVersionError, read_yaml
+from catalog.records import record
 
 Kind = Literal["bool", "int", "float", "str", "list", "json"]
 _WITH_SUFFIX = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
@@ -31,13 +32,8 @@ _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 
 
-class _Fact(BaseModel):
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
-
-
-class Flag(_Fact):
+@dataclass(frozen=True, kw_only=True)
+class Flag:
     """One flag.
 
     `negation` is the `--no-` twin of a bool. `items` is the kind of a list's elements. `suffixes`: 1k, 2M and the like
@@ -57,7 +53,7 @@ class Flag(_Fact):
     words: tuple[str, ...] = ()
     choices: tuple[str | int | float, ...] | None = None
     known_values: tuple[str | int | float, ...] = ()
-    bounds: dict[Literal["gt", "ge", "lt", "le"], float] = {}
+    bounds: dict[Literal["gt", "ge", "lt", "le"], float] = field(default_factory=dict)
     value_optional: bool = False
     repeatable: bool = False
     default: Any = None
@@ -68,7 +64,8 @@ class Flag(_Fact):
     defined_at: str | None = None
 
 
-class Wheel(_Fact):
+@dataclass(frozen=True)
+class Wheel:
     """Where a table was read from."""
 
     name: str
@@ -77,10 +74,9 @@ class Wheel(_Fact):
     date: datetime.date
 
 
-class FlagTable(BaseModel):
+@dataclass(frozen=True)
+class FlagTable:
     """All flags of one version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     wheel: Wheel
     flags: tuple[Flag, ...]
@@ -112,7 +108,8 @@ class FlagTable(BaseModel):
         )
 
 
-class TpuLimit(_Fact):
+@dataclass(frozen=True, kw_only=True)
+class TpuLimit:
     """Something a TPU (or one generation) lacks although the parser knows the flag.
 
     `values` (patterns as for file names, small letters) and `generations` narrow it; empty means any.
@@ -135,7 +132,8 @@ class TpuLimit(_Fact):
         return value is not None and any(fnmatch.fnmatchcase(value.lower(), pattern) for pattern in self.values)
 
 
-class ForeignFlag(_Fact):
+@dataclass(frozen=True)
+class ForeignFlag:
     """A flag that users bring from elsewhere and this server does not know, with what to write instead."""
 
     flag: str
@@ -145,7 +143,8 @@ class ForeignFlag(_Fact):
     verified: bool
 
 
-class TpuLimits(_Fact):
+@dataclass(frozen=True)
+class TpuLimits:
     """What the parser's table does not say about TPUs."""
 
     date: datetime.date
@@ -180,13 +179,35 @@ def load_flags(version: str) -> FlagTable:
         known = ", ".join(flag_versions())
         how = "`python -m serving lock --update-flags` writes one"
         raise UnknownVersionError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
-    return FlagTable.model_validate(read_json(f"vllm_flags/{plain}.json"))
+    path = DATA_DIR / "vllm_flags" / f"{plain}.json"
+    return compiled([path, Path(__file__)], "", lambda: table_of(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def table_of(data: dict[str, Any]) -> FlagTable:
+    """The table from the content of its file.
+
+    Raises:
+        ValueError: an unknown key, a missing one, or a value of the wrong type.
+    """
+    wheel = record(Wheel, data["wheel"], date=datetime.date.fromisoformat(data["wheel"]["date"]))
+    return record(
+        FlagTable,
+        data,
+        wheel=wheel,
+        flags=tuple(record(Flag, row, default=row.get("default")) for row in data["flags"]),
+    )
 
 
 @cache
 def load_tpu_limits() -> TpuLimits:
     """What TPUs lack, and flags of other builds."""
-    return TpuLimits.model_validate(read_yaml("vllm_tpu_limits.yaml"))
+    data = read_yaml("vllm_tpu_limits.yaml")
+    return record(
+        TpuLimits,
+        data,
+        limits=tuple(record(TpuLimit, row) for row in data["limits"]),
+        foreign=tuple(record(ForeignFlag, row) for row in data["foreign"]),
+    )
 
 
 def check_value(flag: Flag, value: str) -> str | None:

@@ -10,7 +10,6 @@ from checks.rules import on_settings
 from checks.shared.tokens import holds_token
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
-from settings.environment import Environment
 from settings.load import known_keys, parse
 from settings.refusal import Finding, Path, RefusedError, explain, refusals
 
@@ -48,9 +47,8 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
         RefusedError: nothing has been created yet, and nothing will be.
     """
     data: dict[str, Any] = {}
-    for name, field in Environment.model_fields.items():
-        key = field.alias or name
-        value = get(key) if name == "tier" else get_object(key)
+    for key in known_keys(()):
+        value = get(key) if key == "tier" else get_object(key)
         if value is not None:
             data[key] = value
     path = ROOT / f"Pulumi.{stack}.yaml"

@@ -12,6 +12,7 @@ from checks.shared.gateway import proxy_range_problem
 from checks.shared.ranges import free_range
 from settings.derive import Deployment
 from settings.refusal import Path
+from settings.values import is_written
 
 _CONTROL_PLANE_PREFIX = 28
 
@@ -57,12 +58,12 @@ def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
     ranges: dict[Path, tuple[str, bool]] = {}
     if network.mode == "create":
         for key, name in (("nodesCidr", "nodes_cidr"), ("podsCidr", "pods_cidr"), ("servicesCidr", "services_cidr")):
-            ranges[("network", key)] = getattr(network, name), name in network.model_fields_set
+            ranges[("network", key)] = getattr(network, name), is_written(network, name)
     proxies, plane = network.proxy_only_subnet, cluster.control_plane
     if proxies.mode == "create":
-        ranges[("network", "proxyOnlySubnet", "cidr")] = proxies.cidr, "cidr" in proxies.model_fields_set
+        ranges[("network", "proxyOnlySubnet", "cidr")] = proxies.cidr, is_written(proxies, "cidr")
     if cluster.private_nodes:
-        ranges[("cluster", "controlPlane", "cidr")] = plane.cidr, "cidr" in plane.model_fields_set
+        ranges[("cluster", "controlPlane", "cidr")] = plane.cidr, is_written(plane, "cidr")
     return ranges
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checks.shared.problem import Problem
 from settings.derive import Deployment
-from settings.model import Model
 from settings.refusal import Finding, Path
+
+if TYPE_CHECKING:
+    from settings.model import Model
 
 
 class Found(NamedTuple):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from checks.registry import Check, Found, models, rule
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
-from settings.model import FlagValue, Model
 from settings.refusal import Path
+
+if TYPE_CHECKING:
+    from settings.model import FlagValue, Model
 
 # A flag that is in no table is refused like one that the runtime lacks: the parser knows neither. What is really newer
 # than the table goes to `unlistedServerFlags`, which VL05 guards.

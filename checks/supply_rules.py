@@ -9,6 +9,7 @@ from checks.registry import Found, at, models, rule
 from checks.shared.tokens import holds_token
 from settings.derive import Deployment
 from settings.refusal import Path
+from settings.values import as_data
 
 _SERVER_IMAGE = "vllm-tpu"
 
@@ -48,7 +49,7 @@ def combination(deployment: Deployment) -> Iterator[Found]:
 @rule("SC03")
 def plain_secrets(deployment: Deployment) -> Iterator[Found]:
     """A token anywhere in the settings. Its value is not repeated."""
-    for path, value in _strings((), deployment.settings.model_dump(by_alias=True, mode="json")):
+    for path, value in _strings((), as_data(deployment.settings)):
         if holds_token(value):
             fix = (
                 "Revoke it, then refer to a new one:\n"

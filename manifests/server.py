@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from settings.derive import HEALTH_PATH, SERVER_PORT, SHUTDOWN_SECONDS, ServedModel
-from settings.model import FlagValue
+
+if TYPE_CHECKING:
+    from settings.model import FlagValue
 
 MODEL_PATH = "/mnt/models"
 _RAY_PORT = 6379

@@ -29,7 +29,7 @@ from checks.objects.dependencies import closure
 from checks.objects.resource import kind_of
 from checks.objects.values import UNKNOWN
 from policy.overrides import stack_overrides
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 from settings.refusal import Finding, render_path
 
 STACK = "-stack"

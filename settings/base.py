@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -20,14 +20,6 @@ class Section(BaseModel):
         populate_by_name=False,
         defer_build=True,  # one schema for the whole file instead of one more for each section
     )
-
-
-def own_defaults() -> Any:
-    """Default of a section: empty, so that the schema of the whole file fills it in.
-
-    An instance would need a validator of its own for each section, which costs more than all the rest of reading a file.
-    """
-    return {}
 
 
 Cidr = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", examples=["10.0.0.0/20"])]

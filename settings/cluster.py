@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from catalog.gke import inference_pool_floor
-from settings.base import Cidr, ResourceName, Section, own_defaults
+from settings.base import Cidr, ResourceName, Section
+from settings.values import own_defaults
 
 
 class AuthorizedNetwork(Section):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from catalog.gke import facts
 from catalog.models import KnownModel, find_model
 from catalog.tpu import SliceShape, find_shape, generations
-from settings.environment import Environment
-from settings.model import Model
+
+if TYPE_CHECKING:
+    from settings.environment import Environment
+    from settings.model import Model
 
 # The server's HTTP endpoint: probes, policies, Service check and verify all read it here (HC05).
 SERVER_PORT = 8000

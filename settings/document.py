@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 from settings.refusal import Finding, Path, RefusedError
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import Section, own_defaults
+from settings.base import Section
 from settings.capacity import Capacity
 from settings.cluster import Cluster
 from settings.gateway import Gateway, IsoDate
@@ -14,8 +14,7 @@ from settings.model import Model
 from settings.network import Network
 from settings.platform import Platform
 from settings.project import Location, Project
-
-PROJECT_NAME = "tpu-serving"
+from settings.values import own_defaults
 
 
 class Prices(Section):

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
 from settings.base import ResourceName, Section
+from settings.values import GatewayFacts, iso_date
 
-
-def _iso_date(value: Any) -> Any:
-    # YAML reads 2027-01-31 as a date; the engine hands the same value over as text.
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+IsoDate = Annotated[date, BeforeValidator(iso_date)]
 
 
 class Address(Section):
@@ -57,7 +52,7 @@ class Waiver(Section):
     until: IsoDate = Field(description="Last day of the exception (YYYY-MM-DD).")
 
 
-class Gateway(Section):
+class Gateway(GatewayFacts, Section):
     """One Gateway an environment, in the models' namespace."""
 
     name: ResourceName = Field("inference-gateway", description="Name of the Gateway.")
@@ -72,18 +67,3 @@ class Gateway(Section):
     authentication: Authentication | None = Field(None, description="Edge authentication.")
     global_access: bool = Field(False, description="Internal class: reachable from other regions of the VPC.")
     waiver: Waiver | None = Field(None, description="Exception for an external Gateway without TLS or authentication.")
-
-    @property
-    def external(self) -> bool:
-        """True where the class exposes the models to the internet."""
-        return self.gateway_class_name == GatewayClass.EXTERNAL
-
-    @property
-    def scheme(self) -> str:
-        """Scheme of the URLs clients use."""
-        return "https" if self.tls else "http"
-
-    @property
-    def port(self) -> int:
-        """Port of the listener that serves the models."""
-        return 443 if self.tls else 80

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import ValidationError
 
 from settings.document import Document
-from settings.environment import Environment
+from settings.form import key_at, read
 from settings.refusal import Finding, Path
+
+if TYPE_CHECKING:
+    from settings.environment import Environment
 
 _PLACEHOLDERS: dict[Path, Any] = {
     ("project",): {"id": "placeholder"},
@@ -41,7 +44,7 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
     replaced: set[Path] = set()
     for _ in range(8):
         try:
-            return Environment.model_validate(data), findings, replaced
+            return read(data), findings, replaced
         except ValidationError as error:
             problems = error.errors(include_url=False)
         for problem in problems:
@@ -163,41 +166,12 @@ def _model_placeholder(path: Path) -> Any:
     return copy.deepcopy(value)
 
 
-def _model_at(path: Path) -> type[BaseModel] | None:
-    current: Any = Environment
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = _field(current, part)
-        if field is None:
-            return None
-        current = _section_in(field.annotation)
-        if current is None:
-            return None
-    return current  # type: ignore[no-any-return]
-
-
-def _field(model: type[BaseModel], alias: str | int) -> Any:
-    return next((f for f in model.model_fields.values() if f.alias == alias), None)
-
-
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _section_in(argument)
-        if found is not None:
-            return found
-    return None
-
-
 def known_keys(path: Path) -> list[str]:
     """The keys a section has, as they are written; of the whole file for the empty path."""
-    model = _model_at(path)
-    return [f.alias or name for name, f in model.model_fields.items()] if model else []
+    section = key_at(path)
+    return list(section.keys) if section else []
 
 
 def _describe(path: Path) -> str:
-    parent = _model_at(path[:-1])
-    field = _field(parent, path[-1]) if parent and path else None
-    return str(field.description) if field is not None and field.description else ""
+    key = key_at(path)
+    return key.description if key else ""

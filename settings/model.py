@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import ResourceName, Section, own_defaults
+from settings.base import ResourceName, Section
+from settings.values import ModelFacts, own_defaults
 
 
 class TpuSlice(Section):
@@ -51,7 +52,7 @@ class Resources(Section):
 FlagValue = bool | int | float | str
 
 
-class Model(Section):
+class Model(ModelFacts, Section):
     """One LLMInferenceService."""
 
     name: str = Field(description="Name of the service; part of its URL. A DNS label of at most 38 characters (KS04).")
@@ -95,8 +96,3 @@ class Model(Section):
     )
     resources: Resources = Field(default_factory=own_defaults)
     disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")
-
-    @property
-    def names_for_clients(self) -> list[str]:
-        """What a client may put into `model`."""
-        return self.served_names or [self.name]

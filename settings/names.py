@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PROJECT_NAME = "tpu-serving"  # of Pulumi, and the namespace of the keys in an environment file
 MAX_MODEL_NAME = 38
 
 

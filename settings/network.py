@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from settings.base import Cidr, Provision, ResourceName, Section, own_defaults
+from settings.base import Cidr, Provision, ResourceName, Section
+from settings.values import own_defaults
 
 
 class ProxyOnlySubnet(Section):

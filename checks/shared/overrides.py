@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from catalog.rules import find_rule
-from settings.environment import Override
+
+if TYPE_CHECKING:
+    from settings.environment import Override
 
 # Shorter than this, nothing was said.
 SHORTEST_REASON = 10

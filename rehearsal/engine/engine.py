@@ -13,7 +13,7 @@ from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import recovery, workspace
 from rehearsal.engine.changes import Changes
 from settings.document import ROOT
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 
 Result = TypeVar("Result")
 

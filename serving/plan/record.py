@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from settings.document import ROOT, Document, read_document
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 from settings.refusal import RefusedError
 
 UNKNOWN = "known after up"

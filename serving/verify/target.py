@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from settings.document import environment_name, find_environment
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 from settings.outputs import CONTRACT_VERSION, Outputs
 
 if TYPE_CHECKING:

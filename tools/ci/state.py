@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from checks.environment import require
 from settings.derive import Deployment
 from settings.document import ROOT, find_environment, read_document
-from settings.environment import PROJECT_NAME
+from settings.names import PROJECT_NAME
 from settings.refusal import RefusedError
 
 KEY_RING = "pulumi"
