@@ -9,10 +9,10 @@ import pulumi
 
 from components.environment import ServingEnvironment
 from manifests.scheduler import picker_config
-from settings import names
+from settings import console, names
 from settings.cost import estimate
 from settings.derive import Deployment
-from settings.outputs import GatewayOutput, ModelOutput, Outputs
+from settings.outputs import Dashboard, GatewayOutput, ModelOutput, Outputs
 
 _LATER = "known after up"
 
@@ -61,6 +61,7 @@ def contract(deployment: Deployment, host: str) -> Outputs:
             address=gateway.hostname or host,
             scheme=gateway.scheme,
             port=gateway.port,
+            ca_certificate=gateway.tls.ca_certificate if gateway.tls else None,
         ),
         models=[
             ModelOutput(
@@ -82,5 +83,6 @@ def contract(deployment: Deployment, host: str) -> Outputs:
         cost_per_hour=cost.per_hour,
         currency=cost.currency,
         prices_as_of=cost.prices_as_of,
+        dashboards=[Dashboard(name=name, url=url) for name, url in console.pages(deployment).items()],
         overrides=[{"rule": o.rule, "reason": o.reason, "until": str(o.until)} for o in deployment.settings.overrides],
     )

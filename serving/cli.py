@@ -20,6 +20,7 @@ _COMMANDS = {
     "down": "rehearse",
     "rules": "rules",
     "lock": "lock",
+    "versions": "versions",
 }
 
 

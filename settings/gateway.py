@@ -33,6 +33,11 @@ class Tls(Section):
         False, description="The Secret is in the cluster: so only after a first `pulumi up` without tls (GW07)."
     )
     ssl_policy: str | None = Field(None, description="Name of a regional SSL policy.")
+    ca_certificate: str | None = Field(
+        None,
+        pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$",
+        description="PEM of the private authority that signed it; clients get it with the outputs.",
+    )
 
 
 class Authentication(Section):

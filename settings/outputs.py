@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = "1.0"
+# Every version is a schema in docs/contract, and an entry of its changelog.
+CONTRACT_VERSION = "1.1"
 
 
 class _Output(BaseModel):
@@ -23,6 +24,16 @@ class GatewayOutput(_Output):
     address: str = Field(description="IP address or host name; known after `pulumi up`.")
     scheme: str
     port: int
+    ca_certificate: str | None = Field(
+        None, description="PEM of the private authority to trust; null where clients know the authority. Since 1.1."
+    )
+
+
+class Dashboard(_Output):
+    """A page for people."""
+
+    name: str
+    url: str
 
 
 class ModelOutput(_Output):
@@ -57,4 +68,7 @@ class Outputs(_Output):
     cost_per_hour: float
     currency: str
     prices_as_of: str
+    dashboards: list[Dashboard] = Field(
+        default_factory=list, description="Pages of the Google Cloud console. Since 1.1."
+    )
     overrides: list[dict[str, str]] = Field(description="Rules set aside, with reason and last day.")

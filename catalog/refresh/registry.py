@@ -1,4 +1,4 @@
-"""Asks a container registry which image a tag names now (OCI distribution API, anonymous).
+"""Asks a container registry which image a tag names now, and which tags there are (OCI distribution API, anonymous).
 
 The protocol: HEAD on the manifest; a 401 names a token service; a token from there; HEAD again.
 Source: OCI distribution specification 1.1, and Docker's token authentication specification.
@@ -24,6 +24,9 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
+_TAGS_A_PAGE = 1000
+# A repository with more tags than this many pages hold is not looked through to its end.
+_MOST_PAGES = 20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 
@@ -54,17 +57,9 @@ def digest_of(client: httpx.Client, repository: str, tag: str) -> str:
     import httpx
 
     host, path = split_repository(repository)
-    # As container tools do: plain HTTP for a registry on this very machine, TLS for any other.
-    scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
-    url = f"{scheme}://{API_HOSTS.get(host, host)}/v2/{path}/manifests/{tag}"
+    url = f"{_api(host)}/v2/{path}/manifests/{tag}"
     try:
-        answer = client.head(url, headers={"Accept": _ACCEPT})
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            token = _token(client, host, answer.headers.get("www-authenticate", ""))
-            headers = {"Accept": _ACCEPT, "Authorization": f"Bearer {token}"}
-            answer = client.head(url, headers=headers)
-        else:
-            headers = {"Accept": _ACCEPT}
+        answer, headers = _ask(client, "HEAD", host, url)
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise RegistryError(f"{host} has no {path}:{tag}")
         if answer.is_error:
@@ -74,12 +69,64 @@ def digest_of(client: httpx.Client, repository: str, tag: str) -> str:
             body = client.get(url, headers=headers).raise_for_status().content
             digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     except httpx.HTTPError as error:
-        reason = str(error) or type(error).__name__
-        advice = "check the network or the proxy settings"
-        raise RegistryUnreachableError(f"{host} can't be reached ({reason}); {advice}") from error
+        raise _unreachable(host, error) from error
     if not _DIGEST.fullmatch(digest):
         raise RegistryError(f"{host} answered the digest {digest!r} for {path}:{tag}, which is no sha256")
     return digest
+
+
+def tags_of(client: httpx.Client, repository: str) -> list[str]:
+    """Every tag of a repository, as the registry lists them, page by page.
+
+    Raises:
+        RegistryUnreachableError: no answer from the registry.
+        RegistryError: it refuses, does not know the repository, or answers something else.
+    """
+    import httpx
+
+    host, path = split_repository(repository)
+    url: str | None = f"{_api(host)}/v2/{path}/tags/list?n={_TAGS_A_PAGE}"
+    found: list[str] = []
+    try:
+        for _ in range(_MOST_PAGES):
+            if url is None:
+                break
+            answer, _ = _ask(client, "GET", host, url)
+            if answer.is_error:
+                raise RegistryError(f"{host} answered {answer.status_code} for the tags of {path}")
+            tags = answer.json().get("tags") or []
+            found += [str(tag) for tag in tags]
+            following = answer.links.get("next", {}).get("url")
+            url = str(answer.url.join(following)) if following else None
+    except httpx.HTTPError as error:
+        raise _unreachable(host, error) from error
+    except (ValueError, AttributeError, TypeError):
+        raise RegistryError(f"{host} did not answer a list of tags for {path}") from None
+    return found
+
+
+def _api(host: str) -> str:
+    """As container tools do: plain HTTP for a registry on this very machine, TLS for any other."""
+    scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
+    return f"{scheme}://{API_HOSTS.get(host, host)}"
+
+
+def _ask(client: httpx.Client, method: str, host: str, url: str) -> tuple[httpx.Response, dict[str, str]]:
+    """The answer, with an anonymous token where the registry wants one, and the headers it was got with."""
+    import httpx
+
+    headers = {"Accept": _ACCEPT}
+    answer = client.request(method, url, headers=headers)
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        token = _token(client, host, answer.headers.get("www-authenticate", ""))
+        headers["Authorization"] = f"Bearer {token}"
+        answer = client.request(method, url, headers=headers)
+    return answer, headers
+
+
+def _unreachable(host: str, error: httpx.HTTPError) -> RegistryUnreachableError:
+    reason = str(error) or type(error).__name__
+    return RegistryUnreachableError(f"{host} can't be reached ({reason}); check the network or the proxy settings")
 
 
 def _token(client: httpx.Client, host: str, challenge: str) -> str:

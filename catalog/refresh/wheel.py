@@ -22,7 +22,7 @@ def download(package: str, version: str, into: Path) -> Path:
     Raises:
         WheelError: there is no pip, or pip found nothing or could not reach the index.
     """
-    command = [*_pip(), "download", "--quiet", "--no-deps", "--only-binary=:all:", *_TARGET, "--dest", str(into)]
+    command = [*pip(), "download", "--quiet", "--no-deps", "--only-binary=:all:", *_TARGET, "--dest", str(into)]
     run = subprocess.run([*command, f"{package}=={version}"], capture_output=True, text=True, check=False)
     wheels = sorted(into.glob("*.whl"))
     if run.returncode or not wheels:
@@ -32,7 +32,12 @@ def download(package: str, version: str, into: Path) -> Path:
     return wheels[0]
 
 
-def _pip() -> list[str]:
+def pip() -> list[str]:
+    """The command of pip, the ordinary client of the package index.
+
+    Raises:
+        WheelError: there is none.
+    """
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     for name in ("pip", "pip3"):

@@ -41,7 +41,7 @@ class Balancer:
         """Look at the health of every endpoint, and bring Envoy and the report up to date."""
         found = verdicts(self._envoy.clusters())
         if self._health.update(self._plan.backends.values(), found, now()) or self._stale:
-            self._envoy.configure(resources(self._plan, self._health.healthy()))
+            self._envoy.configure(resources(self._plan, self._health.healthy(), self._ports.may_listen))
             self._write_report()
             self._stale = False
         self._envoy.keep_running()

@@ -23,8 +23,13 @@ class Certificate:
     key: str
 
 
-def listener(name: str, port: int, certificates: tuple[Certificate, ...]) -> dict[str, Any]:
-    """A listener on 127.0.0.1; its routes have the same name. With certificates it speaks TLS."""
+def listener(
+    name: str, port: int, certificates: tuple[Certificate, ...], own: tuple[str, int] | None = None
+) -> dict[str, Any]:
+    """A listener on 127.0.0.1, and on the Gateway's own address and port where `own` names them.
+
+    Its routes have the same name. With certificates it speaks TLS.
+    """
     manager = {
         "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -53,6 +58,10 @@ def listener(name: str, port: int, certificates: tuple[Certificate, ...]) -> dic
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": name,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "additional_addresses": [
+            {"address": {"socket_address": {"address": address, "port_value": number}}}
+            for address, number in ([own] if own else [])
+        ],
         "filter_chains": [chain],
     }
 

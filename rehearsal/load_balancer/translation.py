@@ -18,6 +18,8 @@ from rehearsal.load_balancer.routes import route_configuration
 
 # Gateway, port of its listener -> port on 127.0.0.1.
 PortOf = Callable[[Key, int], int]
+# A Gateway's own address, port of its listener -> whether a process of ours may listen there.
+MayListen = Callable[[str, int], bool]
 # Gateway, one of its HTTPS listeners -> certificates.
 CertificatesOf = Callable[[KubeObject, Mapping[str, Any]], tuple[Certificate, ...]]
 
@@ -31,6 +33,8 @@ class Front:
     port: int
     certificates: tuple[Certificate, ...]
     routes: tuple[KubeObject, ...]
+    # Where clients of the Gateway look for it: its address and the listener's own port.
+    own: tuple[str, int] | None = None
 
     @property
     def id(self) -> str:
@@ -91,15 +95,20 @@ def _fronts(objects: Objects, gateway: KubeObject, port_of: PortOf, certificates
             continue
         port = port_of(key_of(gateway), item["port"])
         mine = tuple(route for route, names in routes if item["name"] in names)
-        yield Front(key_of(gateway), item, port, certificates, mine)
+        addresses = (gateway.get("status") or {}).get("addresses") or ()
+        own = next(((str(entry["value"]), int(item["port"])) for entry in addresses), None)
+        yield Front(key_of(gateway), item, port, certificates, mine, own)
 
 
-def resources(served: Plan, healthy: Mapping[str, Collection[Address]]) -> Resources:
+def resources(
+    served: Plan, healthy: Mapping[str, Collection[Address]], may_listen: MayListen = lambda *_: False
+) -> Resources:
     """Everything that Envoy may ask for. `healthy` holds the addresses of each backend's healthy endpoints."""
+    own = {item.id: item.own if item.own and may_listen(*item.own) else None for item in served.fronts}
     every = [served.backends[name] for name in sorted(served.backends)]
     return {
         "clusters": {item["name"]: item for backend in every for item in clusters(backend)},
         "endpoints": dict(item for backend in every for item in endpoints(backend, healthy.get(backend.id, ()))),
         "routes": served.configurations,
-        "listeners": {item.id: listener(item.id, item.port, item.certificates) for item in served.fronts},
+        "listeners": {item.id: listener(item.id, item.port, item.certificates, own[item.id]) for item in served.fronts},
     }

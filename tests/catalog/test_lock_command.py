@@ -329,7 +329,7 @@ def test_a_wheel_that_can_not_be_had_is_an_error_and_the_old_table_stays(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = "import sys; sys.stderr.write('ERROR: Could not find a version\\n'); sys.exit(1)"
-    monkeypatch.setattr(wheel_module, "_pip", lambda: [sys.executable, "-c", script])
+    monkeypatch.setattr(wheel_module, "pip", lambda: [sys.executable, "-c", script])
     before = (data / "vllm_flags" / "0.27.0.json").read_bytes()
     result = _run("--update-flags")
     assert result.exit_code == 1

@@ -58,6 +58,31 @@ def test_a_prefix_is_routed_and_rewritten(lb: Rig, server: Server) -> None:
         assert (answer.status_code, answer.text) == (404, "fault filter abort")
 
 
+def test_a_gateway_is_reached_at_its_own_address_where_that_is_allowed(lb: Rig, server: Server) -> None:
+    front = gateway()
+    front["status"]["addresses"] = [{"type": "IPAddress", "value": "127.90.255.9"}]
+    lb.serve(front, service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    try:
+        asked = httpx.get("http://127.90.255.9/ns/m/x", trust_env=False)
+    except httpx.ConnectError:
+        unprivileged = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="utf-8"))
+        assert os.geteuid() != 0 and unprivileged > 80, "this user may listen on port 80"
+    else:
+        assert (asked.status_code, asked.text) == (200, "one /x")
+
+
+def test_a_gateway_whose_own_address_is_taken_or_not_of_this_machine_is_served_all_the_same(
+    lb: Rig, server: Server
+) -> None:
+    front = gateway()
+    for address in ("192.0.2.7", server.address[0]):
+        front["status"]["addresses"] = [{"type": "IPAddress", "value": address}]
+        front["spec"]["listeners"][0]["port"] = server.address[1]
+        lb.serve(front, service_route(), service(), policy(), pod("one", server.address))
+        lb.says("/ns/m/x", 200, "one")
+
+
 def test_only_the_hosts_of_listener_and_route_are_served(lb: Rig, server: Server) -> None:
     front = gateway({**listener(), "hostname": "models.example.com"})
     lb.serve(front, service_route(), service(), policy(), pod("one", server.address))

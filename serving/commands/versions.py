@@ -1,0 +1,131 @@
+"""`serving versions`: what is locked, and what is known to be newer where somebody can be asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import httpx
+
+# The packages whose version decides what the program can say to the cloud; uv.lock has them.
+_PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One locked thing. `error`: why nobody could be asked."""
+
+    kind: str
+    name: str
+    locked: str
+    where: str
+    newer: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def said(self) -> str:
+        """What is known of newer versions."""
+        if self.error is not None:
+            return f"could not ask: {self.error}"
+        return f"newest {self.newer[-1]} ({len(self.newer)} newer)" if self.newer else "is the newest"
+
+
+def versions(
+    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+) -> None:
+    """Show what is locked beside what is newer: charts, images, packages. Nothing is changed.
+
+    Registries and the package index are asked; what can't be asked is said so. A newer version is no failure: the exit
+    code is 0.
+
+    Examples:
+
+        python -m serving versions
+
+        python -m serving versions --format json
+    """
+    lines = []
+    for line in _lines():
+        lines.append(line)
+        if output is Format.TEXT:
+            sys.stdout.write(f"{line.kind:<9}{line.name:<30}{line.locked:<23}{line.said}\n")
+            sys.stdout.flush()
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
+        return
+    count = sum(bool(line.newer) for line in lines)
+    silent = sum(line.error is not None for line in lines)
+    sys.stdout.write(
+        f"\n{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n"
+    )
+
+
+def _lines() -> Iterator[Line]:
+    import httpx
+
+    from catalog.lock import load_lock
+
+    lock = load_lock()
+    silent: dict[str, str] = {}
+    with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(10)) as client:
+        for name, chart in lock.charts.items():
+            repository = chart.chart.removeprefix("oci://")
+            yield _asked(Line("chart", name, chart.version, repository), silent, _tags(client, repository))
+        for name, image in lock.images.items():
+            yield _asked(Line("image", name, image.tag, image.repository), silent, _tags(client, image.repository))
+    from importlib.metadata import version
+
+    for name in _PACKAGES:
+        yield _package(name, version(name))
+    # The image is made of the wheel of the same version.
+    yield _package("vllm-tpu", lock.images["vllm-tpu"].tag.removeprefix("v"))
+
+
+def _tags(client: httpx.Client, repository: str) -> Callable[[], list[str]]:
+    from catalog.refresh.registry import tags_of
+
+    return lambda: tags_of(client, repository)
+
+
+def _asked(line: Line, silent: dict[str, str], ask: Callable[[], list[str]]) -> Line:
+    """The line with its answer; a registry that did not answer once is not asked again."""
+    from catalog.refresh.newer import newer
+    from catalog.refresh.registry import RegistryError, RegistryUnreachableError, split_repository
+
+    host, _ = split_repository(line.where)
+    if host in silent:
+        return replace(line, error=silent[host])
+    if sys.stderr.isatty():
+        typer.echo(f"asking {host} for {line.name} ...", err=True)
+    try:
+        return replace(line, newer=newer(line.locked, ask()))
+    except RegistryUnreachableError as error:
+        silent[host] = f"{host} did not answer"
+        return replace(line, error=str(error))
+    except RegistryError as error:
+        return replace(line, error=str(error))
+
+
+def _package(name: str, locked: str) -> Line:
+    from catalog.refresh.newer import newer, releases_of
+    from catalog.refresh.wheel import WheelError
+
+    line = Line("package", name, locked, "package index")
+    try:
+        return replace(line, newer=newer(locked, releases_of(name)))
+    except WheelError as error:
+        return replace(line, error=str(error))
