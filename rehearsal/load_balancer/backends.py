@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -107,8 +108,12 @@ class Backends:
             if (address := _reached(key, selector, target, pod)) != _NOWHERE
         )
         policy = self._policies.get(("GCPBackendPolicy", target_kind, key)) or {"spec": {}}
-        limit = (policy["spec"].get("default") or {}).get("timeoutSec", self._defaults.time_limit)
-        backend = Backend(name, kind, key, protocol, endpoints, check, limit * self._defaults.time_scale, picker)
+        given, scale = policy["spec"].get("default") or {}, self._defaults.time_scale
+        limit = given.get("timeoutSec", self._defaults.time_limit) * scale
+        drain = (given.get("connectionDraining") or {}).get("drainingTimeoutSec", self._defaults.draining) * scale
+        if kind == "EndpointPicker":  # its calls last as long as the answers they belong to
+            drain = math.inf
+        backend = Backend(name, kind, key, protocol, endpoints, check, limit, drain, picker)
         self.found[name] = backend
         return backend
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rehearsal.directory import RehearsalDirectory, write_private
 from rehearsal.gke.events import now
 from rehearsal.gke.gateway.world import Key, KubeObject
 from rehearsal.load_balancer.certificates import Certificates
+from rehearsal.load_balancer.draining import Draining
 from rehearsal.load_balancer.envoy import Envoy
 from rehearsal.load_balancer.health import Health, verdicts
 from rehearsal.load_balancer.model import Defaults, Objects
@@ -27,6 +29,7 @@ class Balancer:
         self._envoy = Envoy(directory, binary)
         self._certificates = Certificates(self._envoy.folder)
         self._health = Health()
+        self._draining = Draining()
         self._plan = Plan((), {}, {}, {})
         self._report = ""
         self._stale = True
@@ -35,6 +38,7 @@ class Balancer:
         """Serve these objects from the next step on."""
         self._certificates.use(secrets)
         self._plan = plan(objects, defaults, self._ports.of_gateway, self._certificates.of)
+        self._draining.update(self._plan.backends.values(), time.monotonic())
         self._stale = True
 
     def step(self) -> None:
@@ -44,6 +48,7 @@ class Balancer:
             self._envoy.configure(resources(self._plan, self._health.healthy(), self._ports.may_listen))
             self._write_report()
             self._stale = False
+        self._envoy.cut(self._draining.over(time.monotonic()))
         self._envoy.keep_running()
 
     def _write_report(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.children import Child
+from rehearsal.control_plane.routes import Address
 from rehearsal.directory import RehearsalDirectory, write_private
+from rehearsal.load_balancer import connections
 from rehearsal.load_balancer.discovery import CLUSTER, SOURCE, Discovery, Resources
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,11 @@ class Envoy:
             self._child.start()
         elif not self._child.runs() and self._child.restart_when_due():
             log.warning("Envoy was started again")
+
+    def cut(self, addresses: Collection[Address]) -> None:
+        """End its connections to these endpoints, and what is under way on them."""
+        if addresses and self._child.runs():
+            connections.cut(self._child.pid, addresses)
 
     def clusters(self) -> dict[str, Any]:
         """Envoy's clusters and hosts; empty where it does not answer."""

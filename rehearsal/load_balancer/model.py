@@ -67,7 +67,7 @@ class Picker:
 class Backend:
     """A pool, a Service's port, or an endpoint picker. `id` is unique.
 
-    `time_limit` is for one whole answer, seconds.
+    `time_limit` is for one whole answer, `draining` for what an endpoint has begun when it leaves; seconds.
     """
 
     id: str
@@ -77,14 +77,16 @@ class Backend:
     endpoints: tuple[Endpoint, ...]
     check: HealthCheck
     time_limit: float
+    draining: float
     picker: Picker | None = None
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What holds where no policy says otherwise. `time_scale` multiplies every time limit of a backend."""
+    """What holds where no policy says otherwise. `time_scale` multiplies every time limit of a backend and its draining."""
 
     time_limit: float
+    draining: float
     policy: Mapping[str, Any]
     none: Mapping[str, Any]
     picker: Mapping[str, Any]
@@ -96,4 +98,6 @@ def gke_defaults() -> Defaults:
     """The defaults of GKE's load balancer."""
     data = yaml.safe_load((Path(__file__).parent / "defaults.yaml").read_text(encoding="utf-8"))
     checks = data["healthCheck"]
-    return Defaults(data["timeLimit"]["value"], checks["policy"], checks["none"], checks["picker"])
+    return Defaults(
+        data["timeLimit"]["value"], data["draining"]["value"], checks["policy"], checks["none"], checks["picker"]
+    )

@@ -46,7 +46,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return
             if self.path == "/silent":
                 time.sleep(3)
-            body = METRICS.encode() if self.path == "/metrics" else f"{server.name} {self.path}".encode()
+            texts = {"/metrics": METRICS, "/headers": str(self.headers).lower()}
+            body = texts.get(self.path, f"{server.name} {self.path}").encode()
             self.send_response(server.statuses.get(self.path, 200))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

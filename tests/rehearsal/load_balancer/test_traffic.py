@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -190,6 +193,30 @@ def test_an_unprogrammed_gateway_does_not_listen_and_gets_its_port_back(lb: Rig,
     assert lb.directory.load_record().ports["gateway/ns/gw/80"] == int(url.rpartition(":")[2])
 
 
+def test_a_listener_that_goes_away_ends_its_connections_after_a_while(lb: Rig, server: Server) -> None:
+    rest = (service_route(), service(), policy(), pod("one", server.address))
+    lb.serve(gateway(), *rest)
+    lb.says("/ns/m/x", 200, "one")
+    with httpx.stream("GET", f"{lb.url()}/ns/m/stream?seconds=60", trust_env=False) as answer:
+        parts = answer.iter_text()
+        assert "tick" in next(parts)
+        lb.serve(gateway(programmed=False), *rest)
+        with pytest.raises(httpx.TransportError):
+            list(parts)
+    log = lb.directory.logs / "envoy.log"
+    lb.until(lambda: "GET /ns/m/x HTTP/1.1" in log.read_text())
+
+
+def test_the_server_is_told_who_asked_in_envoys_headers(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    told = lb.get("/ns/m/headers").text
+    assert "x-forwarded-for: " in told  # for a client on loopback the machine's own address
+    assert "x-forwarded-proto: http" in told
+    assert "x-request-id: " in told
+    assert "via: " not in told
+
+
 def test_envoy_comes_back_when_it_dies(lb: Rig, server: Server) -> None:
     lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
     lb.says("/ns/m/x", 200, "one")
@@ -240,6 +267,12 @@ def test_a_tls_listener_speaks_with_the_secrets_certificate_and_http_leads_to_it
     address = lb.url("https").removeprefix("https://").rpartition(":")
     seen = ssl.get_server_certificate((address[0], int(address[2])))
     assert seen.strip() == pair.certificate_pem.decode().strip()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for protocol in ("h2", "http/1.1"):
+        context.set_alpn_protocols([protocol])
+        with socket.create_connection((address[0], int(address[2]))) as plain, context.wrap_socket(plain) as secure:
+            assert secure.selected_alpn_protocol() == protocol
     answer = lb.get("/ns/m/x")
     assert (answer.status_code, answer.headers["location"]) == (301, f"{lb.url('https')}/ns/m/x")
 
@@ -250,18 +283,38 @@ def test_a_listener_with_a_certificate_of_google_cloud_has_one_made_here(lb: Rig
     lb.says("/ns/m/x", 200, "one", listener="https", verify=False)
 
 
-def test_an_endpoint_that_leaves_finishes_what_it_began(lb: Rig, server: Server) -> None:
+@pytest.mark.parametrize(("draining", "ends"), [(60, True), (1, False), (None, False)])
+def test_an_endpoint_that_leaves_has_the_policys_time_to_finish(
+    draining: int | None, ends: bool, lb: Rig, server: Server
+) -> None:
+    given = {} if draining is None else {"connectionDraining": {"drainingTimeoutSec": draining}}
     with serving("two") as second:
-        base = (gateway(), service_route(), service(), policy())
+        base = (gateway(), service_route(), service(), policy(), backend_policy("web", "Service", **given))
         lb.serve(*base, pod("one", server.address))
         lb.says("/ns/m/x", 200, "one")
-        url = f"{lb.url()}/ns/m/stream?seconds=3"
+        url = f"{lb.url()}/ns/m/stream?seconds=4"
         with httpx.stream("GET", url, trust_env=False) as answer:
             parts = answer.iter_text()
             text = next(parts)
             lb.serve(*base, pod("one", server.address, ready=False), pod("two", second.address))
             lb.says("/ns/m/x", 200, "two")
-            assert (text + "".join(parts)).endswith("end")
+            until = time.monotonic() + 1.5
+            lb.until(lambda: time.monotonic() > until)
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                for part in parts:
+                    text += part
+        assert text.endswith("end") is ends
+
+
+def test_an_endpoint_that_becomes_unhealthy_finishes_what_it_began(lb: Rig, server: Server) -> None:
+    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
+    lb.says("/ns/m/x", 200, "one")
+    with httpx.stream("GET", f"{lb.url()}/ns/m/stream?seconds=4", trust_env=False) as answer:
+        parts = answer.iter_text()
+        text = next(parts)
+        server.statuses["/health"] = 503
+        lb.says("/ns/m/x", 503, NO_UPSTREAM)
+        assert (text + "".join(parts)).endswith("end")
 
 
 def test_a_change_of_routes_leaves_running_answers_alone(lb: Rig, server: Server) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
+import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from rehearsal.load_balancer.translation import Plan, plan
 from rehearsal.load_balancer.translation import resources as resources_of
 from tests.rehearsal.gke.objects import https, listener
 from tests.rehearsal.load_balancer.objects import (
+    POOL_GROUP,
     SERVICE_REF,
     Obj,
     backend_policy,
@@ -228,6 +231,34 @@ def test_clients_should_use_https_where_it_is() -> None:
     assert of()["url"] == "http://127.0.0.1:20080"
     assert of(listener(), https())["url"] == "https://127.0.0.1:20443"
     assert report(planned(), Health()) == {"gateway": None, "gateways": [], "backends": []}
+
+
+def test_what_is_limited_by_nobodys_policy() -> None:
+    made = resources_of(planned(gateway(), bare_route(), pool(), PICKER, pod("a", ONE)), {})
+    cluster = made["clusters"][POOL_ID]
+    assert cluster["connect_timeout"] == "5s"
+    [limits] = cluster["circuit_breakers"]["thresholds"]
+    assert min(limits.values()) >= 1_000_000
+    manager = made["listeners"]["ns_gw_http"]["filter_chains"][0]["filters"][0]["typed_config"]
+    assert manager["stream_idle_timeout"] == "0s"
+    assert manager["http_filters"][0]["typed_config"]["message_timeout"] == "10s"
+
+
+def test_draining_is_the_policys_scaled_and_a_picker_has_no_limit() -> None:
+    of = backend_policy(connectionDraining={"drainingTimeoutSec": 50})
+    scaled = dataclasses.replace(gke_defaults(), time_scale=0.1)
+    made = plan(objects(gateway(), bare_route(), pool(), PICKER, of), scaled, lambda *_: 1, lambda *_: ())
+    assert made.backends[POOL_ID].draining == 5
+    assert made.backends["picker_ns_pool-epp"].draining == math.inf
+    assert backend(pool(), PICKER).draining == 0
+
+
+def test_of_several_backends_the_largest_time_limit_holds() -> None:
+    both = rule(backendRefs=[SERVICE_REF, {"group": POOL_GROUP, "kind": "InferencePool", "name": "pool"}])
+    policies = (backend_policy(timeoutSec=70), backend_policy("web", "Service", timeoutSec=50))
+    made = planned(gateway(), bare_route(both), pool(), PICKER, service(), *policies)
+    [host] = resources(made, "routes")["ns_gw_http"]["virtual_hosts"]
+    assert host["routes"][0]["route"]["timeout"] == "70s"
 
 
 def test_a_host_that_waits_for_its_first_check_has_no_verdict() -> None:
