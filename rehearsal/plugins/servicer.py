@@ -9,7 +9,9 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from rehearsal.plugins.frame import (
     CheckFailure,
@@ -170,8 +172,7 @@ def _abort(context: grpc.ServicerContext, failure: PartialFailureError) -> NoRet
     code = grpc.StatusCode.FAILED_PRECONDITION
     status = status_pb2.Status(code=code.value[0], message=str(failure))
     status.details.add().Pack(detail)
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(code, str(failure))
+    context.abort_with_status(rpc_status.to_status(status))
 
 
 def _resource(request: Any) -> Resource:

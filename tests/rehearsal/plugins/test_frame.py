@@ -12,7 +12,8 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+from grpc_status import rpc_status
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.plugins.frame import (
     UNKNOWN,
@@ -168,8 +169,8 @@ def test_a_mistake_of_the_plugin_shows_no_traceback(stub: Any, caplog: pytest.Lo
 def test_a_resource_that_is_not_ready_is_not_lost(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as half:
         create(stub, how="half")
-    metadata: Any = half.value.trailing_metadata()
-    status = status_pb2.Status.FromString(dict(metadata)["grpc-status-details-bin"])
+    call: Any = half.value
+    status: Any = rpc_status.from_call(call)
     detail = provider_pb2.ErrorResourceInitFailed()
     assert status.details[0].Unpack(detail)
     assert (detail.id, list(detail.reasons)) == ("id-1", ["not ready", "really not"])
