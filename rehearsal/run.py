@@ -88,7 +88,7 @@ def rehearse(
                 except EngineError as error:
                     if preview or not to_fail:
                         raise
-                    outcome.failure = str(error)
+                    outcome.failure = screen.errors() or str(error)
         if not preview:
             outcome.outputs = engine.outputs()
             outcome.notes += unknown_images(directory)

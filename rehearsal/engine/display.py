@@ -72,6 +72,11 @@ class Screen:
         line.stylize("red" if label == "error" else "yellow")
         self._console.print(line)
 
+    def errors(self) -> str:
+        """What the engine said of the resources that failed, a line for each."""
+        found = [(urn.rsplit("::", 1)[-1], " ".join(text.split())) for kind, urn, text in self.said if kind == "error"]
+        return "\n".join(f"{name}: {text}" for name, text in found if name)
+
     def tree(self) -> Tree:
         """Components with how far they are; below them only what is under way or has failed."""
         changes = list(self.changes.by_urn.values())

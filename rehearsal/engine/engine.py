@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import recovery, workspace
 from rehearsal.engine.changes import Changes
 from settings.document import ROOT
-from settings.names import PROJECT_NAME
 
 Result = TypeVar("Result")
 
@@ -33,6 +33,14 @@ def link(binary: Path, name: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(binary)
     temporary.replace(name)
+
+
+class _Workspace(automation.LocalWorkspace):
+    """The SDK asks for the outputs twice after every `up`, and each question starts the CLI and its decryption anew."""
+
+    def stack_outputs(self, stack_name: str) -> automation.OutputMap:
+        """None: `Engine.outputs` asks once, when somebody wants them."""
+        return {}
 
 
 class Engine:
@@ -55,30 +63,24 @@ class Engine:
         link(binaries["pulumi"], directory.bin / "pulumi")
         # It looks for bin/pulumi below a root.
         self._command = automation.PulumiCommand(root=str(directory.root))
-        options = automation.LocalWorkspaceOptions(
+        made = _Workspace(
             work_dir=str(directory.pulumi_work),
             pulumi_home=str(directory.pulumi_home),
             env_vars=self._variables,
             pulumi_command=self._command,
+            program=inline,
         )
         recovery.end_engines(directory)
         recovery.mend(directory.pulumi_backend)
-        self._stack = _asked(
-            lambda: automation.create_or_select_stack(
-                stack_name=stack, project_name=PROJECT_NAME, program=inline, opts=options
-            )
-        )
+        self._stack = _asked(lambda: automation.Stack.create_or_select(stack, made))
 
     def recover(self) -> list[str]:
         """Make a stack whose last run was killed usable again; what was done, in words."""
         return _asked(lambda: recovery.recover(self._stack, self._directory, self._helm, self._run))
 
-    def _run(self, *arguments: str) -> None:
-        self._command.run(
-            [*arguments, "--stack", self.name, "--non-interactive"],
-            str(self._directory.pulumi_work),
-            self._variables,
-        )
+    def _run(self, *arguments: str) -> str:
+        command = [*arguments, "--stack", self.name, "--non-interactive"]
+        return self._command.run(command, str(self._directory.pulumi_work), self._variables).stdout
 
     def preview(self, changes: Changes) -> dict[str, int]:
         """What `up` would do: operation -> number of resources."""
@@ -87,20 +89,20 @@ class Engine:
 
     def up(self, changes: Changes) -> dict[str, int]:
         """Run the program; operation -> number of resources."""
-        _asked(lambda: self._stack.up(on_event=changes.on_event, color="never", suppress_outputs=True))
+        on_event = changes.on_event
+        _asked(lambda: self._stack.up(on_event=on_event, color="never", suppress_outputs=True, show_secrets=False))
         return changes.summary
 
     def destroy(self, changes: Changes) -> dict[str, int]:
         """Delete everything; operation -> number of resources. What the environment protects goes too: it is a rehearsal."""
         _asked(lambda: recovery.unprotect(self._stack))
-        _asked(lambda: self._stack.destroy(on_event=changes.on_event, color="never"))
+        _asked(lambda: self._stack.destroy(on_event=changes.on_event, color="never", show_secrets=False))
         return changes.summary
 
     def outputs(self) -> dict[str, Any]:
         """Stack outputs; secrets are masked."""
-        return {
-            name: "[secret]" if output.secret else output.value for name, output in _asked(self._stack.outputs).items()
-        }
+        outputs: dict[str, Any] = json.loads(_asked(lambda: self._run("stack", "output", "--json")))
+        return outputs
 
     def export(self) -> dict[str, Any]:
         """The state as `pulumi stack export` gives it."""

@@ -47,7 +47,7 @@ class Releases:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
-def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., None]) -> list[str]:
+def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., str]) -> list[str]:
     """Remove locks of dead processes and settle pending operations; what was done, in words.
 
     Raises:

@@ -18,6 +18,7 @@ from settings.outputs import ModelOutput
 SERVICE_API = "serving.kserve.io/v1alpha2"
 _WORKLOAD = {"app.kubernetes.io/component": "llminferenceservice-workload"}
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
+_SCALING = ("FailedScaleUp", "NotTriggerScaleUp", "TriggeredScaleUp")
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
@@ -74,7 +75,8 @@ def _rolled_out(context: Context, model: ModelOutput, service: dict[str, Any]) -
         current = status.get("updatedReplicas", 0) if status.get("observedGeneration") == metadata["generation"] else 0
         if current < deployment["spec"].get("replicas", 1) or current < status.get("replicas", 0):
             failure, pods = _pods(context, model)
-            text = f"{title(deployment)}: {current} of {deployment['spec'].get('replicas', 1)} servers are up to date"
+            there = max(deployment["spec"].get("replicas", 1), status.get("replicas", 0))
+            text = f"{title(deployment)}: {current} of {there} servers are of the last template"
             return failed(failure or "model-rolling-out", title(service), "; ".join([text, *pods]))
     return passed(title(service), "Ready")
 
@@ -100,9 +102,23 @@ def _pods(context: Context, model: ModelOutput) -> tuple[str, list[str]]:
     for pod in pods:
         scheduled = _condition(pod, "PodScheduled")
         if scheduled is not None and scheduled["status"] == "False":
-            return "model-without-nodes", [f"{title(pod)}: {scheduled.get('message', 'not scheduled')}"]
+            told = [scheduled.get("message", "not scheduled"), *_autoscaler(context, pod)]
+            return "model-without-nodes", [f"{title(pod)}: {': '.join(told)}"]
     starting = [pod for pod in pods if (_condition(pod, "Ready") or {}).get("status") != "True"]
     return ("model-starting", [f"{title(starting[0])} is not ready yet"]) if starting else ("", [])
+
+
+def _autoscaler(context: Context, pod: dict[str, Any]) -> list[str]:
+    """What the autoscaler said last of a pod that waits for a node."""
+    try:
+        events = context.objects("v1", "Event")
+    except CannotAskError:
+        return []
+    said = [
+        e for e in events if e.get("reason") in _SCALING and e["involvedObject"].get("name") == pod["metadata"]["name"]
+    ]
+    said.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return [str(event.get("message", "")) for event in said[-1:]]
 
 
 def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:

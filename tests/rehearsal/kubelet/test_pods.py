@@ -85,7 +85,7 @@ def test_the_last_words_of_a_failed_container_are_in_its_status(namespace: Names
     script = "import sys; print('x' * 5000); print('unrecognized arguments: --flag'); sys.exit(2)"
     name = f"ends-{policy.lower()}"
     namespace.pod(name, _python(script, terminationMessagePolicy=policy))
-    pod = namespace.wait_pod(name, lambda found: container(found)["lastState"])
+    pod = namespace.wait_pod(name, lambda found: container(found).get("lastState"))
     last = container(pod)["lastState"]["terminated"]
     assert last["exitCode"] == 2
     message = last.get("message", "")
