@@ -32,6 +32,8 @@ Any check may also end with one of these: {reading}.
 
 A check that sends requests may also end with one of these: {connection}.
 
+backends-healthy asks Google on the cloud, as preflight does, and may end with whatever keeps preflight from an answer.
+
 | check | looks at | sends requests | can name |
 |---|---|---|---|
 {after}
@@ -56,7 +58,7 @@ def render() -> str:
         connection=_links(CONNECTION),
         after="".join(
             f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | "
-            f"{_links(_own(check.failures, (*after.READING, *CONNECTION)))} |\n"
+            f"{_links(_own(check.failures, (*after.READING, *CONNECTION, *before.ASKING)))} |\n"
             for check in after.checks()
         ),
         drift="".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind),

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manifests.base import MANAGED_BY
+from serving.checking.google_backends import clients
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Designed, Finding, Kind, Report, Unasked
+from serving.drift.google import compare_google
 from serving.drift.judge import Policy, judge
 from serving.drift.ownership import owners
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
 from serving.drift.releases import judge_release, newest
+from serving.preflight.google.asking import Google
+from serving.verify.checks.gateway import API as _GATEWAY_API
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.target import Target
 
@@ -33,11 +37,18 @@ class _Part:
     chart_objects: list[tuple[PlannedRelease, dict[str, Any]]] = field(default_factory=list)
 
 
-def look(environment: str, planned: Planned, target: Target, progress: Progress = lambda _text: None) -> Report:
-    """Everything in the cluster against the plan.
+def look(
+    environment: str,
+    planned: Planned,
+    target: Target,
+    progress: Progress = lambda _text: None,
+    google: Callable[[], Google] | None = None,
+) -> Report:
+    """Everything in the cluster, and what Google's load balancer has in force, against the plan.
 
     Args:
         progress: gets a line now and then while it takes long.
+        google: makes a client of Google's APIs in place of one with application default credentials.
     """
     started = time.monotonic()
     cluster = Cluster(target.kubeconfig)
@@ -47,6 +58,8 @@ def look(environment: str, planned: Planned, target: Target, progress: Progress 
         *(_question(_release, cluster, item) for item in planned.releases),
         *(_question(_extra, cluster, planned, *kind) for kind in planned.kinds),
     ]
+    if not target.rehearsal:
+        first.append(_question(_google, cluster, planned, target, google or clients(target.outputs.project)))
     parts = _ask(first, progress)
     charts = [item for part in parts for item in part.chart_objects]
     parts += _ask([_question(_chart_object, cluster, *item) for item in charts], progress)
@@ -55,7 +68,7 @@ def look(environment: str, planned: Planned, target: Target, progress: Progress 
         report.findings += [item for item in part.found if isinstance(item, Finding)]
         report.designed += [item for item in part.found if isinstance(item, Designed)]
         report.unasked += part.unasked
-    report.not_looked_at = list(_not_looked_at(planned))
+    report.not_looked_at = list(_not_looked_at(planned, target))
     report.seconds = time.monotonic() - started
     return report
 
@@ -145,7 +158,21 @@ def _extra_object(live: dict[str, Any]) -> Finding:
     return Finding(Kind.EXTRA, title(live), action, action, writer=last)
 
 
-def _not_looked_at(planned: Planned) -> Iterator[str]:
+def _google(cluster: Cluster, planned: Planned, target: Target, google: Callable[[], Google]) -> _Part:
+    declared = target.outputs.gateway
+    try:
+        gateway = cluster.one(_GATEWAY_API, "Gateway", declared.name, declared.namespace)
+    except CannotAskError as error:
+        return _Part(unasked=[Unasked("load balancer", error.failure, error.message, decides=False)])
+    found = list(compare_google(planned, gateway, google))
+    return _Part(
+        [item for item in found if isinstance(item, Finding)], [item for item in found if isinstance(item, Unasked)]
+    )
+
+
+def _not_looked_at(planned: Planned, target: Target) -> Iterator[str]:
+    if target.rehearsal:
+        yield "Google's load balancer: a rehearsal has none"
     yield f"{planned.elsewhere} Google Cloud resources of the plan: `pulumi preview --refresh` compares them"
     yield "what controllers make of the objects (Deployments, Services, InferencePools, Pods): they keep it as it is"
     yield "defaults of the API server, the hooks of charts, and the content of CustomResourceDefinitions of charts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,17 +11,23 @@ from serving.verify.cluster import Cluster, KubeObject
 from serving.verify.target import Target
 
 if TYPE_CHECKING:
+    from serving.preflight.google.asking import Google
     from serving.verify.exchange import Client
     from settings.outputs import ModelOutput
 
 
 @dataclass(frozen=True)
 class Context:
-    """One round of questions. `request_seconds`: what one request may take from the first byte to the last."""
+    """One round of questions.
+
+    `request_seconds`: what one request may take from the first byte to the last. `google_client` makes a client of
+    Google's APIs in place of one with application default credentials.
+    """
 
     target: Target
     cluster: Cluster
     request_seconds: float
+    google_client: Callable[[], Google] | None = None
 
     @property
     def models(self) -> list[ModelOutput]:
@@ -38,6 +45,13 @@ class Context:
         from serving.verify.exchange import Client
 
         return Client(self.request_seconds, self.target.ca_file, self.target.token)
+
+    @cached_property
+    def google(self) -> Callable[[], Google]:
+        """Makes a client of Google's APIs that has no answers yet; credentials are found once."""
+        from serving.checking.google_backends import clients
+
+        return self.google_client or clients(self.target.outputs.project)
 
     def objects(self, api_version: str, kind: str, namespace: str | None = None) -> list[KubeObject]:
         """Objects of the models' namespace (or another one)."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from serving.checking.side_by_side import ask_all
+from serving.preflight.google.asking import Google
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.context import Context
 from serving.verify.registry import checks
@@ -28,6 +29,7 @@ def verify(
     progress: Progress = lambda _text: None,
     request_seconds: float = 60.0,
     until_named: bool = False,
+    google: Callable[[], Google] | None = None,
 ) -> Report:
     """Whether an environment serves.
 
@@ -37,9 +39,10 @@ def verify(
         progress: gets a line when there is something to tell.
         request_seconds: what one request may take.
         until_named: something is known to be wrong: ask until it has a name, and no longer.
+        google: makes a client of Google's APIs in place of one with application default credentials.
     """
     asked = checks(quick=quick)
-    context = Context(target, Cluster(target.kubeconfig), request_seconds)
+    context = Context(target, Cluster(target.kubeconfig), request_seconds, google)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     pending, pause, teller = asked, _FIRST_PAUSE, _Teller(progress, wait_seconds)

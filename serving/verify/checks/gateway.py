@@ -33,7 +33,7 @@ def gateway_class(context: Context) -> Iterator[Result]:
         there = ", ".join(sorted(item["metadata"]["name"] for item in classes)) or "none"
         yield failed("gateway-class-missing", f"GatewayClass {wanted}", f"not there; classes of this cluster: {there}")
         return
-    gateway = _gateway(context)
+    gateway = declared_gateway(context)
     used = gateway["spec"].get("gatewayClassName") if gateway else wanted
     if used not in set(GatewayClass):
         text = f"the class of the Gateway takes no InferencePool; {' and '.join(GatewayClass)} do"
@@ -63,7 +63,7 @@ def gateway_class(context: Context) -> Iterator[Result]:
 )
 def gateway_programmed(context: Context) -> Iterator[Result]:
     """Google's load balancer exists and has an address."""
-    found = _gateway(context)
+    found = declared_gateway(context)
     if found is None:
         declared = context.target.outputs.gateway
         yield failed("gateway-missing", f"Gateway {declared.namespace}/{declared.name}", "not there")
@@ -142,7 +142,8 @@ def _parents(context: Context, route: dict[str, Any]) -> Iterator[dict[str, Any]
             yield parent
 
 
-def _gateway(context: Context) -> dict[str, Any] | None:
+def declared_gateway(context: Context) -> dict[str, Any] | None:
+    """The Gateway that the stack outputs name; None where it is not there."""
     declared = context.target.outputs.gateway
     gateways = context.objects(API, "Gateway", declared.namespace)
     return next((item for item in gateways if item["metadata"]["name"] == declared.name), None)

@@ -28,6 +28,7 @@ from serving.verify.target import Target
 from tests.serving.drift.objects import PERSON, Obj, edit, healthy, policy
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer
+from tests.serving.verify.conftest import no_credentials
 
 PATH = ("spec", "default", "config", "httpHealthCheck", "requestPath")
 CHART: list[Obj] = [
@@ -90,12 +91,12 @@ class Scene:
         found = (item for item in self.api.objects if item["kind"] == kind and item["metadata"]["name"].endswith(end))
         return next(found)
 
-    def report(self) -> Report:
+    def report(self, *, cloud: bool = False) -> Report:
         made = world.deployment("dev")
-        target = Target(
-            "a test", world.outputs(made, "http://127.0.0.1:1"), self.stack.enter_context(self.api.running(self.folder))
-        )
-        return look("dev", self.plan, target)
+        load_balancer = None if cloud else self.folder / "load-balancer.json"
+        kubeconfig = self.stack.enter_context(self.api.running(self.folder))
+        target = Target("a test", world.outputs(made, "http://127.0.0.1:1"), kubeconfig, load_balancer)
+        return look("dev", self.plan, target, google=no_credentials)
 
 
 @pytest.fixture
@@ -232,9 +233,18 @@ def test_a_record_that_is_not_helms_is_said_so(scene: Scene) -> None:
 
 def test_a_server_that_is_gone_is_no_drift_and_no_traceback(scene: Scene, tmp_path: Path) -> None:
     target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), None)
-    report = look("dev", scene.plan, target)
+    report = look("dev", scene.plan, target, google=no_credentials)
     assert (report.findings, report.exit_code) == ([], 1)
     assert {item.failure for item in report.unasked} == {"kubernetes-not-asked"}
+
+
+def test_on_the_cloud_google_is_asked_and_what_it_does_not_answer_decides_nothing(scene: Scene) -> None:
+    made = world.deployment("dev").settings.gateway
+    gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "spec": {}}
+    scene.api.objects.append({**gateway, "metadata": {"name": made.name, "namespace": "llm-serving"}})
+    report = scene.report(cloud=True)
+    assert (report.exit_code, report.line) == (0, "no drift; 2 questions could not be asked")
+    assert {item.failure for item in report.unasked} == {"backends-not-asked"}
 
 
 def test_every_format_says_the_same(scene: Scene) -> None:

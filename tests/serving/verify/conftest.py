@@ -10,12 +10,31 @@ from typing import Any
 
 import pytest
 
+from serving.preflight.google.asking import Google
+from serving.preflight.obstacles import CannotAskError
 from serving.verify import Report, Target, verify
 from serving.verify.results import Outcome
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer
 from tests.serving.verify.model_server import Replicas
 from tests.serving.verify.web import Answer, serving
+
+
+def no_credentials() -> Google:
+    """A client of Google's APIs on a machine without credentials."""
+
+    def refuse() -> Any:
+        raise CannotAskError("no-credentials", "a test has none")
+
+    return Google("p", refuse, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def nobody_at_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's own credentials; google-auth asks no metadata server."""
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
 
 
 @dataclass
@@ -31,6 +50,7 @@ class Scene:
     token: str | None = None
     kubernetes: bool = True
     load_balancer: Path | None = None
+    google: Callable[[], Google] = no_credentials
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,7 +74,7 @@ class Scene:
 
     def report(self, **options: Any) -> Report:
         """What verify says."""
-        return verify(self.target(), request_seconds=self.request_seconds, **options)
+        return verify(self.target(), request_seconds=self.request_seconds, google=self.google, **options)
 
 
 @pytest.fixture
