@@ -1,0 +1,73 @@
+"""The load generator's process: whom it trusts, what it sends."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.bench.events import Order
+from serving.bench.workload import Workload
+from tests.serving.bench.made import WORKLOAD
+from tests.serving.verify.certificate import self_signed
+from tests.serving.verify.model_server import events
+from tests.serving.verify.web import Reply, Server, serving
+
+ROOT = Path(__file__).resolve().parents[3]
+USAGE = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
+
+
+def answer(_method: str, _path: str, body: Any) -> Reply:
+    return Reply(200, "text/event-stream", events(body["model"], USAGE))
+
+
+def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0) -> list[dict[str, Any]]:
+    """Every event of one step of one user."""
+    order = Order(server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", str(ca_file) if ca_file else None)
+    command = [sys.executable, "-m", "serving.bench.generator"]
+    done = subprocess.run(command, cwd=ROOT, input=order.text() + "\n", capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_certificate_is_trusted_only_where_its_authority_is_named(tmp_path: Path, trusted: bool) -> None:
+    pem = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with serving(answer, context) as server:
+        found = told(server, pem if trusted else None)
+        sent = server.requests
+    errors = {event["error"] for event in found if event["kind"] == "request"}
+    assert errors == ({None} if trusted else {"certificate-not-trusted"})
+    assert bool(sent) == trusted
+
+
+def test_every_request_is_the_workloads_with_the_token_and_a_prompt_of_its_own() -> None:
+    with serving(answer) as server:
+        found = told(server, None)
+        sent = server.requests
+    assert found[-1]["ending"] == "maximum"
+    assert [event["kind"] for event in found if event["kind"] not in ("request", "end")] == [
+        *("step-begins", "window-begins", "window-ends", "step")
+    ]
+    bodies = [body for _, _, body, _ in sent]
+    assert bodies[:3] == [WORKLOAD.body(number) for number in (1, 2, 3)]
+    assert {path for _, path, _, _ in sent} == {"/v1/chat/completions"}
+    assert {headers["Authorization"] for _, _, _, headers in sent} == {"Bearer the-token"}
+
+
+def test_the_run_ends_when_its_time_is_up() -> None:
+    with serving(answer) as server:
+        found = told(server, None, seconds=0.5)
+    assert found[-1]["ending"] == "time"
+    assert not any(event["kind"] == "step" for event in found)
+
+
+def test_an_order_is_read_as_it_was_written() -> None:
+    order = Order("http://127.0.0.1/x", Workload("m", 1, 2, 0.5, 3), 4, 5.0, 6.0, 7.0, "t", None)
+    assert Order.parse(json.loads(order.text())) == order
