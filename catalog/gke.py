@@ -49,8 +49,3 @@ def parse_gke_version(text: str) -> tuple[int, int, int, int] | None:
 def inference_pool_floor() -> str:
     """The GKE version from which GKE owns the InferencePool v1 CRD."""
     return str(facts()["inferencePoolFloor"])
-
-
-def quota_metric() -> str:
-    """The Cloud Quotas id that limits TPU chips of a family in a region."""
-    return str(facts()["quotaMetric"])

@@ -9,6 +9,9 @@ from typing import Any
 from catalog.files import read_yaml
 from catalog.records import record
 from catalog.rules import Source
+from catalog.tpu import generations
+
+QUOTA_SERVICE = "compute.googleapis.com"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ def quotas_of(generation: str, purchase: str) -> tuple[QuotaId, ...]:
     """The quotas that a purchase of chips draws on, the first one first; empty where it needs none."""
     kinds = _data()["purchases"][purchase]
     return tuple(record(QuotaId, _data()["quotas"][generation][kind]) for kind in kinds)
+
+
+def quota_metric(family: str, purchase: str) -> str:
+    """`compute.googleapis.com/ID` of the quota that a purchase of a TPU family's chips draws on first."""
+    generation = next(name for name, facts in generations().items() if facts.quota_family == family)
+    return f"{QUOTA_SERVICE}/{quotas_of(generation, purchase)[0].id}"
 
 
 def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:

@@ -291,7 +291,12 @@ class Deployment:
         return self.settings.tier == "production" if chosen is None else chosen
 
     def quota(self) -> list[tuple[str, int, int]]:
-        """Per TPU family: chips of the replicas, and chips while every model is updated at once."""
+        """Per TPU family: chips of the replicas, and chips while every model is updated at once.
+
+        None for a reservation: its chips came off the quota when it was made (Google "Troubleshoot TPU in GKE").
+        """
+        if self.settings.capacity.purchase == "reservation":
+            return []
         needed: dict[str, tuple[int, int]] = {}
         for pool in self.pools:
             family = generations()[pool.shape.generation].quota_family

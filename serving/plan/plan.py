@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from catalog.durations import model_start_seconds, seconds_of
-from catalog.gke import quota_metric
+from catalog.preflight import quota_metric
 from manifests.base import Manifest
 from serving.plan.graph import Graph
 from serving.plan.record import Resource
@@ -68,7 +68,7 @@ class Plan:
             "chips": self.deployment.chips,
             "quota": [
                 {
-                    "metric": quota_metric(),
+                    "metric": quota_metric(family, self.deployment.settings.capacity.purchase),
                     "region": self.deployment.region,
                     "family": family,
                     "needed": steady,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from catalog.gke import GatewayClass, quota_metric
+from catalog.gke import GatewayClass
+from catalog.preflight import quota_metric
 from serving.plan.graph import Graph
 from serving.plan.plan import SERVICE_TYPE, Plan
 from settings.refusal import Finding, Path, render_path
@@ -123,7 +124,10 @@ def of_plan(plan: Plan) -> Side:
         plan.cost.currency,
         plan.cost.per_hour,
         tuple(i.name for i in plan.cost.items if i.unit_price is None),
-        {(quota_metric(), deployment.region, family): (n, u) for family, n, u in deployment.quota()},
+        {
+            (quota_metric(family, deployment.settings.capacity.purchase), deployment.region, family): (n, u)
+            for family, n, u in deployment.quota()
+        },
         _warnings(plan),
         {o.rule: f"until {o.until}: {o.reason}" for o in deployment.settings.overrides},
         plan.graph,

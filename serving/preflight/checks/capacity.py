@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from catalog.preflight import QuotaId, quotas_of
+from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
 from catalog.tpu import Generation, generations
 from serving.preflight.context import Context
 from serving.preflight.fixes import gcloud
@@ -28,12 +28,12 @@ def quota(context: Context) -> Iterator[Result]:
     needed = {family: (steady, update) for family, steady, update in context.deployment.quota()}
     purchase = context.deployment.settings.capacity.purchase
     for generation in dict.fromkeys(pool.shape.generation for pool in context.deployment.pools):
-        steady, update = needed[generations()[generation].quota_family]
         ids = quotas_of(generation, purchase)
         if not ids:
             yield passed(f"{generation} chips", "a reservation needs no quota")
-        else:
-            yield _best([_quota(context, generation, item, steady, update) for item in ids])
+            continue
+        steady, update = needed[generations()[generation].quota_family]
+        yield _best([_quota(context, generation, item, steady, update) for item in ids])
 
 
 def _best(results: list[Result]) -> Result:
@@ -73,7 +73,7 @@ def _request(context: Context, item: QuotaId, chips: int) -> str:
     dimensions = ",".join(f"{key}={value}" for key, value in item.dimensions(context.region).items())
     return gcloud(
         "quotas preferences create",
-        "--service=compute.googleapis.com",
+        f"--service={QUOTA_SERVICE}",
         f"--project={context.project}",
         f"--quota-id={item.id}",
         f"--dimensions={dimensions}",

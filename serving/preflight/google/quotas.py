@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.preflight import QUOTA_SERVICE
 from serving.preflight.google.asking import Google, quiet
 from serving.preflight.google.errors import obstacle_of
 from serving.preflight.obstacles import CannotAskError
 
-_SERVICE = "compute.googleapis.com"
 # Google's names of the dimensions that are places.
 _PLACES = ("region", "zone")
 
@@ -66,7 +66,7 @@ def _ask(google: Google, quota_id: str) -> Quota | None:
     credentials = google.credentials()
     try:
         client = google.once("cloudquotas", lambda: _client(google, credentials))
-        name = f"projects/{google.project}/locations/global/services/{_SERVICE}/quotaInfos/{quota_id}"
+        name = f"projects/{google.project}/locations/global/services/{QUOTA_SERVICE}/quotaInfos/{quota_id}"
         answer = client.get_quota_info(name=name, retry=_retry(google), timeout=google.seconds)
     except CannotAskError:
         raise
