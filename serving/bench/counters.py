@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from serving.verify.cluster import CannotAskError, KubeObject
 from serving.verify.context import Context
-from serving.verify.servers import metrics_page, picker_page, pickers, ready_servers
+from serving.verify.servers import (
+    metric_sums,
+    metrics_page,
+    picker_page,
+    picker_token,
+    pickers,
+    prefix_share,
+    ready_servers,
+)
 from serving.verify.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
@@ -22,8 +28,6 @@ _METRICS = {
     "running": "vllm:num_requests_running",
     "waiting": "vllm:num_requests_waiting",
 }
-# A histogram of the picker, 0 to 1; releases differ in what stands before it.
-_PICKER = "prefix_indexer_hit_ratio"
 
 
 @dataclass(frozen=True)
@@ -84,21 +88,10 @@ def read(context: Context, model: ModelOutput) -> Reading:
 
 def _picker(context: Context, pod: KubeObject, missing: list[str]) -> tuple[float, float] | None:
     try:
-        page = picker_page(context, pod, _token(context))
-        return _ratio(page)
+        return prefix_share(picker_page(context, pod, picker_token(context)))
     except (CannotAskError, SymptomError, ValueError) as error:
         missing.append(f"picker {pod['metadata']['name']}: {error}")
         return None
-
-
-def _token(context: Context) -> str | None:
-    """Token of the account that may read the picker's metrics, where we may read its Secret."""
-    from manifests.monitoring import READER
-
-    for secret in context.objects("v1", "Secret"):
-        if secret["metadata"]["name"] == READER:
-            return base64.b64decode((secret.get("data") or {}).get("token", "")).decode("ascii") or None
-    return None
 
 
 def server_of(name: str, page: str) -> Server:
@@ -107,28 +100,8 @@ def server_of(name: str, page: str) -> Server:
     Raises:
         ValueError: one of them is not there.
     """
-    found = _sums(page, _METRICS.values())
+    found = metric_sums(page, _METRICS.values())
     lacking = [metric for metric in _METRICS.values() if metric not in found]
     if lacking:
         raise ValueError(f"no metric {', '.join(lacking)}")
     return Server(name, **{field: found[metric] for field, metric in _METRICS.items()})
-
-
-def _ratio(page: str) -> tuple[float, float] | None:
-    found = _sums(page, (), ending=(f"{_PICKER}_sum", f"{_PICKER}_count"))
-    sums = [value for name, value in found.items() if name.endswith("_sum")]
-    counts = [value for name, value in found.items() if name.endswith("_count")]
-    # Where a release writes it under two names, both are the same.
-    return (sums[0], counts[0]) if sums and counts else None
-
-
-def _sums(page: str, names: Iterable[str], ending: tuple[str, ...] = ()) -> dict[str, float]:
-    """Samples of some metrics, all label sets of each together."""
-    from prometheus_client.parser import text_string_to_metric_families
-
-    wanted, found = set(names), dict[str, float]()
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            if sample.name in wanted or (ending and sample.name.endswith(ending)):
-                found[sample.name] = found.get(sample.name, 0.0) + sample.value
-    return found

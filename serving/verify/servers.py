@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping
 
-from manifests.monitoring import PICKER, WORKLOAD
+from manifests.monitoring import PICKER, READER, WORKLOAD
 from manifests.scheduler import PICKER_METRICS_PORT
 from rehearsal.control_plane.routes import pod_address
 from serving.verify.cluster import KubeObject
@@ -12,6 +13,9 @@ from serving.verify.context import Context
 from serving.verify.exchange import Client, Request
 from settings.derive import SERVER_PORT
 from settings.outputs import ModelOutput
+
+# A histogram of the picker, 0 to 1; releases differ in what stands before it.
+_SHARE = "prefix_indexer_hit_ratio"
 
 
 def belongs(item: KubeObject, model: ModelOutput, component: Mapping[str, str] = WORKLOAD) -> bool:
@@ -62,6 +66,35 @@ def picker_page(context: Context, pod: KubeObject, token: str | None) -> str:
         return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], number, "/metrics")
     host, port = pod_address(pod, number)
     return Client(context.request_seconds, None, token).text(Request("GET", f"http://{host}:{port}/metrics"))
+
+
+def picker_token(context: Context) -> str | None:
+    """Token of the account that may read the picker's metrics, where we may read its Secret."""
+    for secret in context.objects("v1", "Secret"):
+        if secret["metadata"]["name"] == READER:
+            return base64.b64decode((secret.get("data") or {}).get("token", "")).decode("ascii") or None
+    return None
+
+
+def prefix_share(page: str) -> tuple[float, float] | None:
+    """Sum and count of the shares of a prompt that the picker found on the replica it looked at; None without them."""
+    found = metric_sums(page, (), ending=(f"{_SHARE}_sum", f"{_SHARE}_count"))
+    sums = [value for name, value in found.items() if name.endswith("_sum")]
+    counts = [value for name, value in found.items() if name.endswith("_count")]
+    # Where a release writes it under two names, both are the same.
+    return (sums[0], counts[0]) if sums and counts else None
+
+
+def metric_sums(page: str, names: Iterable[str], ending: tuple[str, ...] = ()) -> dict[str, float]:
+    """Samples of some metrics, all label sets of each together."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    wanted, found = set(names), dict[str, float]()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name in wanted or (ending and sample.name.endswith(ending)):
+                found[sample.name] = found.get(sample.name, 0.0) + sample.value
+    return found
 
 
 def _container_port(pod: KubeObject, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether requests with one beginning go to one replica: probes, against the servers' own prefix-cache counters."""
+"""Whether requests with one beginning go to one replica: probes, against the servers' and the picker's own counters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serving.verify.context import Context
 from serving.verify.exchange import Request
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed, unknown, warned
-from serving.verify.servers import metrics_page, ready_servers
+from serving.verify.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
 from serving.verify.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
@@ -22,18 +22,28 @@ _PROBES = 6
 # Share of the hits that one server must have, and of the tokens that could be hits at all.
 _SHARE, _LEAST = 0.8, 0.25
 _HITS = "vllm:prefix_cache_hits_total"
+# Sum and count of a histogram.
+_Shares = tuple[float, float]
 
 
 @check(
     "picking",
     "Same beginnings go to the same replica",
-    "probes with one long prefix, against vllm:prefix_cache_hits of every server",
-    (*READING, *ANSWER, "one-replica", "prefix-spread", "no-prefix-hits", "counters-not-readable"),
+    "probes with one long prefix, against vllm:prefix_cache_hits of every server and the picker's prefix_indexer_hit_ratio",
+    (
+        *READING,
+        *ANSWER,
+        "one-replica",
+        "prefix-spread",
+        "no-prefix-hits",
+        "picker-sees-no-prefix",
+        "counters-not-readable",
+    ),
     traffic=True,
     requests=_PROBES,
 )
 def picking(context: Context) -> Iterator[Result]:
-    """All hits of the probes are counted by one server."""
+    """All hits of the probes are counted by one server, and the picker knew the prefix."""
 
     def ask(model: ModelOutput, url: str) -> Result:
         if not _scores_prefixes(model):
@@ -54,6 +64,7 @@ def _probe(context: Context, model: ModelOutput, url: str) -> Result:
     before = _counters(context, model)
     if len(before) < 2:
         return unknown("counters-not-readable", url, f"{len(before)} of {model.replicas} servers have counters to read")
+    scored = _picker(context, model)
     prompt = f"{secrets.token_hex(8)} " + _SENTENCE * _SENTENCES
     tokens = 0
     for number in range(_PROBES):
@@ -62,10 +73,12 @@ def _probe(context: Context, model: ModelOutput, url: str) -> Result:
         tokens = int((answer.get("usage") or {}).get("prompt_tokens") or 0)
     after = _counters(context, model)
     hits = {pod: after[pod] - before[pod] for pod in before if pod in after}
-    return _judge(url, hits, tokens)
+    return _judge(url, hits, tokens, scored, _picker(context, model))
 
 
-def _judge(url: str, hits: Mapping[str, float], prompt_tokens: int) -> Result:
+def _judge(
+    url: str, hits: Mapping[str, float], prompt_tokens: int, before: _Shares | None, after: _Shares | None
+) -> Result:
     total, best = sum(hits.values()), max(hits.values(), default=0.0)
     spread = ", ".join(f"{pod} {int(count)}" for pod, count in sorted(hits.items()))
     # The first probe finds nothing, and a prompt's last block is never a hit.
@@ -74,7 +87,28 @@ def _judge(url: str, hits: Mapping[str, float], prompt_tokens: int) -> Result:
         return failed("no-prefix-hits", url, text)
     if best < _SHARE * total:
         return failed("prefix-spread", url, f"hits of {_PROBES} probes with one prefix, in tokens: {spread}")
-    return passed(url, f"{best / total:.0%} of the hits on one of {len(hits)} replicas")
+    said = f"{best / total:.0%} of the hits on one of {len(hits)} replicas"
+    if before is None or after is None:
+        return passed(url, f"{said}; the picker's own counters can't be read")
+    found, looks = after[0] - before[0], after[1] - before[1]
+    if found <= 0:
+        text = f"{said}, but the picker found no part of the prefix in {looks:.0f} looks"
+        return failed("picker-sees-no-prefix", url, text)
+    return passed(url, f"{said}; the picker knew the prefix")
+
+
+def _picker(context: Context, model: ModelOutput) -> _Shares | None:
+    """Shares of prompts that all pickers of a model found so far; None where one does not say."""
+    shares = []
+    try:
+        # The API server would not pass it on.
+        token = picker_token(context) if context.target.rehearsal else None
+        for pod in pickers(context, model):
+            shares.append(prefix_share(picker_page(context, pod, token)))
+    except (CannotAskError, SymptomError, ValueError):
+        return None
+    known = [share for share in shares if share is not None]
+    return (sum(found for found, _ in known), sum(looks for _, looks in known)) if known else None
 
 
 def _counters(context: Context, model: ModelOutput) -> dict[str, float]:

@@ -16,6 +16,8 @@ class Replicas:
         self.names, self._pick, self._asked = names, pick, 0
         self._seen: list[set[str]] = [set() for _ in range(count)]
         self.hits = [0] * count
+        # What the picker's histogram says: shares of prompts that it knew, and how often it looked.
+        self.shares, self.looks, self.scores = 0.0, 0, True
 
     def __call__(self, method: str, path: str, body: Any) -> Reply:
         """Answer a request below any prefix."""
@@ -38,14 +40,20 @@ class Replicas:
         """Count the prompt's tokens, and those that the chosen replica has read before (by first sentence)."""
         replica, tokens = self._pick(self._asked, prompt), len(prompt.split())
         self._asked += 1
+        self.looks += 1
         prefix = prompt.split("\n")[0]
+        if self.scores and any(prefix in seen for seen in self._seen):
+            self.shares += 0.9
         if prefix in self._seen[replica] and tokens > 100:
             self.hits[replica] += tokens - 16
         self._seen[replica].add(prefix)
         return tokens
 
     def page(self, pod: str) -> str:
-        """The metrics page of the server `...-N`."""
+        """The metrics page of the server `...-N`, or of the picker."""
+        if pod.endswith("-picker"):
+            name = "inference_extension_prefix_indexer_hit_ratio"
+            return f"# TYPE {name} histogram\n{name}_sum {self.shares}\n{name}_count {self.looks}\n"
         number = int(pod.rsplit("-", 1)[1])
         return (
             "# TYPE vllm:prefix_cache_hits_total counter\n"

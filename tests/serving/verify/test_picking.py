@@ -17,7 +17,23 @@ from tests.serving.verify.model_server import Replicas
 
 def test_probes_that_stick_pass(scene: Scene) -> None:
     worst = outcome(scene.report(), "picking").worst
-    assert (worst.verdict, worst.message) == (Verdict.PASS, "100% of the hits on one of 3 replicas")
+    said = "100% of the hits on one of 3 replicas; the picker knew the prefix"
+    assert (worst.verdict, worst.message) == (Verdict.PASS, said)
+
+
+def test_probes_that_stick_by_luck_are_a_failure_where_the_picker_says_that_it_knew_nothing(scene: Scene) -> None:
+    scene.replicas.scores = False
+    worst = outcome(scene.report(), "picking").worst
+    assert (worst.verdict, worst.failure) == (Verdict.FAIL, "picker-sees-no-prefix")
+
+
+def test_a_picker_whose_page_is_refused_leaves_the_servers_counters_as_proof(scene: Scene) -> None:
+    page = scene.replicas.page
+    scene.answer = scene.replicas
+    scene.api.pod_page = lambda pod: "" if pod.endswith("-picker") else page(pod)
+    worst = outcome(scene.report(), "picking").worst
+    assert worst.verdict is Verdict.PASS
+    assert worst.message.endswith("; the picker's own counters can't be read")
 
 
 def test_probes_that_go_round_are_a_failure_with_every_replicas_count(scene: Scene) -> None:

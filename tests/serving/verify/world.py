@@ -116,6 +116,7 @@ def _pod(namespace: str, model: str, suffix: str, *, workload: bool) -> Obj:
     )
     pod = _obj("v1", "Pod", f"{model}-{suffix}", namespace, status={"phase": "Running", "conditions": true("Ready")})
     pod["metadata"]["labels"] = {"app.kubernetes.io/name": model, **part}
+    pod["spec"] = {"containers": [{"name": "main", "ports": [{"name": "metrics", "containerPort": 9090}]}]}
     return pod
 
 
