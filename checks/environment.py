@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from checks.rules import on_settings
-from checks.shared.tokens import holds_token
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
 from settings.load import known_keys, parse
@@ -17,7 +16,7 @@ from settings.refusal import Finding, Path, RefusedError, explain, refusals
 def check(document: Document) -> tuple[Deployment | None, list[Finding]]:
     """Everything that can be said of a document: structure first, then every rule on what is left of it."""
     environment, structural, replaced = parse(document)
-    findings = [_without_token(explain(finding)) for finding in structural]
+    findings = [explain(finding) for finding in structural]
     if environment is None:
         return None, findings
     deployment = Deployment(document.name, environment)
@@ -63,8 +62,3 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
 
 def _touches(path: Path, replaced: set[Path]) -> bool:
     return any(path[: len(r)] == r or (r[: len(path)] == path and len(path) > 1) for r in replaced)
-
-
-def _without_token(finding: Finding) -> Finding:
-    """A secret in a place that no rule looks at is not repeated either."""
-    return replace(finding, value="(hidden)") if holds_token(str(finding.value)) else finding

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from checks.registry import Found, at, models, rule
-from checks.shared.tokens import holds_token
 from settings.derive import Deployment
 from settings.refusal import Path
+from settings.tokens import holds_token
 from settings.values import as_data
 
 _SERVER_IMAGE = "vllm-tpu"

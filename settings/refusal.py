@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from catalog.rules import find_rule
+from settings.tokens import hidden
 
 Path = tuple[str | int, ...]
 
@@ -36,6 +37,12 @@ class Finding:
     line: int | None = None
     warning: bool = False
     consequence: str = ""
+
+    def __post_init__(self) -> None:
+        # Whatever rule speaks of a value, a secret in it is not repeated (SC03).
+        object.__setattr__(self, "path", tuple(hidden(part) for part in self.path))
+        for name in ("value", "message", "fix"):
+            object.__setattr__(self, name, hidden(getattr(self, name)))
 
     @property
     def said(self) -> str:

@@ -22,8 +22,8 @@ from checks.objects.values import items, mapping, strings, text
 from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
 from checks.shared.slices import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, chips_problem, label_problem
-from checks.shared.tokens import holds_token
 from settings.refusal import Path
+from settings.tokens import holds_token
 
 _FLAG_RULES = ("VL01", "VL02", "VL03", "VL04", UNLISTED)
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

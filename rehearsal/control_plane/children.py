@@ -17,12 +17,15 @@ _LINES = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # A process that ran this long before it ended starts again after the first pause, seconds.
 _STABLE = 30.0
+_KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "KUBEBUILDER_ASSETS", "UV"}
+_KEPT_PREFIXES = ("LC_", "XDG_", "TPU_SERVING_", "REHEARSAL_")
 
 
 def environment(directory: RehearsalDirectory) -> dict[str, str]:
-    """The environment of every process of a rehearsal: marked, able to import this package, without proxies: nothing
-    here talks to anything beyond loopback."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    """The environment of every process of a rehearsal: marked, able to import this package, and of the caller's variables
+    only those that such a process needs. Tokens and credentials stay out, and so do proxies: nothing here talks to
+    anything beyond loopback."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     paths = (str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")]))
     return {**kept, **directory.environment, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
