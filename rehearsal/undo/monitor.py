@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from rehearsal.undo.edits import EDITS, JOB, LEFT_OUT, MODEL
 
 # How long the engine waits for what an undo may keep from ever being ready; the program's own budgets are hours.
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 20
 _IMPATIENT = (MODEL, JOB)
 
 

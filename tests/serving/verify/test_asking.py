@@ -14,10 +14,12 @@ import yaml
 from serving.verify import Target, Verdict, registry, run, verify
 from serving.verify.context import Context
 from serving.verify.results import Check, Result, passed
+from serving.verify.target import parse_outputs, planned_outputs
+from settings.document import find_environment
 from tests.serving.verify import world
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.web import connection
-from tests.serving.verify.world import find
+from tests.serving.verify.world import find, refuse
 
 
 def without_cluster(scene: Scene, kubeconfig: Path | None) -> Target:
@@ -177,3 +179,24 @@ def test_a_check_names_only_failures_it_declares(scene: Scene) -> None:
         declared = {*item.check.failures, ""}
         assert {result.failure for result in item.results} <= declared, item.check.name
     assert registry.checks(quick=True) == [item for item in registry.checks() if not item.traffic]
+
+
+@pytest.mark.parametrize("environment", ["dev", "examples/external-tls.yaml", "examples/multi-host.yaml"])
+def test_outputs_that_are_only_planned_say_everything_but_the_address(environment: str) -> None:
+    outputs = parse_outputs(planned_outputs(find_environment(environment)), "plan")
+    made = world.deployment(environment)
+    declared = world.outputs(made, outputs.base_url)
+    assert [(m.name, m.url, m.served_names) for m in outputs.models] == [
+        (m.name, m.url, m.served_names) for m in declared.models
+    ]
+    assert outputs.base_url == f"{made.settings.gateway.scheme}://unknown"
+
+
+def test_what_is_known_to_be_wrong_is_asked_for_until_it_has_a_name(scene: Scene) -> None:
+    refuse(find(scene.objects, "LLMInferenceService"), "Ready", "MinimumReplicasUnavailable", "no replica")
+    target = scene.target()
+    consequence = verify(target, quick=True, wait_seconds=1.5, until_named=True)
+    assert (consequence.named, consequence.seconds >= 1.5) == (False, True)
+    find(scene.objects, "Service", "-workload-svc")["spec"]["ports"][0]["appProtocol"] = "https"
+    named = verify(target, quick=True, wait_seconds=600, until_named=True)
+    assert named.line.startswith("does not serve: services: service-says-https: ")
