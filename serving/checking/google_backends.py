@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.preflight.google.asking import Google
-from serving.preflight.google.credentials import default_credentials
-from serving.preflight.obstacles import CannotAskError
+from serving.checking.obstacles import CannotAskError
+from serving.google.asking import Google
+from serving.google.credentials import default_credentials
 
 BACKEND_SERVICES = "networking.gke.io/backend-services"
 HEALTHY = "HEALTHY"

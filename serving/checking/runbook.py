@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from serving.checking.failures import Failure, load_failures
 from serving.drift.findings import Kind
+from serving.google.errors import ASKING
 from serving.preflight import registry as before
 from serving.verify import registry as after
 from serving.verify.checks.traffic import CONNECTION
@@ -49,16 +50,15 @@ backends-healthy asks Google on the cloud, as preflight does, and may end with w
 def render() -> str:
     """The whole document."""
     beginning = _BEGINNING.format(
-        asking=_links([*before.ASKING, *before.ANY]),
+        asking=_links([*ASKING, *before.ANY]),
         before="".join(
-            f"| {check.name} | {check.asks} | {_links(_own(check.failures, before.ASKING))} |\n"
-            for check in before.checks()
+            f"| {check.name} | {check.asks} | {_links(_own(check.failures, ASKING))} |\n" for check in before.checks()
         ),
         reading=_links([*after.READING, "unexpected"]),
         connection=_links(CONNECTION),
         after="".join(
             f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | "
-            f"{_links(_own(check.failures, (*after.READING, *CONNECTION, *before.ASKING)))} |\n"
+            f"{_links(_own(check.failures, (*after.READING, *CONNECTION, *ASKING)))} |\n"
             for check in after.checks()
         ),
         drift="".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind),

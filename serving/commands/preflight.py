@@ -66,9 +66,9 @@ def preflight(
 
 def context(deployment: Deployment, seconds: float) -> Context:
     """Google with the credentials of this shell, and the Hub with its token."""
+    from serving.google.asking import Google
+    from serving.google.credentials import default_credentials
     from serving.preflight.context import Context
-    from serving.preflight.google.asking import Google
-    from serving.preflight.google.credentials import default_credentials
     from serving.preflight.hub import Hub
 
     project = deployment.settings.project.id

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.checking.google_backends import Backend, backends_of, health_check_of
+from serving.checking.obstacles import CannotAskError
 from serving.drift.compare import Difference, differences
 from serving.drift.findings import Action, Finding, Kind, Unasked
 from serving.drift.planned import Planned
-from serving.preflight.google.asking import Google
-from serving.preflight.obstacles import CannotAskError
+from serving.google.asking import Google
 
 _POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy")
 _NOT_ASKED = "backends-not-asked"

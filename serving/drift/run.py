@@ -17,7 +17,7 @@ from serving.drift.judge import Policy, judge
 from serving.drift.ownership import owners
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
 from serving.drift.releases import judge_release, newest
-from serving.preflight.google.asking import Google
+from serving.google.asking import Google
 from serving.verify.checks.gateway import API as _GATEWAY_API
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving.preflight.google.asking import Google
+from serving.google.asking import Google
 from serving.preflight.hub import Hub
 
 if TYPE_CHECKING:

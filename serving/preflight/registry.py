@@ -12,21 +12,6 @@ _Ask = Callable[[Context], Iterable[Result]]
 _CHECKS: dict[str, Check] = {}
 _MODULES = ("project", "location", "cluster", "capacity", "network", "ranges", "gateway", "models")
 
-# What any question to Google can end with.
-ASKING = (
-    "no-credentials",
-    "credentials-refused",
-    "no-quota-project",
-    "google-not-reachable",
-    "google-no-answer-in-time",
-    "google-too-many-requests",
-    "google-error",
-    "google-answer-not-json",
-    "api-off",
-    "billing-off",
-    "not-allowed-to-ask",
-    "project-not-found",
-)
 ANY = ("preflight-time-is-up", "preflight-unexpected")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from serving.checking.obstacles import CannotAskError
 from serving.checking.side_by_side import ask_all
 from serving.preflight.context import Context
-from serving.preflight.obstacles import CannotAskError
 from serving.preflight.registry import checks
 from serving.preflight.results import Check, Outcome, Report, Result, passed, unknown
 

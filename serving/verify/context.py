@@ -11,7 +11,7 @@ from serving.verify.cluster import Cluster, KubeObject
 from serving.verify.target import Target
 
 if TYPE_CHECKING:
-    from serving.preflight.google.asking import Google
+    from serving.google.asking import Google
     from serving.verify.exchange import Client
     from settings.outputs import ModelOutput
 

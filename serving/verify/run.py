@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from serving.checking.side_by_side import ask_all
-from serving.preflight.google.asking import Google
+from serving.google.asking import Google
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.context import Context
 from serving.verify.registry import checks

@@ -7,10 +7,11 @@ from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
 from catalog.tpu import Generation, generations
+from serving.checking.fixes import gcloud
+from serving.google.errors import ASKING
+from serving.google.quotas import Quota, find_quota, limit_for
 from serving.preflight.context import Context
-from serving.preflight.fixes import gcloud
-from serving.preflight.google.quotas import Quota, find_quota, limit_for
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed, unknown, warned
 
 _UNLIMITED = -1

@@ -7,8 +7,9 @@ from typing import Any
 
 from catalog.gke import facts, parse_gke_version
 from catalog.tpu import generations
+from serving.google.errors import ASKING
 from serving.preflight.context import Context
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from serving.checking.fixes import gcloud
+from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
-from serving.preflight.fixes import gcloud
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed, warned
 
 _SHARED = "SHARED_LOADBALANCER_VIP"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from serving.checking.fixes import gcloud
+from serving.checking.obstacles import CannotAskError
+from serving.google.errors import ASKING
 from serving.preflight.context import Context
-from serving.preflight.fixes import gcloud
 from serving.preflight.hub import TOKEN_VARIABLE
-from serving.preflight.obstacles import CannotAskError
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed, unknown
 
 _HUB = "hf://"

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from checks.shared.gateway import proxy_range_problem
+from serving.checking.fixes import gcloud
+from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
-from serving.preflight.fixes import gcloud
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed, warned
 
 _PROXIES, _ACTIVE = "REGIONAL_MANAGED_PROXY", "ACTIVE"

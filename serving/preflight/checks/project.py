@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from catalog.preflight import permissions_for
 from catalog.tpu import generations
+from serving.checking.fixes import gcloud
+from serving.google.errors import ASKING
 from serving.preflight.context import Context
-from serving.preflight.fixes import gcloud
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed, warned
 
 

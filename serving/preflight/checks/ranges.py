@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from checks.shared.ranges import free_range
+from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.checks.network import find_network, last, subnets
 from serving.preflight.context import Context
-from serving.preflight.registry import ASKING, check
+from serving.preflight.registry import check
 from serving.preflight.results import Result, failed, passed
 
 IPv4 = ipaddress.IPv4Network

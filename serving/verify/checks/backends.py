@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from serving.checking.google_backends import HEALTHY, backends_of, health_of
-from serving.preflight.obstacles import CannotAskError as GoogleSilentError
-from serving.preflight.registry import ASKING
+from serving.checking.obstacles import CannotAskError as GoogleSilentError
+from serving.google.errors import ASKING
 from serving.verify.checks.gateway import declared_gateway
 from serving.verify.context import Context
 from serving.verify.registry import READING, check

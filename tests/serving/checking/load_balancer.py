@@ -11,8 +11,8 @@ from typing import Any
 from google.oauth2.credentials import Credentials
 
 from serving.checking.google_backends import BACKEND_SERVICES
-from serving.preflight.google.asking import Google
-from tests.serving.preflight.google_stand_in import GoogleStandIn
+from serving.google.asking import Google
+from tests.serving.google.stand_in import GoogleStandIn
 
 PROJECT, REGION, ZONE = "272087841988", "europe-west4", "europe-west4-a"
 _API = "https://www.googleapis.com/compute/v1/projects"

@@ -14,7 +14,7 @@ from serving.drift.google import compare_google
 from serving.drift.planned import Planned, PlannedObject
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.drift.objects import policy
-from tests.serving.preflight.google_stand_in import Trouble, error
+from tests.serving.google.stand_in import Trouble, error
 from tests.serving.verify import world
 
 NAME = "gkegw1-pzx5-llm-servi-qwen2-5-3b-inferenc-54321-12oqnptayf7u"

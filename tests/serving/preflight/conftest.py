@@ -14,15 +14,15 @@ from google.oauth2.credentials import Credentials
 
 from checks.environment import require
 from serving.checking.verdict import Verdict
+from serving.google.asking import Google
 from serving.preflight.context import Context
-from serving.preflight.google.asking import Google
 from serving.preflight.hub import Hub
 from serving.preflight.registry import checks
 from serving.preflight.results import Report, Result
 from serving.preflight.run import ask_check, preflight
 from settings.derive import Deployment
 from settings.document import Document
-from tests.serving.preflight.google_stand_in import GoogleStandIn, Server
+from tests.serving.google.stand_in import GoogleStandIn, Server
 from tests.serving.preflight.world import World, happy
 
 _BASE: dict[str, Any] = {

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from serving.commands import preflight as command
 from serving.preflight.results import Report
+from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
-from tests.serving.preflight.google_stand_in import Trouble, error
 
 ROOT = Path(__file__).resolve().parents[3]
 FAMILY = "TPUS-PER-TPU-FAMILY-per-project-region"

@@ -12,13 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from serving.checking.obstacles import CannotAskError
 from serving.checking.verdict import Verdict
-from serving.preflight.google.credentials import default_credentials
+from serving.google.credentials import default_credentials
 from serving.preflight.hub import Hub, Repository
-from serving.preflight.obstacles import CannotAskError
 from serving.preflight.results import Report
+from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
-from tests.serving.preflight.google_stand_in import Trouble, error
 
 UNKNOWN = Verdict.UNKNOWN
 EVERYWHERE = ("*", "*")

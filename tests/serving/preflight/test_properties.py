@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from catalog.zones import by_distance
 from checks.shared.ranges import free_range
+from serving.checking.fixes import gcloud
+from serving.google.quotas import Limit, limit_for
 from serving.preflight.checks.ranges import IPv4, Taken, overlapping
-from serving.preflight.fixes import gcloud
-from serving.preflight.google.quotas import Limit, limit_for
-from tests.serving.preflight import discovery
+from tests.serving.google import discovery
 
 REGIONS = st.sampled_from(["europe-west4", "us-east5", "us-central1"])
 FAMILIES = st.sampled_from(["CT6E", "ct6e", "CT5P"])

@@ -10,7 +10,7 @@ from google.cloud.cloudquotas_v1.types import QuotaInfo
 
 from catalog.preflight import quotas_of
 from settings.derive import Deployment
-from tests.serving.preflight.google_stand_in import Answer, GoogleStandIn, Handler
+from tests.serving.google.stand_in import Answer, GoogleStandIn, Handler
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
 _ZONES = ("europe-west4-a", "europe-west4-b", "europe-west4-c", "us-central1-b", "us-central1-c", "us-east5-a")

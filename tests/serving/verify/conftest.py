@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.preflight.google.asking import Google
-from serving.preflight.obstacles import CannotAskError
+from serving.checking.obstacles import CannotAskError
+from serving.google.asking import Google
 from serving.verify import Report, Target, verify
 from serving.verify.results import Outcome
 from tests.serving.verify import world

@@ -10,7 +10,7 @@ import pytest
 from serving.verify import Verdict
 from serving.verify.results import Result
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
-from tests.serving.preflight.google_stand_in import Trouble, error
+from tests.serving.google.stand_in import Trouble, error
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.world import find
 

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from serving.preflight.google.errors import obstacle_of
-from serving.preflight.obstacles import CannotAskError
+from serving.checking.obstacles import CannotAskError
+from serving.google.errors import obstacle_of
 
 # API -> version of its discovery document.
 _VERSIONS = {

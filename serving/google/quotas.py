@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE
-from serving.preflight.google.asking import Google, quiet
-from serving.preflight.google.errors import obstacle_of
-from serving.preflight.obstacles import CannotAskError
+from serving.checking.obstacles import CannotAskError
+from serving.google.asking import Google, quiet
+from serving.google.errors import obstacle_of
 
 # Google's names of the dimensions that are places.
 _PLACES = ("region", "zone")

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.serving.preflight import discovery
+from tests.serving.google import discovery
 
 Answer = dict[str, Any] | None
 # Cloud Quotas has no discovery document in the package; the form is that of its client's requests.

@@ -9,10 +9,25 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-from serving.preflight.fixes import gcloud
-from serving.preflight.google.credentials import LOGIN
-from serving.preflight.obstacles import CannotAskError
+from serving.checking.fixes import gcloud
+from serving.checking.obstacles import CannotAskError
+from serving.google.credentials import LOGIN
 
+# What any question to Google can end with.
+ASKING = (
+    "no-credentials",
+    "credentials-refused",
+    "no-quota-project",
+    "google-not-reachable",
+    "google-no-answer-in-time",
+    "google-too-many-requests",
+    "google-error",
+    "google-answer-not-json",
+    "api-off",
+    "billing-off",
+    "not-allowed-to-ask",
+    "project-not-found",
+)
 # "The resource 'projects/x' was not found": the project itself, not something in it.
 _NO_PROJECT = re.compile(r"projects/[^/'\"]+['\"] was not found")
 _OFF = ("SERVICE_DISABLED", "accessNotConfigured")
