@@ -68,6 +68,7 @@ def rehearse(
     with directory.locked():
         with outcome.timed("binaries"):
             binaries = assets.ensure(parts.assets_of(deployment), assets.show(console))
+            assets.ensure_modules(assets.show(console))
         with outcome.timed("control plane"):
             _start(directory, deployment, binaries, stockouts, console)
         with outcome.timed("engine"):

@@ -3,7 +3,7 @@
 from rehearsal.assets.ensure import ensure, estimate, prepare
 from rehearsal.assets.errors import AssetError
 from rehearsal.assets.find import Found, find
-from rehearsal.assets.modules import module_dir
+from rehearsal.assets.modules import ensure_modules, module_dir
 from rehearsal.assets.progress import Event, Phase, Progress, show
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Phase",
     "Progress",
     "ensure",
+    "ensure_modules",
     "estimate",
     "find",
     "module_dir",

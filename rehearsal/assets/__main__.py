@@ -1,4 +1,5 @@
-"""`python -m rehearsal.assets [NAME...]`: have these assets (all where none is named) and say where they are."""
+"""`python -m rehearsal.assets [NAME...]`: have these assets and say where they are; where none is named, all of them and
+the modules that charts and definitions come from."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import sys
 
 from rich.console import Console
 
-from rehearsal.assets import AssetError, prepare, show
+from rehearsal.assets import AssetError, ensure_modules, prepare, show
 from rehearsal.assets.table import table
 
 
@@ -20,12 +21,15 @@ def main() -> int:
         epilog="example: python -m rehearsal.assets etcd kube-apiserver",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; all where none is named")
-    names = parser.parse_args().names or list(known)
+    asked = parser.parse_args().names
+    names = asked or list(known)
     if wrong := [name for name in names if name not in known]:
         parser.error(f"no such asset: {', '.join(wrong)}; there are {', '.join(known)}")
     console = Console(soft_wrap=True)
     try:
         found = prepare(names, show(console))
+        if not asked:
+            ensure_modules(show(console))
     except AssetError as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1

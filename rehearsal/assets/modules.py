@@ -13,10 +13,26 @@ from rehearsal.assets.build import explain
 from rehearsal.assets.cache import root
 from rehearsal.assets.errors import AssetError
 from rehearsal.assets.golang import environment, find_go
+from rehearsal.assets.progress import Event, Phase, Progress, ignore
 from rehearsal.assets.table import Module, module_folder, table
 
 # Seconds that fetching a module may take; KServe's is 441 MB.
 _LIMIT = 900.0
+
+
+def ensure_modules(progress: Progress = ignore) -> None:
+    """Have the files of every module here before a rehearsal begins: in its middle nobody would see what is missing.
+
+    Raises:
+        AssetError: one is not there and can't be fetched.
+    """
+    try:
+        for name, row in table().modules.items():
+            if _remembered(name, row) is None:
+                progress(Event(f"the files of {row.module}", Phase.DOWNLOADING))
+                module_dir(name)
+    finally:
+        progress(Event("", Phase.END))
 
 
 def module_dir(name: str) -> Path:
@@ -29,15 +45,24 @@ def module_dir(name: str) -> Path:
         KeyError: no such module.
     """
     row = table().modules[name]
-    note = root() / "modules" / f"{name}-{row.version}"
-    with contextlib.suppress(OSError):
-        folder = Path(note.read_text(encoding="utf-8"))
-        if (folder / "go.mod").is_file():
-            return folder
+    if folder := _remembered(name, row):
+        return folder
     folder = _fetch(name, row)
     with contextlib.suppress(OSError):
-        _remember(note, folder)
+        _remember(_note(name, row), folder)
     return folder
+
+
+def _note(name: str, row: Module) -> Path:
+    return root() / "modules" / f"{name}-{row.version}"
+
+
+def _remembered(name: str, row: Module) -> Path | None:
+    with contextlib.suppress(OSError):
+        folder = Path(_note(name, row).read_text(encoding="utf-8"))
+        if (folder / "go.mod").is_file():
+            return folder
+    return None
 
 
 def _fetch(name: str, row: Module) -> Path:

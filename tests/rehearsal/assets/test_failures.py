@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.assets import AssetError, ensure, module_dir, table
+from rehearsal.assets import AssetError, Event, Phase, ensure, ensure_modules, module_dir, table
 from rehearsal.assets.cache import root
 from settings.document import ROOT
 from tests.rehearsal.assets.conftest import BUILDS, HELLO, script
@@ -168,6 +168,24 @@ def test_a_module_folder_that_is_gone_is_asked_for_again(home: Path, fake_go: Go
     (home / "one" / "go.mod").unlink()
     fake_go(f'echo \'{{"Dir": "{home / "two"}"}}\'\n')
     assert module_dir("lws") == home / "two"
+
+
+def test_every_module_is_there_before_a_rehearsal_begins(home: Path, fake_go: Go) -> None:
+    (home / "module").mkdir()
+    (home / "module" / "go.mod").touch()
+    fake_go(f'echo "$4" >> {home}/asked; echo \'{{"Dir": "{home / "module"}"}}\'\n')
+    events: list[Event] = []
+    ensure_modules(events.append)
+    asked = [f"{row.module}@{row.version}" for row in table.table().modules.values()]
+    assert (home / "asked").read_text(encoding="utf-8").splitlines() == asked
+    assert [event.phase for event in events] == [*[Phase.DOWNLOADING] * len(asked), Phase.END]
+    fake_go("exit 1\n")
+    ensure_modules()
+    (home / "module" / "go.mod").unlink()
+    fake_go(f"cat >&2 <<'END'\n{UNREACHABLE}END\nexit 1\n")
+    with pytest.raises(AssetError, match="the Go module proxy can't be reached"):
+        ensure_modules(events.append)
+    assert events[-1].phase is Phase.END
 
 
 def _run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
