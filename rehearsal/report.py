@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -18,6 +21,7 @@ from rehearsal.engine.workspace import ordinary_cli
 from rehearsal.load_balancer import report as load_balancer
 from rehearsal.run import Outcome
 from settings.derive import Deployment
+from settings.document import ROOT
 
 
 def print_counts(console: Console, deployment: Deployment, outcome: Outcome) -> None:
@@ -30,27 +34,38 @@ def print_counts(console: Console, deployment: Deployment, outcome: Outcome) -> 
         console.print(f"  note: {note}", highlight=False)
 
 
-def print_access(console: Console, deployment: Deployment, outcome: Outcome) -> None:
-    """What is real, how to talk to the models, how to look inside, how to stop."""
+def print_access(console: Console, deployment: Deployment, outcome: Outcome, file: Path) -> None:
+    """What is real, how to talk to the models, how to look inside, how to stop. `file` is the environment's."""
     console.print(_parts(deployment, outcome.directory))
     gateway = load_balancer.read(outcome.directory)["gateway"]
     for model in outcome.outputs["models"] if gateway else []:
-        # The path of the outputs, behind the address that the load balancer listens on here.
-        url = gateway["url"].rstrip("/") + urlsplit(str(model["url"])).path.rstrip("/")
-        body = json.dumps({"model": model["servedNames"][0], "messages": [{"role": "user", "content": "Hello"}]})
         console.print(f"To talk to {model['name']}:")
-        authority = load_balancer.authority(outcome.directory)
-        trust = f"--cacert {shlex.quote(str(authority))} " if authority and url.startswith("https:") else ""
-        headers = f"{trust}-H 'content-type: application/json'"
-        console.print(
-            f"  curl {url}/v1/chat/completions {headers} -d {shlex.quote(body)}", markup=False, highlight=False
-        )
+        console.print(f"  {curl(outcome.directory, gateway, model)}", markup=False, highlight=False)
     console.print("To look at it with the ordinary CLI and kubectl:")
     for name, value in {"KUBECONFIG": str(outcome.directory.kubeconfig), **ordinary_cli(outcome.directory)}.items():
         console.print(f"  export {name}={shlex.quote(value)}", highlight=False, soft_wrap=True)
     console.print(f"  pulumi stack output --stack organization/tpu-serving/{deployment.name}", highlight=False)
     console.print(f"Logs: {outcome.directory.logs}", highlight=False, soft_wrap=True)
-    console.print(f"To stop: make down ENV={deployment.name}", highlight=False)
+    named = file.resolve() == ROOT / f"Pulumi.{deployment.name}.yaml"
+    environment = deployment.name if named else str(file)
+    console.print(f"To stop: make down ENV={shlex.quote(environment)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def curl(directory: RehearsalDirectory, gateway: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """A command that asks a model: the path of the outputs, behind the port that the load balancer listens on here; by its
+    declared name, which routes and certificate are of, where it has one."""
+    declared, here = urlsplit(str(model["url"])), urlsplit(gateway["url"])
+    words = ["curl"]
+    authority = here.netloc
+    if gateway["hostname"]:
+        authority = f"{declared.hostname}:{here.port}"
+        words += ["--resolve", f"{authority}:{here.hostname}"]
+    trusted = load_balancer.authority(directory)
+    if trusted and here.scheme == "https":
+        words += ["--cacert", str(trusted)]
+    body = json.dumps({"model": model["servedNames"][0], "messages": [{"role": "user", "content": "Hello"}]})
+    url = f"{here.scheme}://{authority}{declared.path.rstrip('/')}/v1/chat/completions"
+    return shlex.join([*words, url, "-H", "content-type: application/json", "-d", body])
 
 
 def _parts(deployment: Deployment, directory: RehearsalDirectory) -> Table:

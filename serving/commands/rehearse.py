@@ -38,7 +38,7 @@ def rehearse(
     environment: Annotated[str, ENV],
     preview: Annotated[bool, typer.Option("--preview", help="Only say what `up` would do.")] = False,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only get the binaries; the first time takes long.")
+        bool, typer.Option("--prepare", help="Only get the programs and charts; the first time takes long.")
     ] = False,
     stockout: Annotated[
         list[str] | None, typer.Option(metavar="ZONE", help="A zone without TPUs: pods there stay Pending.")
@@ -81,6 +81,7 @@ def rehearse(
     try:
         if prepare:
             assets.ensure(parts.assets_of(deployment), assets.show(console))
+            assets.ensure_modules(assets.show(console))
             return
         outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
     except UndoError as error:
@@ -147,7 +148,7 @@ def _report(
         from serving.verify.show import print_report
 
         if outcome.outputs:
-            print_access(console, deployment, outcome)
+            print_access(console, deployment, outcome, path)
         print_report(console, verdict)
         print_undone(console, deployment, outcome, undos)
     return int(bool(outcome.failure)) or (verdict.exit_code if verdict else 0)

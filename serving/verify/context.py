@@ -44,7 +44,7 @@ class Context:
         """The way to send requests; the package for it is heavy, and `--quick` sends none."""
         from serving.verify.exchange import Client
 
-        return Client(self.request_seconds, self.target.ca_file, self.target.token)
+        return Client(self.request_seconds, self.target.ca_file, self.target.token, self.target.host)
 
     @cached_property
     def google(self) -> Callable[[], Google]:

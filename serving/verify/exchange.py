@@ -35,10 +35,14 @@ class Request:
 
 
 class Client:
-    """Sends requests; each has `seconds` from beginning to end."""
+    """Sends requests; each has `seconds` from beginning to end.
 
-    def __init__(self, seconds: float, ca_file: Path | None, token: str | None) -> None:
+    `host` is the name that they ask for and that the certificate must have, where it is not that of the URL.
+    """
+
+    def __init__(self, seconds: float, ca_file: Path | None, token: str | None, host: str | None = None) -> None:
         self.seconds = seconds
+        self._host = host
         self._ca_file = ca_file
         self._token = token
 
@@ -114,6 +118,7 @@ class Client:
             context = ssl.create_default_context()
             context.load_verify_locations(self._ca_file)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token and not anonymous else {}
+        headers |= {"Host": self._host} if self._host else {}
         limits = httpx.Timeout(self.seconds, connect=min(_CONNECT_SECONDS, self.seconds))
         # A proxy of the environment can't reach this machine's own loopback.
         return httpx.AsyncClient(verify=context, headers=headers, timeout=limits, trust_env=not _loopback(url))
@@ -123,7 +128,10 @@ class Client:
 async def _sent(client: httpx.AsyncClient, request: Request) -> AsyncIterator[httpx.Response]:
     # Bodies are read as they come: compressed ones could not be limited.
     headers = {"Accept-Encoding": "identity"}
-    async with client.stream(request.method, request.url, json=request.body, headers=headers) as response:
+    name = {"sni_hostname": client.headers["Host"]} if "Host" in client.headers else {}
+    async with client.stream(
+        request.method, request.url, json=request.body, headers=headers, extensions=name
+    ) as response:
         yield response
 
 

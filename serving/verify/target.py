@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 import json
 import os
 import subprocess
@@ -70,11 +71,30 @@ class Target:
             return None
         return declared.rstrip("/")
 
+    @property
+    def host(self) -> str | None:
+        """The declared name of the Gateway where requests go to another address: routes and certificates are of that name.
+
+        None where they go to the declared address, or where that is no name.
+        """
+        declared = urlsplit(self.outputs.base_url).hostname
+        if not self.rehearsal or self.url or not declared or _is_address(declared):
+            return None
+        return declared
+
     def _of_load_balancer(self) -> str | None:
         try:
             return str(read_load_balancer(self.load_balancer)["gateway"]["url"]) or None
         except (TargetError, KeyError, TypeError):
             return None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def read_load_balancer(path: Path | None) -> dict[str, Any]:

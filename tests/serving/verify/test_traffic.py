@@ -7,13 +7,17 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving.verify import Verdict
+from serving.verify import Target, Verdict, verify
+from serving.verify.exchange import Client, Request
+from serving.verify.symptoms import SymptomError
+from tests.serving.verify import world
 from tests.serving.verify.certificate import self_signed
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.model_server import Replicas, chunk, event, events
@@ -348,10 +352,6 @@ def test_http_asked_of_a_port_that_speaks_tls(make: Callable[..., Scene], tmp_pa
 def test_a_certificate_of_nobody_is_refused_and_a_named_authority_is_trusted(
     make: Callable[..., Scene], tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
-    from serving.verify import verify
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = self_signed(tmp_path)
     context.load_cert_chain(certificate)
@@ -361,6 +361,39 @@ def test_a_certificate_of_nobody_is_refused_and_a_named_authority_is_trusted(
         assert outcome(verify(target, request_seconds=2), "chat").worst.failure == "certificate-not-trusted"
         trusting = verify(replace(target, ca_file=certificate), request_seconds=2)
     assert outcome(trusting, "chat").verdict is Verdict.PASS
+
+
+def test_a_declared_name_is_asked_for_at_another_address_and_the_certificate_must_be_of_it(
+    make: Callable[..., Scene], tmp_path: Path
+) -> None:
+    request = Request("GET", "/v1/models")
+    with serving(Replicas([NAME])) as server:
+        Client(5, None, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
+    assert [headers["Host"] for *_, headers in server.requests] == ["models.example.com"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = self_signed(tmp_path)
+    context.load_cert_chain(certificate)
+    with serving(Replicas([NAME]), context) as server, pytest.raises(SymptomError) as refused:
+        Client(5, certificate, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
+    assert "models.example.com" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("base", "rehearsal", "url", "host"),
+    [
+        ("https://models.example.com", True, None, "models.example.com"),
+        ("http://10.0.0.9", True, None, None),
+        ("https://models.example.com", True, "http://127.0.0.1:9", None),
+        ("https://models.example.com", False, None, None),
+    ],
+)
+def test_the_declared_name_is_asked_for_in_a_rehearsal_only(
+    base: str, rehearsal: bool, url: str | None, host: str | None, tmp_path: Path
+) -> None:
+    found = Target(
+        "here", world.outputs(world.deployment(), base), load_balancer=tmp_path if rehearsal else None, url=url
+    )
+    assert found.host == host
 
 
 def test_redirects_that_come_back(make: Callable[..., Scene]) -> None:
