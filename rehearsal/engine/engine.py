@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import runpy
+import signal
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +24,8 @@ Result = TypeVar("Result")
 
 # A second or more each; which of their classes the program uses does not matter.
 _SLOW = ("pulumi_gcp.container.cluster", "pulumi_gcp.compute.network", "pulumi_kubernetes.helm.v3")
+# Of the Automation API, where the engine ended; how it ended is in the error.
+warnings.filterwarnings("ignore", "Error in event stream", UserWarning)
 
 
 class EngineError(Exception):
@@ -129,11 +134,15 @@ def _asked(call: Callable[[], Result]) -> Result:
     try:
         return call()
     except automation.CommandError as error:
-        raise EngineError(_last_words(str(error))) from None
+        raise EngineError(last_words(str(error))) from None
 
 
-def _last_words(text: str) -> str:
-    """The diagnostics of a failed command: what stands on standard error, or the lines that say `error`."""
+def last_words(text: str) -> str:
+    """The diagnostics of a failed command: what stands on standard error, or the lines that say `error`; one that was
+    killed had no time to say any."""
+    if killed := re.search(r"^\s*code: -(\d+)", text):
+        name = signal.Signals(int(killed[1])).name
+        return f"the engine was ended by {name}. Run the same command again: it goes on from there."
     said = text.split("stderr:", 1)[-1].strip()
     wrong = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")]
     return said or "\n".join(dict.fromkeys(wrong)) or text.strip()
