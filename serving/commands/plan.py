@@ -34,9 +34,10 @@ def plan(
     against: Annotated[
         str | None,
         typer.Option(
-            metavar="REF|FILE|OUTPUTS",
+            metavar="REF|FILE|outputs",
             help="Say what changes for those who are served, compared with the file as of a git ref, another "
-            "environment file, or the output of `pulumi stack output --json`.",
+            "environment file, a file with the output of `pulumi stack output --json`, or (the word outputs) what the "
+            "Pulumi CLI says of the stack now.",
         ),
     ] = None,
 ) -> None:

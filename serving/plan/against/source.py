@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,11 @@ _NEEDED = {
 }  # fmt: skip
 
 
+# In place of a file: the outputs of the environment's own stack, as the Pulumi CLI knows it.
+_RUNNING = "outputs"
+_PULUMI_SECONDS = 120
+
+
 @dataclass(frozen=True)
 class Source:
     """The other side as it was found: a document, or outputs. `recording`: what the ref's own program makes of it."""
@@ -37,7 +43,7 @@ class Source:
 
 
 def find(against: str, environment: Path) -> Source:
-    """Look for a file of that name, then for a git ref, then for an environment.
+    """Look for a file of that name, then for a git ref, then for an environment; `outputs` asks the Pulumi CLI.
 
     Raises:
         RefusedError: it is none of them, more than one, or can't be read.
@@ -45,6 +51,8 @@ def find(against: str, environment: Path) -> Source:
     path = Path(against).expanduser()
     if path.is_file():
         return _file(path)
+    if against == _RUNNING:
+        return _running(environment_name(environment))
     ref = _is_ref(against, environment.parent)
     other = ROOT / f"Pulumi.{against}.yaml"
     known = "/" not in against and other.is_file() and other.resolve() != environment.resolve()
@@ -73,34 +81,51 @@ def _file(path: Path) -> Source:
     except (OSError, UnicodeDecodeError):
         text = ""  # the reader of environments says what is wrong
     if path.suffix == ".json" or text.lstrip().startswith("{"):
-        return Source("outputs", str(path), outputs=_outputs(path, text))
+        return Source("outputs", str(path), outputs=_outputs(str(path), text))
     return Source("file", str(path), read_document(path))
 
 
-def _outputs(path: Path, text: str) -> dict[str, Any]:
+def _running(stack: str) -> Source:
+    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
+    shown = " ".join(command)
+    fix = "Log in (pulumi login) and name the stack's environment, or give a file with its outputs, or a ref."
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=_PULUMI_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _refused(_RUNNING, f"`{shown}` can't be run: {error}.", fix) from None
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise _refused(_RUNNING, f"`{shown}` failed: {said}", fix)
+    return Source("outputs", f"of stack {stack}", outputs=_outputs(f"stack {stack}", done.stdout))
+
+
+def _outputs(origin: str, text: str) -> dict[str, Any]:
     fix = "Write it with: pulumi stack output --json > outputs.json"
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _refused(str(path), f"The file is not valid JSON: {error}.", fix) from None
+        raise _refused(origin, f"The file is not valid JSON: {error}.", fix) from None
     if not isinstance(data, dict) or "contractVersion" not in data:
-        raise _refused(str(path), "The file holds no outputs of this program: `contractVersion` is missing.", fix)
+        raise _refused(origin, "The file holds no outputs of this program: `contractVersion` is missing.", fix)
     version = str(data["contractVersion"])
     if version.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
         said = f"The outputs follow contract {version}; this program reads {CONTRACT_VERSION.split('.')[0]}.x."
-        raise _refused(str(path), said, "Compare with a file or a ref.")
+        raise _refused(origin, said, "Compare with a file or a ref.")
     missing = [key for key in _NEEDED[""] if key not in data]
     gateway, models = data.get("gateway"), data.get("models")
     missing += [f"gateway.{k}" for k in _NEEDED["gateway"] if not isinstance(gateway, dict) or k not in gateway]
     for index, model in enumerate(models if isinstance(models, list) else [None]):
         missing += [f"models[{index}].{k}" for k in _NEEDED["models"] if not isinstance(model, dict) or k not in model]
     if missing:
-        raise _refused(str(path), f"The outputs are not whole: {', '.join(missing[:5])} missing.", fix)
+        raise _refused(origin, f"The outputs are not whole: {', '.join(missing[:5])} missing.", fix)
     numbers = [data["chips"], *(model[key] for model in data["models"] for key in ("replicas", "chips"))]
     if not all(type(number) is int for number in numbers) or any(model["replicas"] < 1 for model in data["models"]):
-        raise _refused(str(path), "The outputs have something else where numbers of chips or replicas stand.", fix)
+        raise _refused(origin, "The outputs have something else where numbers of chips or replicas stand.", fix)
     if not isinstance(data["costPerHour"], (int, float)) or not isinstance(data["overrides"], list):
-        raise _refused(str(path), "The outputs have no number as costPerHour, or no list of overrides.", fix)
+        raise _refused(origin, "The outputs have no number as costPerHour, or no list of overrides.", fix)
     return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,24 @@ def test_outputs_of_another_shape_are_refused(tmp_path: Path, change: dict[str, 
     path = tmp_path / "outputs.json"
     path.write_text(json.dumps(outputs(**change)), encoding="utf-8")
     refused(str(path), tmp_path / "Pulumi.dev.yaml")
+
+
+def test_the_word_outputs_asks_the_cli_for_the_environments_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text(json.dumps(outputs()), encoding="utf-8")
+    program = tmp_path / "pulumi"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "stack output --json --stack dev --non-interactive" ] && cat "{answer}"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    source = find("outputs", tmp_path / "Pulumi.dev.yaml")
+    assert (source.kind, source.name) == ("outputs", "of stack dev")
+    assert against(plan_of(DEV + SECOND), source).headline.startswith("adds 4 chips in europe-west4")
+    assert "failed: no word" in refused("outputs", tmp_path / "Pulumi.other.yaml")
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "can't be run" in refused("outputs", tmp_path / "Pulumi.dev.yaml")
 
 
 def test_outputs_of_the_same_settings_are_no_change() -> None:
