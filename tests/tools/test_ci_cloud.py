@@ -10,8 +10,6 @@ import pytest
 
 from tools.ci.cloud import STEPS, main
 
-ACCESS = ["pulumi stack output", "env KUBECONFIG="]
-
 
 @pytest.fixture
 def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

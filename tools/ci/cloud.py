@@ -8,6 +8,7 @@ Exit codes: 0 good, 1 a command failed or found something, 2 the call was wrong.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import shutil
 import subprocess
@@ -29,16 +30,19 @@ _LAST_LINES = 60
 
 @dataclass(frozen=True)
 class Command:
-    """A program with its arguments; `into`: the file that takes its standard output."""
+    """A program with its arguments; `into`: the file that takes its standard output; `variable`: one for it alone."""
 
     arguments: tuple[str, ...]
     into: Path | None = None
+    variable: tuple[str, str] | None = None
 
     @property
     def shown(self) -> str:
         """As a person would type it."""
         first = "python" if self.arguments[0] == sys.executable else self.arguments[0]
         text = shlex.join([first, *self.arguments[1:]])
+        if self.variable is not None:
+            text = f"{self.variable[0]}={shlex.quote(self.variable[1])} {text}"
         return text + (f" > {shlex.quote(str(self.into))}" if self.into else "")
 
 
@@ -60,13 +64,14 @@ class Environment:
         return [self._pulumi("up", "--policy-pack", "policy", "--yes", "--skip-preview")]
 
     def access(self) -> list[Command]:
-        """Outputs and kubeconfig. `env` hands the file to gcloud, whose only way to choose one is the variable."""
+        """Outputs and kubeconfig; gcloud's only way to choose its file is the variable."""
         d = self.deployment
         return [
             Command(("pulumi", "stack", "output", "--json", "--stack", d.name, _QUIET), self.outputs),
             Command(
-                ("env", f"KUBECONFIG={self.kubeconfig}", "gcloud", "container", "clusters", "get-credentials",
+                ("gcloud", "container", "clusters", "get-credentials",
                  d.cluster_name, "--location", d.region, "--project", d.settings.project.id),
+                variable=("KUBECONFIG", str(self.kubeconfig)),
             ),
         ]  # fmt: skip
 
@@ -121,6 +126,7 @@ def _run(command: Command, *, capture: bool) -> subprocess.CompletedProcess[str]
     done = subprocess.run(
         command.arguments,
         cwd=ROOT,
+        env={**os.environ, **dict([command.variable] if command.variable else [])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture or command.into else None,
         stderr=subprocess.STDOUT if capture and not command.into else None,
