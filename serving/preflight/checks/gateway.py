@@ -120,18 +120,22 @@ def _certificate(title: str, found: dict[str, Any] | None) -> Result:
         fix = "Create it in this region (one of another region, or a global one, is not seen), or correct the name."
         return failed("certificate-not-found", title, needed="it exists", found="404", fix=fix)
     text = str(found.get("expireTime", ""))
-    left = _time(text) - datetime.now(UTC) if text else None
+    ends = _time(text)
+    left = ends - datetime.now(UTC) if ends else None
     own = "managed" not in found
     if left is not None and left < (_SOON if own else timedelta()):
         make = failed if left < timedelta() else warned
         fix = "Put a renewed certificate in its place."
         return make("certificate-expires", title, needed=f"valid for {_SOON.days} days", found=f"until {text}", fix=fix)
-    return passed(title, f"{title.split()[-3]} valid" + (f" until {text[:10]}" if text else ""))
+    return passed(title, f"{title.split()[-3]} valid" + (f" until {text[:10]}" if ends else ""))
 
 
-def _time(text: str) -> datetime:
-    """RFC 3339, in Google's forms."""
-    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+def _time(text: str) -> datetime | None:
+    """RFC 3339, in Google's forms; None where it is no time."""
+    try:
+        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 

@@ -56,7 +56,10 @@ def _zones_of_region(context: Context) -> str:
     """The fix that names the region's zones; "" where it has none."""
     pages = context.google.everything("compute", "zones.list", project=context.project)
     zones = [
-        item["name"] for page in pages for item in page.get("items", ()) if _last(item.get("region")) == context.region
+        str(item.get("name"))
+        for page in pages
+        for item in page.get("items", ())
+        if _last(item.get("region")) == context.region
     ]
     return f"Write zone: {zones[0]} (zones of {context.region}: {', '.join(sorted(zones))})." if zones else ""
 

@@ -137,7 +137,7 @@ def _existing_proxies(context: Context, wanted: str, regional: list[dict[str, An
     name = f"proxy-only subnet {wanted} in {context.region}"
     found = next((item for item in regional if item.get("name") == wanted), None)
     if found is None or found.get("purpose") != _PROXIES:
-        others = [str(item["name"]) for item in regional if _is_active_proxy(item)]
+        others = [str(item.get("name")) for item in regional if _is_active_proxy(item)]
         fix = f"Write network.proxyOnlySubnet.name: {others[0]}." if others else "Write mode: create."
         has = f"purpose {found.get('purpose')}" if found else "no such subnet in this network and region"
         return failed("proxy-only-subnet-not-found", name, needed=f"purpose {_PROXIES}", found=has, fix=fix)
