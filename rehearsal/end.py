@@ -8,6 +8,7 @@ from rehearsal import assets, control_plane
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError
+from rehearsal.guard import Guard
 
 
 class LeftoverError(Exception):
@@ -28,7 +29,7 @@ def end(directory: RehearsalDirectory, console: Console) -> list[str]:
         stacks = sorted(directory.pulumi_backend.glob(".pulumi/stacks/tpu-serving/*.json"))
         for stack in stacks:
             try:
-                _destroy(directory, stack.stem, console)
+                destroy(directory, stack.stem, console)
             except (EngineError, assets.AssetError, control_plane.ControlPlaneError) as error:
                 notes.append(f"the stack could not be destroyed, its control plane is ended as it is: {error}")
         control_plane.stop(directory)
@@ -38,12 +39,17 @@ def end(directory: RehearsalDirectory, console: Console) -> list[str]:
     return notes
 
 
-def _destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None:
+def destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None:
+    """Delete everything that a stack made; the control plane is brought up where it does not run, and stays.
+
+    Raises:
+        EngineError, assets.AssetError, control_plane.ControlPlaneError: in words for a person.
+    """
     names = list(directory.load_record().binaries)
     binaries = assets.ensure([*names, "pulumi", "helm"], assets.show(console))
     control_plane.start(directory, binaries, progress=progress(console))
     engine = Engine(directory, stack, binaries)
     engine.recover()
     screen = Screen(console, f"Destroy of {stack}")
-    with screen.showing() as changes:
+    with Guard(directory), screen.showing() as changes:
         engine.destroy(changes)

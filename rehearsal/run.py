@@ -18,6 +18,7 @@ from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError, import_ahead, program
 from rehearsal.engine.plugins import install_plugins
+from rehearsal.guard import Guard
 from rehearsal.undo import Undo, UndoError, undone
 from settings.derive import Deployment
 
@@ -84,6 +85,7 @@ def rehearse(
             with ExitStack() as stack:
                 if not preview:  # a preview writes nothing, and so does nobody else on its behalf
                     stack.enter_context(Company(deployment, directory, binaries["helm"], progress(console)))
+                stack.enter_context(Guard(directory))
                 changes = stack.enter_context(screen.showing())
                 try:
                     outcome.summary = (engine.preview if preview else engine.up)(changes)

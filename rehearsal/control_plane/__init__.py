@@ -3,8 +3,8 @@ Service forwarder, and the stand-ins, all under one supervisor."""
 
 from __future__ import annotations
 
-from rehearsal.control_plane.lifecycle import ControlPlane, ControlPlaneError, start, stop
+from rehearsal.control_plane.lifecycle import ControlPlane, ControlPlaneError, start, stop, why_ended
 from rehearsal.control_plane.names import STAND_INS
 from rehearsal.control_plane.processes import leftovers
 
-__all__ = ["STAND_INS", "ControlPlane", "ControlPlaneError", "leftovers", "start", "stop"]
+__all__ = ["STAND_INS", "ControlPlane", "ControlPlaneError", "leftovers", "start", "stop", "why_ended"]

@@ -107,6 +107,14 @@ def stop(directory: RehearsalDirectory, *, progress: Progress | None = None) -> 
         _end_marked(directory)
 
 
+def why_ended(directory: RehearsalDirectory) -> str | None:
+    """Why the control plane does not run any more; None while it does."""
+    record = directory.load_record()
+    if _supervisor_runs(directory, record):
+        return None
+    return record.failure or "its supervisor was killed"
+
+
 def _checked(binaries: Mapping[str, Path]) -> dict[str, str]:
     for name in BINARIES:
         path = binaries.get(name)
