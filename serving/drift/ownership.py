@@ -69,7 +69,7 @@ def owners(live: Mapping[str, Any]) -> tuple[Owner, ...]:
             fields,
         )
         for entry in entries
-        if entry.get("subresource") != "status" and (fields := _without_status(entry.get("fieldsV1") or {}))
+        if (fields := _without_status(entry.get("fieldsV1") or {}))
     )
 
 
