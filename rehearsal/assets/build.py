@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ from rehearsal.assets.table import Binary, module_folder, table
 _REPORT = 1.0
 # Seconds that Go may take to end after it was asked to.
 _END = 10.0
+# Bytes below which a disk counts as full: no program here is smaller.
+_FULL = 20 * 1024 * 1024
 _REFUSED = re.compile(r"(\S+@v[^\s:]+): .*(?:\b4\d\d\b|not found|unknown revision)", re.IGNORECASE)
 _UNREACHABLE = (
     "no such host", "connection refused", "i/o timeout", "network is unreachable", "proxyconnect", "handshake timeout",
@@ -85,6 +88,8 @@ def failure(name: str, row: Binary, said: str) -> AssetError:
     known = explain(name, what, row.folder, said)
     if known:
         return known
+    if not said.strip() and shutil.disk_usage(root()).free < _FULL:
+        return no_space(name)  # Go could not even write why
     last = said.strip().splitlines()[-8:]
     return AssetError(what, "\n".join(["Go failed:", *(f"    {line}" for line in last)]), [_own(name, row.version)])
 

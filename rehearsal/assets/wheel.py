@@ -43,6 +43,8 @@ def install(row: Wheel, folder: Path) -> None:
         done = subprocess.run(
             die_with_parent.wrap(command),
             check=False,
+            # uv would take the constraints of a project that it is called in, and those have no hashes.
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=_LIMIT,

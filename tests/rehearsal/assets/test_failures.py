@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_without_go_and_network_it_is_said_how_to_get_go(
     assert "no Go 1.24 or newer on PATH" in str(failed.value)
     assert "connection refused" in str(failed.value)
     assert any(line.startswith("export TPU_SERVING_ASSET_GO=") for line in failed.value.commands)
+
+
+def test_the_installer_runs_in_no_project_whose_constraints_it_would_take(
+    home: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows(hello=HELLO)
+    _no_go(home, monkeypatch, f"pwd > {home}/where; exit 2\n")
+    with pytest.raises(AssetError):
+        ensure(["hello"])
+    assert root() in Path((home / "where").read_text(encoding="utf-8").strip()).parents
+
+
+def test_a_disk_too_full_to_say_why_is_said(rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(hello=HELLO)
+    fake_go("exit 1\n")
+    with pytest.raises(AssetError, match="Go failed"):
+        ensure(["hello"])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9_000_000))
+    with pytest.raises(AssetError, match="no space left on the disk"):
+        ensure(["hello"])
 
 
 def test_without_go_that_of_the_index_is_taken_into_the_cache(
