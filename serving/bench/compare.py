@@ -19,6 +19,8 @@ from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
 
 CONFIDENCE = 0.95
+# Runs of one system differ by a few percent (placement, neighbours), which no interval from within them covers.
+SLOWER = 0.05
 # Fewer slices with a value say nothing.
 _LEAST = 3
 
@@ -60,9 +62,8 @@ class Comparison:
 
     @property
     def slower(self) -> bool:
-        """Whether the capacity, or with no capacity known throughput at the highest common step, fell beyond chance."""
-        judged = self.capacity or (self.throughput[-1] if self.throughput else None)
-        return judged is not None and judged.high < 0
+        """Whether the capacity fell by more than runs differ anyway, and beyond chance. Only capacity is judged."""
+        return self.capacity is not None and self.capacity.change < -SLOWER and self.capacity.high < 0
 
     @property
     def sentence(self) -> str:

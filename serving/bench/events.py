@@ -18,7 +18,7 @@ class Order:
     """What the load generator is to do.
 
     `url` is the model's base URL; `request_seconds` what one request may take; `step_seconds` the length of a step's
-    window; `seconds` what the whole run may take.
+    window; `seconds` what the whole run may take; `host` the name to ask for where it is not the URL's.
     """
 
     url: str
@@ -29,6 +29,7 @@ class Order:
     seconds: float
     token: str | None = None
     ca_file: str | None = None
+    host: str | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Order:

@@ -9,6 +9,7 @@ from __future__ import annotations
 # Locust patches the standard library for its green threads: nothing may have used sockets before.
 import locust  # isort: skip
 import json
+import resource
 import signal
 import ssl
 import sys
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gevent
+from geventhttpclient.client import HTTPClientPool
 from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
@@ -125,14 +127,22 @@ def user_class(run: Run) -> type[FastHttpUser]:
     sent = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
     if order.token:
         sent["Authorization"] = f"Bearer {order.token}"
+    if order.host:
+        sent["Host"] = order.host
+
+    named = {"ssl_options": {"server_hostname": order.host}} if order.host and order.url.startswith("https:") else {}
 
     class Client(FastHttpUser):
         host = order.url
-        # Locust trusts every certificate unless told otherwise.
-        insecure = False
-        ssl_context_factory = staticmethod(lambda: context)
-        network_timeout = order.request_seconds
-        connection_timeout = min(_CONNECT_SECONDS, order.request_seconds)
+        # Locust's own pool would trust every certificate.
+        client_pool = HTTPClientPool(
+            concurrency=order.max_concurrency,
+            insecure=False,
+            ssl_context_factory=lambda: context,
+            network_timeout=order.request_seconds,
+            connection_timeout=min(_CONNECT_SECONDS, order.request_seconds),
+            **named,
+        )
 
         @locust.task
         def ask(self) -> None:
@@ -168,6 +178,9 @@ def user_class(run: Run) -> type[FastHttpUser]:
 def main() -> None:
     """Take the steps that the order allows, and say how it ended."""
     run = Run(Order.parse(json.loads(sys.stdin.readline())))
+    # Each user holds a connection; 1,024 files are the usual limit, and a soft one.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gevent.signal_handler(signal.SIGTERM, lambda: setattr(run, "stop", Ending.INTERRUPTED))
     runner = Environment(user_classes=[user_class(run)], stop_timeout=None).create_local_runner()
     steps: list[Step] = []

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serving.bench.compare import Comparison, check_comparable, compare
-from serving.bench.counters import Reading, read
-from serving.bench.drive import drive
+from serving.bench.counters import Counters
+from serving.bench.drive import GeneratorError, drive
 from serving.bench.events import Event, Order
 from serving.bench.runfile import Run, RunFile, read_run
 from serving.bench.summary import Summary
@@ -65,11 +65,6 @@ class Bench:
     earlier: Run | None
     folder: Path
 
-    @property
-    def context(self) -> Context:
-        """The way to ask the endpoint and the cluster."""
-        return Context(self.target, Cluster(self.target.kubeconfig), _ASKING_SECONDS)
-
     def probe(self) -> str:
         """One request as all others will be; what came.
 
@@ -93,13 +88,11 @@ class Bench:
         name = f"{self.target.outputs.environment}-{self.model.name}-{started:%Y%m%dT%H%M%S-%f}"
         path = self.folder / f"{name}.jsonl"
         file = RunFile(path, self.target, self.model, self.order)
-        context = self.context
-
-        def ask() -> Reading:
-            return read(context, self.model)
-
+        counters = Counters(Context(self.target, Cluster(self.target.kubeconfig), _ASKING_SECONDS), self.model)
         try:
-            drive(self.order, file, ask, tell)
+            drive(self.order, file, counters.read, tell)
+        except GeneratorError as error:
+            raise GeneratorError(f"{error}; what was measured is in {path}") from None
         finally:
             file.close()
         return report(path, self.earlier)
@@ -143,6 +136,7 @@ def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | Non
         seconds=wish.seconds,
         token=target.token,
         ca_file=str(target.ca_file) if target.ca_file else None,
+        host=target.host,
     )
     return Bench(target, model, order, earlier, _made(folder or ROOT / ".state" / "bench"))
 

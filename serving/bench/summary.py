@@ -191,9 +191,12 @@ def _named(values: Mapping[int, float]) -> dict[str, float]:
 def _between(first: Reading, last: Reading) -> Servers | None:
     """What was counted between two readings, by the servers that are in both; None where none is."""
     before = {server.name: server for server in first.servers}
-    pairs = [(before[server.name], server) for server in last.servers if server.name in before]
-    seconds = last.clock - first.clock
-    if not pairs or seconds <= 0:
+    pairs = [
+        (before[server.name], server)
+        for server in last.servers
+        if server.name in before and server.clock > before[server.name].clock
+    ]
+    if not pairs:
         return None
     queries = sum(new.prefix_queries - old.prefix_queries for old, new in pairs)
     hits = sum(new.prefix_hits - old.prefix_hits for old, new in pairs)
@@ -203,7 +206,7 @@ def _between(first: Reading, last: Reading) -> Servers | None:
     return Servers(
         prefix_share=hits / queries if queries > 0 else None,
         picker_share=picker,
-        per_second={new.name: (new.generated - old.generated) / seconds for old, new in pairs},
+        per_second={new.name: (new.generated - old.generated) / (new.clock - old.clock) for old, new in pairs},
         running=sum(server.running for server in last.servers),
         waiting=sum(server.waiting for server in last.servers),
     )

@@ -60,7 +60,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="text, or json (o
 def bench(
     environment: Environment,
     model: Model = None,
-    prompt_words: PromptWords = 256,
+    prompt_words: PromptWords = 512,
     answer_tokens: AnswerTokens = 128,
     shared_prefix: SharedPrefix = 0.5,
     max_concurrency: MaxConcurrency = 256,
@@ -81,8 +81,8 @@ def bench(
     request) and a report with plots (.html). Without --outputs it is the running rehearsal of ENV, whose figures say
     nothing about a TPU. Ctrl-C ends the run and reports what was measured.
 
-    Exit codes: 0 measured, 1 the endpoint does not serve or is slower than RUN beyond chance, 2 the call was wrong,
-    130 interrupted.
+    Exit codes: 0 measured, 1 the endpoint does not serve or its capacity is more than 5 % below that of RUN (beyond
+    chance), 2 the call was wrong, 130 interrupted.
 
     Examples:
 

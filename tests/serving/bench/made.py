@@ -91,7 +91,7 @@ def write_run(
 def _reading(clock: float, level: int) -> Reading:
     """Two servers that share the work two to one, and find half of each prompt in their cache."""
     servers = tuple(
-        Server(f"server-{number}", clock * 50 * share, clock * 100 * share, clock * 30 * share, level / 2, 1.0)
+        Server(f"server-{number}", clock, clock * 50 * share, clock * 100 * share, clock * 30 * share, level / 2, 1.0)
         for number, share in enumerate((2.0, 1.0))
     )
-    return Reading(clock, servers, (clock * 4, clock * 10), ())
+    return Reading(servers, (clock * 4, clock * 10))

@@ -18,6 +18,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from serving.bench.runfile import read_run
+from serving.bench.verdict import Ending
 from serving.commands import bench as module
 from serving.commands.bench import bench
 from tests.rehearsal.model_server.conftest import ROOT, Server, servers_in, wait_for
@@ -149,6 +150,18 @@ def test_a_killed_command_leaves_no_load_behind_and_a_file_that_can_be_read(know
     wait_for(lambda: not any(child.is_running() for child in children), lambda: True, lambda: str(children))
     [path] = tmp_path.glob("*.jsonl")
     assert read_run(path).windows
+
+
+def test_a_load_generator_that_is_lost_is_said_and_what_it_measured_is_kept(known: Known, tmp_path: Path) -> None:
+    process = command(known, tmp_path)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        child.kill()
+    _, err = process.communicate()
+    [path] = tmp_path.glob("*.jsonl")
+    assert process.returncode == 1
+    assert f"ended by itself: without a word; what was measured is in {path}" in err
+    run = read_run(path)
+    assert (bool(run.windows), run.ending) == (True, Ending.BROKEN)
 
 
 def cut_after(good: int) -> Callable[[str, str, Any], Reply]:

@@ -69,9 +69,10 @@ def test_the_same_server_twice_is_no_change(tmp_path: Path) -> None:
     assert "no change beyond chance" in found.sentence
 
 
-def test_without_saturation_nothing_is_said_about_capacity(tmp_path: Path) -> None:
-    found = compare(*runs(tmp_path, places=4, levels=(1, 2)))
-    assert found.capacity is None
+def test_without_saturation_nothing_is_said_about_capacity_and_nothing_is_slower(tmp_path: Path) -> None:
+    found = compare(*runs(tmp_path, places=1, levels=(1, 2)))
+    assert found.throughput[-1].high < 0
+    assert (found.capacity, found.slower) == (None, False)
     assert "nothing is said about capacity" in found.sentence
 
 

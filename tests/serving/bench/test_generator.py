@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.bench.events import Order
+from serving.bench.events import Event, Order
 from serving.bench.workload import Workload
 from tests.serving.bench.made import WORKLOAD
 from tests.serving.verify.certificate import self_signed
@@ -26,21 +26,26 @@ def answer(_method: str, _path: str, body: Any) -> Reply:
     return Reply(200, "text/event-stream", events(body["model"], USAGE))
 
 
-def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0) -> list[dict[str, Any]]:
+def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0, host: str | None = None) -> list[Event]:
     """Every event of one step of one user."""
-    order = Order(server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", str(ca_file) if ca_file else None)
+    authority = str(ca_file) if ca_file else None
+    order = Order(server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", authority, host)
     command = [sys.executable, "-m", "serving.bench.generator"]
     done = subprocess.run(command, cwd=ROOT, input=order.text() + "\n", capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_a_certificate_is_trusted_only_where_its_authority_is_named(tmp_path: Path, trusted: bool) -> None:
+@pytest.mark.parametrize(
+    ("named", "host", "trusted"), [(True, None, True), (False, None, False), (True, "models.example.com", False)]
+)
+def test_a_certificate_is_trusted_only_of_a_named_authority_and_for_the_name_that_is_asked(
+    tmp_path: Path, named: bool, host: str | None, trusted: bool
+) -> None:
     pem = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     with serving(answer, context) as server:
-        found = told(server, pem if trusted else None)
+        found = told(server, pem if named else None, host=host)
         sent = server.requests
     errors = {event["error"] for event in found if event["kind"] == "request"}
     assert errors == ({None} if trusted else {"certificate-not-trusted"})
@@ -49,7 +54,7 @@ def test_a_certificate_is_trusted_only_where_its_authority_is_named(tmp_path: Pa
 
 def test_every_request_is_the_workloads_with_the_token_and_a_prompt_of_its_own() -> None:
     with serving(answer) as server:
-        found = told(server, None)
+        found = told(server, None, host="models.example.com")
         sent = server.requests
     assert found[-1]["ending"] == "maximum"
     assert [event["kind"] for event in found if event["kind"] not in ("request", "end")] == [
@@ -58,7 +63,9 @@ def test_every_request_is_the_workloads_with_the_token_and_a_prompt_of_its_own()
     bodies = [body for _, _, body, _ in sent]
     assert bodies[:3] == [WORKLOAD.body(number) for number in (1, 2, 3)]
     assert {path for _, path, _, _ in sent} == {"/v1/chat/completions"}
-    assert {headers["Authorization"] for _, _, _, headers in sent} == {"Bearer the-token"}
+    assert {(headers["Authorization"], headers["Host"]) for *_, headers in sent} == {
+        ("Bearer the-token", "models.example.com")
+    }
 
 
 def test_the_run_ends_when_its_time_is_up() -> None:
