@@ -11,9 +11,21 @@ from settings.derive import Deployment
 
 @rule("CL02")
 def gke_version(deployment: Deployment) -> Iterator[Found]:
-    """New enough that GKE owns the InferencePool CRD."""
-    version = deployment.settings.cluster.min_version
-    yield from at(("cluster", "minVersion"), version, gke_version_problem(version, "minVersion"))
+    """New enough that GKE owns the InferencePool CRD and has the TPU generations; derived where it is left out."""
+    version, (floor, needed_by) = deployment.settings.cluster.min_version, deployment.version_floor
+    problem = gke_version_problem(version, "minVersion", floor) if version is not None else None
+    if problem is not None:
+        problem = problem._replace(message=f"{problem.message} {floor} is what {needed_by} needs.")
+    yield from at(("cluster", "minVersion"), version, problem)
+
+
+@rule("CL10")
+def cpu_nodes(deployment: Deployment) -> Iterator[Found]:
+    """The autoscaler's least is not above its most."""
+    pool = deployment.settings.cluster.cpu_pool
+    if pool.min_nodes > pool.max_nodes:
+        said = f"At least {pool.min_nodes} nodes and at most {pool.max_nodes} is no range."
+        yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, f"Write maxNodes: {pool.min_nodes}.")
 
 
 @rule("CL05")
@@ -44,4 +56,4 @@ def control_plane(deployment: Deployment) -> Iterator[Found]:
         yield Found(("cluster", "controlPlane", "dnsEndpoint"), False, said, fix)
 
 
-CHECKS = (gke_version, protection, region_and_zone, control_plane)
+CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from checks.rules import on_settings
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
 from settings.load import known_keys, parse
+from settings.names import PROJECT_NAME
 from settings.refusal import Finding, Path, RefusedError, explain, refusals
 
 
@@ -23,8 +24,21 @@ def check(document: Document) -> tuple[Deployment | None, list[Finding]]:
     for finding in on_settings(deployment):
         if not _touches(finding.path, replaced):
             findings.append(replace(finding, line=document.line_of(finding.path)))
+    findings += _missing_secrets(document, deployment)
     findings.sort(key=lambda f: (f.line or 0, f.rule))
     return deployment, findings
+
+
+def _missing_secrets(document: Document, deployment: Deployment) -> Iterator[Finding]:
+    """SC05: what a model's token refers to stands, encrypted, in the file."""
+    for index, model in enumerate(deployment.settings.models):
+        key = model.hugging_face_token.pulumi_config if model.hugging_face_token else None
+        if key is None or document.secrets is None or key in document.secrets:
+            continue
+        path: Path = ("models", index, "huggingFaceToken", "pulumiConfig")
+        fix = f"Set it; the value is asked for:\npulumi config set --secret {PROJECT_NAME}:{key}"
+        said = f"The file has no secret {PROJECT_NAME}:{key}."
+        yield explain(Finding("SC05", path, key, said, fix, line=document.line_of(path)))
 
 
 def require(document: Document) -> tuple[Deployment, list[Finding]]:

@@ -1,4 +1,4 @@
-"""Rules about the controllers and what they need (KS01, KS03, KS08)."""
+"""Rules about the controllers and what they need (KS01, KS03, KS08, KS12)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from settings.refusal import Path
 _INITIALIZER_GIB = 4
 # Server image, system and caches beside the weights, on a node's boot disk.
 _SYSTEM_GIB = 60
+_MODELS_NAMESPACE = "llm-serving"
+_RESERVED = ("kube-", "gke-", "gmp-")
 
 
 @rule("KS01")
@@ -58,4 +60,19 @@ def room_for_the_download(deployment: Deployment) -> Iterator[Found]:
             yield Found(path, settings.disk_gib, said, f"Write diskGib: {room}, or leave it out.")
 
 
-CHECKS = (kserve_version, leader_worker_set, room_for_the_download)
+@rule("KS12")
+def models_namespace(deployment: Deployment) -> Iterator[Found]:
+    """Neither Kubernetes', nor GKE's, nor that of a chart we install."""
+    name = deployment.namespace
+    if name == _MODELS_NAMESPACE:
+        return
+    from catalog.lock import load_lock  # only where somebody chooses a name
+
+    ours = {chart.namespace for chart in load_lock().charts.values()}
+    if name == "default" or name.startswith(_RESERVED) or name in ours:
+        said = f"{name} belongs to {'a controller' if name in ours else 'Kubernetes or GKE'}."
+        path: Path = ("platform", "modelsNamespace")
+        yield Found(path, name, said, f"Write modelsNamespace: {_MODELS_NAMESPACE}, or leave it out.")
+
+
+CHECKS = (models_namespace, kserve_version, leader_worker_set, room_for_the_download)

@@ -12,16 +12,22 @@ from settings.tokens import holds_token
 from settings.values import as_data
 
 _SERVER_IMAGE = "vllm-tpu"
+_OCI = ("oci", "oci+native")
 
 
 @rule("SC01")
 def images(deployment: Deployment) -> Iterator[Found]:
-    """A user's image stays put; the lock's own are held by a test."""
+    """A user's image, or a model in one, stays put; the lock's own are held by a test."""
     for path, model in models(deployment):
         if model.image is not None:
             from checks.shared.images import image_problem
 
             yield from at((*path, "image"), model.image, image_problem(model.image))
+        scheme, found, reference = model.source.partition("://")
+        if found and reference and scheme in _OCI:
+            from checks.shared.images import image_problem
+
+            yield from at((*path, "source"), model.source, image_problem(reference))
 
 
 @rule("SC02")

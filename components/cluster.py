@@ -89,7 +89,7 @@ class Cluster(Component):
                 "gcs_fuse_csi_driver_config": {"enabled": True},
             },
             release_channel={"channel": settings.cluster.release_channel},
-            min_master_version=settings.cluster.min_version,
+            min_master_version=deployment.min_version,
             workload_identity_config={"workload_pool": deployment.workload_pool},
             enable_shielded_nodes=True,
             monitoring_config={

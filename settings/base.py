@@ -25,5 +25,14 @@ class Section(BaseModel):
 Cidr = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", examples=["10.0.0.0/20"])]
 # RFC 1035: what Service names and Google resource names have in common.
 ResourceName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+# RFC 1123, in small letters as Kubernetes writes them: no scheme, no port, no path, no wildcard.
+HostName = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+    ),
+]
+ProjectId = Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")]
 Provision = Literal["create", "existing"]
 Install = Literal["install", "existing"]

@@ -16,7 +16,9 @@ class Capacity(Section):
         "onDemand", description="onDemand, spot (preemptible), flexStart (DWS, at most 7 days) or reservation."
     )
     reservation: str | None = Field(
-        None, description="Reservation name, or projects/P/reservations/R where another project owns it."
+        None,
+        pattern=r"^(projects/[-a-z0-9:.]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?(/reservationBlocks/[-a-z0-9]+)?$",
+        description="Reservation name, or projects/P/reservations/R where another project owns it.",
     )
     max_run_hours: int | None = Field(
         None, ge=1, description="flexStart: how long a node may run, in hours (at most 168)."

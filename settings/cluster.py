@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from catalog.gke import inference_pool_floor
 from settings.base import Cidr, ResourceName, Section
 from settings.values import own_defaults
 
@@ -44,9 +43,8 @@ class Cluster(Section):
 
     name: ResourceName | None = Field(None, description="Name; the environment's name when left out.")
     release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field("REGULAR", description="GKE release channel.")
-    min_version: str = Field(
-        default_factory=inference_pool_floor,
-        description="Lowest control-plane version; from 1.34.0-gke.1626000 GKE owns the InferencePool CRD.",
+    min_version: str | None = Field(
+        None, description="Lowest control-plane version; what Gateway and TPU generations need when left out (CL02)."
     )
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
     control_plane: ControlPlane = Field(default_factory=own_defaults)

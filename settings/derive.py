@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from catalog.gke import facts
+from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.models import KnownModel, find_model
 from catalog.tpu import SliceShape, find_shape, generations
 
@@ -219,6 +219,19 @@ class Deployment:
     def cluster_name(self) -> str:
         """Name of the cluster."""
         return self.settings.cluster.name or f"tpu-serving-{self.name}"
+
+    @property
+    def min_version(self) -> str:
+        """Lowest GKE version of the control plane."""
+        return self.settings.cluster.min_version or self.version_floor[0]
+
+    @cached_property
+    def version_floor(self) -> tuple[str, str]:
+        """The GKE version that Gateway and TPU generations need (CL02), and what needs it."""
+        floors = [(inference_pool_floor(), "the InferencePool CRD")]
+        used = dict.fromkeys(m.shape.generation for m in self.models)
+        floors += [(floor, name) for name in used if (floor := generations()[name].min_gke_version) is not None]
+        return max(floors, key=lambda floor: parse_gke_version(floor[0]) or ())
 
     @property
     def cluster_identifier(self) -> str:

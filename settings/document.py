@@ -26,7 +26,7 @@ class Document:
     origin: str
     data: dict[str, Any]
     lines: dict[Path, int] = field(default_factory=dict)
-    secrets: frozenset[str] = frozenset()
+    secrets: frozenset[str] | None = None  # keys of encrypted values; None: only the engine knows them
 
     def line_of(self, path: Path) -> int | None:
         """Line of a value, or of the nearest thing around it that the file has."""
@@ -48,6 +48,8 @@ def find_environment(environment: str, folder: FilePath | None = None) -> FilePa
     candidate = folder / f"Pulumi.{environment}.yaml"
     if "/" not in environment and candidate.is_file():
         return candidate
+    if as_path.is_dir():
+        raise _unreadable(environment, "This is a folder.", "Name a file in it.")
     known = sorted(p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in folder.glob("Pulumi.*.yaml"))
     raise RefusedError(
         [
@@ -77,15 +79,13 @@ def read_document(path: FilePath) -> Document:
         RefusedError: not readable, not YAML, not a mapping, or a key stands twice.
     """
     origin = str(path)
-    node, raw = _parse(path)
+    lines, raw = _parse(path)
     if not isinstance(raw, dict) or not isinstance(raw.get("config") or {}, dict):
         raise _unreadable(
             origin,
             "The file has no mapping `config:`.",
             f"Begin it with:\nconfig:\n  {PROJECT_NAME}:project: {{id: my-project}}",
         )
-    lines = _Lines(origin)
-    lines.collect(node, ())
     if lines.repeated:
         raise RefusedError(lines.repeated, origin)
     data: dict[str, Any] = {}
@@ -101,17 +101,23 @@ def read_document(path: FilePath) -> Document:
     return Document(environment_name(path), origin, data, lines.found, frozenset(secrets))
 
 
-def _parse(path: FilePath) -> tuple[Any, Any]:
-    """The node of a file, which knows its lines, and the value made from it: the text is parsed once."""
+def _parse(path: FilePath) -> tuple[_Lines, Any]:
+    """The lines of a file's values, and the values: the text is parsed once."""
     origin = str(path)
+    lines = _Lines(origin)
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
         try:
             node = loader.get_single_node()
-            return node, {} if node is None else loader.construct_document(node) or {}
+            if node is None:
+                return lines, {}
+            lines.collect(node, ())  # before values are made, which writes merged keys (`<<`) into the nodes
+            return lines, loader.construct_document(node) or {}
         finally:
             loader.dispose()
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise _unreadable(origin, f"The file is no text in UTF-8: {error.reason}.", "Save it as UTF-8.") from None
+    except OSError as error:
         fix = "Check the path and the file's permissions."
         raise _unreadable(origin, f"The file can't be read: {error}.", fix) from None
     except RecursionError:
@@ -149,7 +155,8 @@ class _Lines:
                 self._origin, "The file is nested too deep.", "Make it flatter.", node.start_mark.line + 1
             )
         if id(node) in self._inside:
-            return
+            said = "An alias stands inside what it names, so it would never end."
+            raise _unreadable(self._origin, said, "Write the values out.", node.start_mark.line + 1)
         self._inside.add(id(node))
         if isinstance(node, yaml.MappingNode):
             self._mapping(node, path, in_config)

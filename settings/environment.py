@@ -20,10 +20,12 @@ from settings.values import own_defaults
 class Prices(Section):
     """Your own prices in place of the list prices, USD."""
 
-    chip_hour: float | None = Field(None, ge=0, description="USD per chip and hour.")
-    cluster_hour: float | None = Field(None, ge=0, description="USD per cluster and hour.")
-    load_balancer_hour: float | None = Field(None, ge=0, description="USD per load balancer and hour.")
-    cpu_node_hour: float | None = Field(None, ge=0, description="USD per CPU node and hour.")
+    chip_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per chip and hour.")
+    cluster_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per cluster and hour.")
+    load_balancer_hour: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="USD per load balancer and hour."
+    )
+    cpu_node_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per CPU node and hour.")
 
 
 class Override(Section):

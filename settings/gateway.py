@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
-from settings.base import ResourceName, Section
+from settings.base import HostName, ResourceName, Section
 from settings.values import GatewayFacts, iso_date
 
 IsoDate = Annotated[date, BeforeValidator(iso_date)]
@@ -66,7 +66,9 @@ class Gateway(GatewayFacts, Section):
         description="gke-l7-rilb (internal) or gke-l7-regional-external-managed (external).",
         json_schema_extra={"enum": [c.value for c in GatewayClass]},
     )
-    hostname: str | None = Field(None, description="Host name clients use; the address when left out.")
+    hostname: HostName | None = Field(
+        None, description="Host name clients use, such as llm.example.com; the address when left out."
+    )
     address: Address | None = Field(None, description="A named address; GKE picks one when left out.")
     tls: Tls | None = Field(None, description="Certificate of the HTTPS listener; plain HTTP when left out.")
     authentication: Authentication | None = Field(None, description="Edge authentication.")

@@ -59,7 +59,9 @@ class Model(ModelFacts, Section):
     source: str = Field(description="hf://ORG/NAME, s3://..., pvc://... or oci://...")
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
-    context_length: int | None = Field(None, ge=16, description="Longest prompt and answer together, in tokens.")
+    context_length: int | None = Field(
+        None, ge=16, le=100_000_000, description="Longest prompt and answer together, in tokens."
+    )
     longest_answer_tokens: int | None = Field(
         None, ge=1, description="Longest answer in tokens; the context when left out."
     )
@@ -83,7 +85,7 @@ class Model(ModelFacts, Section):
         description="How long a server may take to start; derived from the weights when left out.",
     )
     parameters_billion: float | None = Field(
-        None, gt=0, description="Size of a model the catalogue does not know, in billions of parameters."
+        None, gt=0, le=10_000, description="Size of a model the catalogue does not know, in billions of parameters."
     )
     hugging_face_token: SecretReference | None = Field(None, description="Token for gated models, by reference.")
     runtime: Literal["vllm-tpu"] = Field("vllm-tpu", description="Model server.")

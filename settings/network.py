@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from settings.base import Cidr, Provision, ResourceName, Section
+from settings.base import Cidr, ProjectId, Provision, ResourceName, Section
 from settings.values import own_defaults
 
 
@@ -26,7 +26,7 @@ class Network(Section):
     subnetwork: ResourceName | None = Field(None, description="Name of the node subnet; required with mode existing.")
     pods_range_name: ResourceName = Field("pods", description="Name of the secondary range for pods.")
     services_range_name: ResourceName = Field("services", description="Name of the secondary range for Services.")
-    host_project: str | None = Field(None, description="Shared VPC: the project that owns an existing network.")
+    host_project: ProjectId | None = Field(None, description="Shared VPC: the project that owns an existing network.")
     nodes_cidr: Cidr = Field("10.0.0.0/20", description="Range of the nodes.")
     pods_cidr: Cidr = Field("10.4.0.0/14", description="Range of the pods.")
     services_cidr: Cidr = Field("10.8.0.0/20", description="Range of the Services.")

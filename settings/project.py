@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from settings.base import Section
+from settings.base import ProjectId, Section
 from settings.values import LocationFacts
 
 
 class Project(Section):
     """The project that pays and holds every resource."""
 
-    id: str = Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$", description="Project id, not its display name.")
+    id: ProjectId = Field(description="Project id, not its display name.")
     number: str | None = Field(
         None, pattern=r"^\d+$", description="Project number; needed only where a secret lives in Secret Manager."
     )

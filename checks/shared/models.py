@@ -8,6 +8,21 @@ from checks.shared.problem import Problem
 from settings.names import MAX_MODEL_NAME
 
 SCHEMES = ("hf://", "s3://", "pvc://", "oci://", "oci+native://")
+# What stands behind a scheme, and how it is written (KServe 0.20 storage initializer and llmisvc workload_storage.go).
+_FORMS = {
+    "hf": "hf://ORG/NAME",
+    "s3": "s3://BUCKET/PATH",
+    "pvc": "pvc://CLAIM/PATH",
+    "oci": "oci://REGISTRY/NAME:TAG",
+    "oci+native": "oci+native://REGISTRY/NAME:TAG",
+}
+_PLACES = {
+    "hf": re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w./-]+)?"),
+    "s3": re.compile(r"[a-z0-9][a-z0-9.-]+(/\S*)?"),
+    "pvc": re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/\S*)?"),
+    "oci": re.compile(r"\S+"),
+    "oci+native": re.compile(r"\S+"),
+}
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -26,6 +41,9 @@ def name_problem(name: str) -> Problem | None:
 def source_problem(source: str, key: str) -> Problem | None:
     """KS05: a source that KServe can read. `key` is what the value is called where it stands."""
     if source.startswith(SCHEMES):
+        scheme, _, rest = source.partition("://")
+        if _PLACES[scheme].fullmatch(rest) is None:
+            return Problem(f"{source} names no model.", f"Write {key}: {_FORMS[scheme]}.")
         return None
     fix = f"Use one of {', '.join(SCHEMES)}."
     if source.startswith("gs://"):

@@ -8,9 +8,9 @@ from catalog.gke import inference_pool_floor, parse_gke_version
 from checks.shared.problem import Problem
 
 
-def gke_version_problem(version: str, key: str) -> Problem | None:
-    """CL02: new enough that GKE owns the InferencePool CRD. `key` is what the value is called where it stands."""
-    floor = inference_pool_floor()
+def gke_version_problem(version: str, key: str, floor: str | None = None) -> Problem | None:
+    """CL02: not below the floor, that of the InferencePool CRD where none is given. `key` is what the value is called."""
+    floor = floor or inference_pool_floor()
     parsed, wanted = parse_gke_version(version), parse_gke_version(floor)
     if parsed is not None and wanted is not None and parsed >= wanted:
         return None

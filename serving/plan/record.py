@@ -120,7 +120,7 @@ def engine_config(document: Document) -> dict[str, str]:
         f"{PROJECT_NAME}:{key}": value if isinstance(value, str) else json.dumps(value, default=str)
         for key, value in document.data.items()
     }
-    for key in document.secrets:
+    for key in document.secrets or ():
         config[f"{PROJECT_NAME}:{key}"] = SECRET
     return config
 

@@ -59,7 +59,7 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config: [", "YAML"),
         ("- a\n- b\n", "config"),
         ("config:\n  tpu-serving:tier: dev\n  tpu-serving:tier: production\n", "twice"),
-        ("config: &a\n  b: *a\n", "missing"),
+        ("config: &a\n  b: *a\n", "never end"),
         ("", "missing"),
         ("config:\n  tpu-serving:models: {}\n", "list"),
         ("config:\n  tpu-serving:models: []\n", "at least 1"),
@@ -157,3 +157,72 @@ def test_whatever_stands_in_a_section_is_answered_with_findings(data: dict[str, 
     _, structural, _ = parse(document)
     assert structural  # project, location and models are never all right here
     check(document)
+
+
+GOOD = """\
+config:
+  tpu-serving:project: {id: example-project}
+  tpu-serving:location: {zone: europe-west4-a}
+  tpu-serving:models:
+    - &first {name: a, source: hf://Qwen/Qwen2.5-3B-Instruct, tpu: {generation: v6e, topology: 2x2}}
+"""
+
+
+def _refused(tmp_path: Path, text: str) -> list[tuple[str, str]]:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(text)
+    return [(finding.rule, render_path(finding.path)) for finding in check(read_document(path))[1]]
+
+
+def test_a_merged_key_may_be_given_anew(tmp_path: Path) -> None:
+    assert _refused(tmp_path, f"{GOOD}    - {{<<: *first, name: b}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"config: &a\n  tpu-serving:models: *a\n", "never end"),
+        (b"\xff\xfec\x00", "UTF-8"),
+        (b"config: {a: \xe9}", "UTF-8"),
+    ],
+    ids=["inside itself", "UTF-16", "Latin-1"],
+)
+def test_what_is_no_such_text_is_refused_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RefusedError, match=said):
+        read_document(path)
+
+
+def test_a_folder_is_no_environment(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="folder"):
+        find_environment(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("tpu-serving:prices: {clusterHour: .inf}", "prices.clusterHour"),
+        ("tpu-serving:prices: {chipHour: .nan}", "prices.chipHour"),
+        ("tpu-serving:gateway: {hostname: 'https://llm.example.com/v1'}", "gateway.hostname"),
+        ("tpu-serving:gateway: {hostname: '*.example.com'}", "gateway.hostname"),
+        ("tpu-serving:capacity: {purchase: reservation, reservation: my reservation}", "capacity.reservation"),
+        ("tpu-serving:network: {hostProject: Our Host}", "network.hostProject"),
+    ],
+)
+def test_values_that_nothing_could_take_are_refused(tmp_path: Path, text: str, path: str) -> None:
+    assert _refused(tmp_path, f"{GOOD}  {text}\n") == [("ST02", path)]
+
+
+@pytest.mark.parametrize(
+    "text", ["parametersBillion: .inf", "parametersBillion: 1.0e+300", "contextLength: 99999999999999999999999"]
+)
+def test_no_size_is_beyond_computing(tmp_path: Path, text: str) -> None:
+    rules = [rule for rule, _ in _refused(tmp_path, GOOD.replace("tpu:", f"{text}, tpu:"))]
+    assert rules == ["ST02"]
+
+
+def test_a_token_that_the_file_does_not_have_is_asked_for(tmp_path: Path) -> None:
+    text = GOOD.replace("tpu:", "huggingFaceToken: {pulumiConfig: hfToken}, tpu:")
+    assert _refused(tmp_path, text) == [("SC05", "models[0].huggingFaceToken.pulumiConfig")]
+    assert _refused(tmp_path, f"{text}  tpu-serving:hfToken: {{secure: v1:x}}\n") == []

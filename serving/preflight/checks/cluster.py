@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import facts, parse_gke_version
-from catalog.tpu import generations
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.registry import check
@@ -42,14 +41,14 @@ def gke_version(context: Context) -> Iterator[Result]:
         yield failed("gke-version-too-old", name, needed=f"{floor} or newer", found=f"newest {newest}", fix=fix)
     elif own_cluster(context):
         yield passed(name, f"up to {enough[0]}, for the cluster that is there")
-    elif _offers(offered, cluster.min_version):
-        yield passed(name, f"{cluster.min_version} on offer")
+    elif _offers(offered, context.deployment.min_version):
+        yield passed(name, f"{context.deployment.min_version} on offer")
     else:
         best = default if _at_least(default, floor) else enough[0]
         yield failed(
             "gke-version-not-offered",
             name,
-            needed=f"cluster.minVersion {cluster.min_version}, for a new cluster",
+            needed=f"cluster.minVersion {context.deployment.min_version}, for a new cluster",
             found=f"{', '.join(enough[:3])}, ...",
             fix=f"Write cluster.minVersion: {best}.",
         )
@@ -58,8 +57,7 @@ def gke_version(context: Context) -> Iterator[Result]:
 def _floor(context: Context) -> str:
     """The highest of what the settings, the slices and the purchase need."""
     deployment = context.deployment
-    floors = [deployment.settings.cluster.min_version]
-    floors += [generations()[pool.shape.generation].min_gke_version or "" for pool in deployment.pools]
+    floors = [deployment.min_version]
     if deployment.settings.capacity.purchase == "flexStart":
         floors.append(str(facts()["flexStartFloor"]))
     known = [(parsed, floor) for floor in floors if (parsed := _first_of(floor)) is not None]
