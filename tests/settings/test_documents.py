@@ -119,7 +119,7 @@ def test_provider_keys_and_secrets_are_not_settings(tmp_path: Path) -> None:
     text = "encryptionsalt: v1:x\nconfig:\n  gcp:project: p\n  tpu-serving:hfToken: {secure: v1:abc}\n"
     document = written(tmp_path, text)
     assert document.data == {}
-    assert document.secrets == {"hfToken"}
+    assert document.secrets == frozenset({"hfToken"})
 
 
 @given(st.text(max_size=30))
