@@ -16,7 +16,7 @@ from rehearsal.company import Company
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
-from rehearsal.engine.engine import Engine, EngineError, import_ahead, program
+from rehearsal.engine.engine import Engine, EngineError, program
 from rehearsal.engine.plugins import install_plugins
 from rehearsal.guard import Guard
 from rehearsal.undo import Undo, UndoError, undone
@@ -64,7 +64,6 @@ def rehearse(
             for a person.
     """
     outcome = Outcome(directory)
-    import_ahead()
     directory.create()
     with directory.locked():
         with outcome.timed("binaries"):

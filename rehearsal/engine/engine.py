@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import runpy
 import signal
-import threading
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,8 +20,6 @@ from settings.document import ROOT
 
 Result = TypeVar("Result")
 
-# A second or more each; which of their classes the program uses does not matter.
-_SLOW = ("pulumi_gcp.container.cluster", "pulumi_gcp.compute.network", "pulumi_kubernetes.helm.v3")
 # Of the Automation API, where the engine ended; how it ended is in the error.
 warnings.filterwarnings("ignore", "Error in event stream", UserWarning)
 
@@ -35,11 +31,6 @@ class EngineError(Exception):
 def program() -> None:
     """`__main__.py` as it is."""
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-
-
-def import_ahead() -> None:
-    """Import in the background what the program takes longest to import, while control plane and CLI start."""
-    threading.Thread(target=lambda: [importlib.import_module(name) for name in _SLOW], daemon=True).start()
 
 
 def link(binary: Path, name: Path) -> None:
