@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
+from catalog.lock import load_lock
 from settings.document import ROOT
 from tests.serving.against.comparing import DEV, SECOND, plan_of
 
@@ -49,6 +50,7 @@ def run(data: dict[str, Any], **config: str) -> Serving:
     asyncio.set_event_loop(loop)
     try:
         mocks = Serving(data)
+        pulumi.runtime.settings.reset_options()  # a run that was refused leaves calls behind
         set_mocks(mocks, project="chat-client", stack="dev", preview=False)
         values = {"serving": "organization/tpu-serving/dev", **config}
         pulumi.runtime.set_all_config({f"chat-client:{key}": value for key, value in values.items()})
@@ -96,3 +98,9 @@ def test_an_unknown_contract_ends_the_run_with_a_sentence(version: str) -> None:
 def test_a_model_that_is_not_there_ends_the_run_with_the_names_there_are() -> None:
     with pytest.raises(pulumi.RunError, match="no model 'other'; it has: qwen2-5-3b, qwen3-8b"):
         run(outputs(), model="other")
+
+
+def test_the_clients_image_is_one_that_the_lock_has() -> None:
+    [container] = run(outputs()).made["client"]["spec"]["template"]["spec"]["containers"]
+    image = load_lock().images["readiness"]
+    assert container["image"] == f"{image.repository}:{image.tag}"

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ class Repository:
     """A checkout whose `main` is this program with its environments."""
 
     folder: Path
+    comments: dict[str, str] = field(default_factory=dict)
 
     def git(self, *arguments: str) -> str:
         """A git command that must succeed."""
@@ -42,6 +43,13 @@ class Repository:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=300)
         assert "Traceback" not in done.stderr, done.stderr
         return done
+
+    def comment_on(self, name: str, edit: Callable[[Path], None]) -> str:
+        """What the pull request of a branch with this edit says; a branch is made and asked once."""
+        if name not in self.comments:
+            self.branch(name, edit)
+            self.comments[name] = self.comment()
+        return self.comments[name]
 
     def comment(self) -> str:
         """What the pull request of the branch would say."""
@@ -91,3 +99,5 @@ ADDS_A_MODEL = appended(SECOND)
 EXTERNAL_GATEWAY = appended(EXTERNAL)
 OTHER_RANGE = appended("  tpu-serving:network: {nodesCidr: 10.64.0.0/20}\n")
 A_COMMENT = appended("# A word.\n")
+# The four branches of whom everybody asks.
+BRANCHES = {"model": ADDS_A_MODEL, "external": EXTERNAL_GATEWAY, "range": OTHER_RANGE, "comment": A_COMMENT}

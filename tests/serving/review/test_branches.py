@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from serving.review.contract import review_schema
 from tests.serving.review.conftest import (
     A_COMMENT,
     ADDS_A_MODEL,
+    BRANCHES,
     EXTERNAL_GATEWAY,
     OTHER_RANGE,
     Repository,
@@ -30,8 +30,7 @@ def seen(comment: str) -> list[str]:
 
 
 def test_a_branch_that_adds_a_model(repository: Repository) -> None:
-    repository.branch("adds-a-model", ADDS_A_MODEL)
-    comment = repository.comment()
+    comment = repository.comment_on("model", ADDS_A_MODEL)
     lines = seen(comment)
     assert lines[0] == "**1 of 3 environments changes.**"
     assert lines[1] == f"### `dev`: adds 4 v6e chips in europe-west4-a, +$285/day; adds model qwen3-8b; {SAFE}"
@@ -41,8 +40,8 @@ def test_a_branch_that_adds_a_model(repository: Repository) -> None:
 
 
 def test_a_branch_that_makes_the_gateway_external(repository: Repository) -> None:
-    repository.branch("external", EXTERNAL_GATEWAY)
-    lines = seen(repository.comment())
+    comment = repository.comment_on("external", EXTERNAL_GATEWAY)
+    lines = seen(comment)
     assert lines[1].startswith("### `dev`: makes the gateway EXTERNAL (the internet); moves the URL of qwen2-5-3b")
     assert SAFE not in lines[1]
     assert "- exposure: internal -> external" in lines[lines.index("**Gateway, clients notice**") :]
@@ -52,8 +51,8 @@ def test_a_branch_that_makes_the_gateway_external(repository: Repository) -> Non
 def test_a_branch_that_changes_the_network_range_is_told_that_the_cluster_would_be_replaced(
     repository: Repository,
 ) -> None:
-    repository.branch("range", OTHER_RANGE)
-    lines = seen(repository.comment())
+    comment = repository.comment_on("range", OTHER_RANGE)
+    lines = seen(comment)
     assert lines[1].startswith("### `dev`: REPLACES cluster tpu-serving-dev (and 2 node pools, 1 subnet)")
     assert lines[2] == "> [!CAUTION]"
     assert lines[3].startswith("> - **cluster tpu-serving-dev is REPLACED: holds every model")
@@ -62,20 +61,17 @@ def test_a_branch_that_changes_the_network_range_is_told_that_the_cluster_would_
 
 
 def test_a_branch_that_edits_a_comment_says_so_in_one_line(repository: Repository) -> None:
-    repository.branch("comment", A_COMMENT)
-    assert seen(repository.comment()) == [
+    comment = repository.comment_on("comment", A_COMMENT)
+    assert seen(comment) == [
         "**No environment changes (3 planned).**",
         "No change: `dev`, `prod`, `staging`.",
     ]
 
 
-@pytest.mark.parametrize("edit", [ADDS_A_MODEL, EXTERNAL_GATEWAY, OTHER_RANGE, A_COMMENT])
-def test_what_is_seen_of_a_comment_can_be_read_in_ten_seconds(
-    repository: Repository, edit: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize("name", BRANCHES)
+def test_what_is_seen_of_a_comment_can_be_read_in_ten_seconds(repository: Repository, name: str) -> None:
     # At about four words a second: the count and the headline, 40 words; the rest is a list of at most 25 lines.
-    repository.branch("short", edit)
-    lines = seen(repository.comment())
+    lines = seen(repository.comment_on(name, BRANCHES[name]))
     assert len(" ".join(lines[:2]).split()) <= 40
     assert len(lines) <= 25
 
