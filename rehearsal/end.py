@@ -47,9 +47,9 @@ def destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None
     """
     names = list(directory.load_record().binaries)
     binaries = assets.ensure([*names, "pulumi", "helm"], assets.show(console))
-    control_plane.start(directory, binaries, progress=progress(console))
+    plane = control_plane.start(directory, binaries, progress=progress(console))
     engine = Engine(directory, stack, binaries)
-    engine.recover()
+    engine.recover(restarted=not plane.reused)
     screen = Screen(console, f"Destroy of {stack}")
     with Guard(directory), screen.showing() as changes:
         engine.destroy(changes)

@@ -70,14 +70,14 @@ def rehearse(
             binaries = assets.ensure(parts.assets_of(deployment), assets.show(console))
             assets.ensure_modules(assets.show(console))
         with outcome.timed("control plane"):
-            _start(directory, deployment, binaries, stockouts, console)
+            restarted = not _start(directory, deployment, binaries, stockouts, console).reused
         with outcome.timed("engine"):
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries["helm"])
             to_fail = bool(undos or stockouts)
             inline = undone(program, [undo.id for undo in undos]) if to_fail else program
             engine = Engine(directory, deployment.name, binaries, inline)
-            outcome.notes += engine.recover()
+            outcome.notes += engine.recover(restarted=restarted)
             _refuse_late(engine, undos)
         with outcome.timed("preview" if preview else "up"):
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
@@ -104,10 +104,10 @@ def _start(
     binaries: dict[str, Path],
     stockouts: list[str],
     console: Console,
-) -> None:
+) -> control_plane.ControlPlane:
     existing.seed_cloud(deployment, directory.cloud)
     (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
-    control_plane.start(directory, binaries, progress=progress(console))
+    return control_plane.start(directory, binaries, progress=progress(console))
 
 
 def _refuse_late(engine: Engine, undos: list[Undo]) -> None:

@@ -80,9 +80,11 @@ class Engine:
         recovery.mend(directory.pulumi_backend)
         self._stack = _asked(lambda: automation.Stack.create_or_select(stack, made))
 
-    def recover(self) -> list[str]:
-        """Make a stack whose last run was killed usable again; what was done, in words."""
-        return _asked(lambda: recovery.recover(self._stack, self._directory, self._helm, self._run))
+    def recover(self, *, restarted: bool) -> list[str]:
+        """Make a stack whose last run was killed, or whose control plane was, usable again; what was done, in words."""
+        return _asked(
+            lambda: recovery.recover(self._stack, self._directory, self._helm, self._run, restarted=restarted)
+        )
 
     def _run(self, *arguments: str) -> str:
         command = [*arguments, "--stack", self.name, "--non-interactive"]

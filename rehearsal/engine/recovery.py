@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,29 @@ class Releases:
             if self.status(inputs):
                 self._run("uninstall", inputs["name"], "--namespace", inputs["namespace"], "--wait")
 
+    def end_lost(self, known: Container[str]) -> Iterator[str]:
+        """Uninstall what Helm could not end because the API server had gone; `namespace/name` of each.
+
+        `known` are the releases of the state: what becomes of those is the engine's business.
+        """
+        answer = self._run("list", "--all-namespaces", "--all", "--output", "json")
+        for row in json.loads(answer.stdout) if answer.returncode == 0 else ():
+            identity = f"{row['namespace']}/{row['name']}"
+            if row["status"] != "deployed" and identity not in known:
+                self._run("uninstall", row["name"], "--namespace", row["namespace"], "--wait")
+                yield identity
+
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self._helm), *arguments, "--kubeconfig", str(self._kubeconfig)]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
-def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., str]) -> list[str]:
+def recover(
+    stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., str], *, restarted: bool
+) -> list[str]:
     """Remove locks of dead processes and settle pending operations; what was done, in words.
+
+    `restarted`: the control plane had ended, and Helm may have lost it in the middle of its work.
 
     Raises:
         automation.CommandError: the engine refused; another engine that is alive holds the lock.
@@ -62,22 +78,25 @@ def recover(stack: automation.Stack, directory: RehearsalDirectory, helm: Path, 
     exported = stack.export_stack()
     deployment = dict(exported.deployment or {})
     pending = deployment.pop("pending_operations", None) or []
-    if not pending:
+    if not pending and not (restarted and deployment.get("resources")):
         return done
-    creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
     _end_helm(directory)
     releases = Releases(helm, directory.kubeconfig)
-    found = dict(_found(creating, directory, releases))
-    releases.end_unfinished(r for r in creating if r["urn"] not in found)
-    taken_over = [{**resource, "id": found[resource["urn"]]} for resource in creating if resource["urn"] in found]
-    deployment["resources"] = [*(deployment.get("resources") or []), *taken_over]
-    stack.import_stack(automation.Deployment(exported.version, deployment))
-    # Reads what became of them, and fills in their outputs.
-    run("refresh", "--yes", "--skip-preview")
-    taken = len(found)
-    done.append(
-        f"settled {len(pending)} operations that were cut off: {taken} taken over, {len(pending) - taken} to be done again"
-    )
+    if pending:
+        creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+        found = dict(_found(creating, directory, releases))
+        releases.end_unfinished(r for r in creating if r["urn"] not in found)
+        taken_over = [{**resource, "id": found[resource["urn"]]} for resource in creating if resource["urn"] in found]
+        deployment["resources"] = [*(deployment.get("resources") or []), *taken_over]
+        stack.import_stack(automation.Deployment(exported.version, deployment))
+        # Reads what became of them, and fills in their outputs.
+        run("refresh", "--yes", "--skip-preview")
+        again = len(pending) - len(found)
+        done.append(
+            f"settled {len(pending)} operations that were cut off: {len(found)} taken over, {again} to be done again"
+        )
+    known = {r["id"] for r in deployment["resources"] if r["type"].endswith(":Release")}
+    done += [f"uninstalled {name}, which Helm was cut off in" for name in releases.end_lost(known)]
     return done
 
 
