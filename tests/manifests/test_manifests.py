@@ -145,8 +145,7 @@ def test_a_leader_worker_set_that_comes_later_starts_the_controller_anew() -> No
     platform = deployment.settings.platform
     seen = {}
     for provision in ("off", "install", "existing"):
-        changed = platform.model_copy(update={"leader_worker_set": provision})
-        settings = deployment.settings.model_copy(update={"platform": changed})
+        settings = _changed(deployment.settings, platform=_changed(platform, leader_worker_set=provision))
         seen[provision] = kserve.resources_values(Deployment("dev", settings))["kserve"]["llmisvc"]["controller"]["env"]
     assert len({str(env) for env in seen.values()}) == 3
 

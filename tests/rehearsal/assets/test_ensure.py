@@ -116,6 +116,7 @@ def test_two_at_once_build_once_and_the_second_says_for_whom_it_waits(rows: Rows
     assert (home / "builds").read_text(encoding="utf-8") == "x\n"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_go(rows: Rows, fake_go: Go, home: Path) -> None:
     rows(hello=HELLO)
     fake_go(f"trap 'echo ended > {home}/ended; exit 1' INT; echo > {home}/begun; while :; do sleep 0.05; done\n")

@@ -128,6 +128,7 @@ def command(known: Known, folder: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"ended with {process.wait()}")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_reports_what_was_measured_and_leaves_nothing_running(known: Known, tmp_path: Path) -> None:
     process = command(known, tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
