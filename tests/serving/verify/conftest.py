@@ -44,7 +44,8 @@ class Scene:
     folder: Path
     stack: ExitStack
     environment: str = "prod"
-    request_seconds: float = 2.0
+    # Long for a busy machine; what is to run out of time says so.
+    request_seconds: float = 20.0
     answer: Answer | None = None
     url: str | None = None
     token: str | None = None

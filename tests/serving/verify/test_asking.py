@@ -38,7 +38,7 @@ def test_without_a_kubeconfig_nothing_is_guessed_and_traffic_decides(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "somewhere")
     target = without_cluster(scene, None)
-    report = verify(target, request_seconds=2)
+    report = verify(target, request_seconds=20)
     assert configuration(report) == {(Verdict.UNKNOWN, "kubernetes-not-asked")}
     assert report.line == "serves; 16 of 21 checks could not ask"
     quick = verify(target, quick=True)

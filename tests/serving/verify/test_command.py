@@ -32,7 +32,7 @@ def cloud(scene: Scene) -> list[str]:
     target = scene.target()
     path = scene.folder / "outputs.json"
     path.write_text(json.dumps(target.outputs.model_dump(by_alias=True)))
-    return ["--outputs", str(path), "--kubeconfig", str(target.kubeconfig), "--timeout", "2s"]
+    return ["--outputs", str(path), "--kubeconfig", str(target.kubeconfig), "--timeout", "20s"]
 
 
 def test_it_says_where_it_looked_and_the_last_line_is_the_verdict(cloud: list[str]) -> None:

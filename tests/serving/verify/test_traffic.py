@@ -189,7 +189,7 @@ CONNECTIONS = [
 @pytest.mark.parametrize(("handle", "failure"), CONNECTIONS, ids=[h.__name__ for h, _ in CONNECTIONS])
 def test_a_connection_that_goes_wrong_has_a_name(make: Callable[..., Scene], handle: Any, failure: str) -> None:
     with connection(handle) as url:
-        scene = make(url=url, request_seconds=1.0)
+        scene = make(url=url, request_seconds=1.0 if failure == "no-answer-in-time" else 20.0)
         report = scene.report()
     assert {outcome(report, name).worst.failure for name in ("model-list", "chat", "completion", "stream")} == {failure}
 
@@ -233,8 +233,8 @@ def test_a_certificate_of_nobody_is_refused_and_a_named_authority_is_trusted(
     with serving(Replicas([NAME]), context) as server:
         scene = make(url=server.url)
         target = scene.target()
-        assert outcome(verify(target, request_seconds=2), "chat").worst.failure == "certificate-not-trusted"
-        trusting = verify(replace(target, ca_file=certificate), request_seconds=2)
+        assert outcome(verify(target, request_seconds=20), "chat").worst.failure == "certificate-not-trusted"
+        trusting = verify(replace(target, ca_file=certificate), request_seconds=20)
     assert outcome(trusting, "chat").verdict is Verdict.PASS
 
 
