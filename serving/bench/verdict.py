@@ -109,7 +109,9 @@ def _why_not(steps: Sequence[Step], ending: Ending) -> str:
     if ending is Ending.TIME:
         return f"the time was up {_after(steps, 'after')}; give more with --time."
     if len(steps) < 3:
-        return f"{len(steps)} steps are too few to see throughput stop growing; raise --max-concurrency."
+        return (
+            f"{len(steps)} of the three steps that it takes at least to see throughput stop; raise --max-concurrency."
+        )
     last, before = steps[-1], steps[-2]
     growth = last.tokens_per_second / before.tokens_per_second - 1 if before.tokens_per_second else 0.0
     text = f"from {before.level} to {last.level} requests at once throughput"

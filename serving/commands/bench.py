@@ -147,6 +147,7 @@ def _run(prepared: Bench, as_json: bool) -> int:
     """Probe, run, report; the exit code. Progress goes to standard error."""
     from rich.console import Console
 
+    from rehearsal.assets.progress import duration
     from serving.bench.drive import GeneratorError
     from serving.bench.show import Progress
     from serving.verify.symptoms import SymptomError
@@ -160,15 +161,17 @@ def _run(prepared: Bench, as_json: bool) -> int:
     errors.print(f"  one request: {came}", highlight=False, markup=False)
     errors.print(
         f"  steps of {limits.step_seconds:g} s and the answers they wait for, up to {limits.max_concurrency} requests at "
-        f"once, at most {limits.seconds / 60:.3g} min; Ctrl-C reports what was measured",
+        f"once, at most {duration(limits.seconds)}; Ctrl-C reports what was measured",
         highlight=False,
         markup=False,
     )
     progress = Progress(errors)
     try:
         done = prepared.run(progress)
-    except (GeneratorError, OSError) as error:
+    except GeneratorError as error:
         return _failed(str(error), as_json)
+    except OSError as error:
+        return _failed(f"{prepared.folder}: {error.strerror or error}", as_json)
     finally:
         progress.stop()
     _report(done, as_json)

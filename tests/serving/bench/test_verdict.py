@@ -63,6 +63,14 @@ def test_throughput_that_falls_beyond_its_best_is_said() -> None:
     assert "falls beyond 2 at once" in verdict.sentence
 
 
+@settings(deadline=None)
+@given(st.floats(-0.5, 3).filter(lambda growth: abs(growth - 0.1) > 1e-6), st.booleans())
+def test_a_tenth_more_in_two_steps_is_growing_whichever_of_them_brought_it(growth: float, late: bool) -> None:
+    more = 100 * (1 + growth)
+    steps = [step_of(4, 100.0), step_of(8, min(more, 100.0) if late else more), step_of(16, more)]
+    assert stopped_growing(steps) == (growth < 0.1)
+
+
 def test_no_throughput_at_all_is_no_plateau() -> None:
     assert not stopped_growing([step_of(level, 0.0) for level in (1, 2, 4)])
 
