@@ -11,7 +11,7 @@ from settings.derive import Deployment
 
 @rule("CL02")
 def gke_version(deployment: Deployment) -> Iterator[Found]:
-    """New enough that GKE owns the InferencePool CRD and has the TPU generations; derived where it is left out."""
+    """New enough that GKE owns the InferencePool CRD and has the TPU generations; the channel's default where it is left out."""
     version, (floor, needed_by) = deployment.settings.cluster.min_version, deployment.version_floor
     problem = gke_version_problem(version, "minVersion", floor) if version is not None else None
     if problem is not None:

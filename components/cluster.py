@@ -89,7 +89,8 @@ class Cluster(Component):
                 "gcs_fuse_csi_driver_config": {"enabled": True},
             },
             release_channel={"channel": settings.cluster.release_channel},
-            min_master_version=deployment.min_version,
+            # Only what was asked for: GKE refuses a version that it offers no more, and floors grow old (preflight).
+            min_master_version=settings.cluster.min_version,
             workload_identity_config={"workload_pool": deployment.workload_pool},
             enable_shielded_nodes=True,
             monitoring_config={

@@ -44,7 +44,9 @@ class Cluster(Section):
     name: ResourceName | None = Field(None, description="Name; the environment's name when left out.")
     release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field("REGULAR", description="GKE release channel.")
     min_version: str | None = Field(
-        None, description="Lowest control-plane version; what Gateway and TPU generations need when left out (CL02)."
+        None,
+        description="Version that a new cluster starts with, or the beginning of one (1.35), new enough for Gateway and "
+        "TPU generations (CL02); the channel's default when left out. GKE refuses one that it no longer offers.",
     )
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
     control_plane: ControlPlane = Field(default_factory=own_defaults)

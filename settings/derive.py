@@ -220,11 +220,6 @@ class Deployment:
         """Name of the cluster."""
         return self.settings.cluster.name or f"tpu-serving-{self.name}"
 
-    @property
-    def min_version(self) -> str:
-        """Lowest GKE version of the control plane."""
-        return self.settings.cluster.min_version or self.version_floor[0]
-
     @cached_property
     def version_floor(self) -> tuple[str, str]:
         """The GKE version that Gateway and TPU generations need (CL02), and what needs it."""

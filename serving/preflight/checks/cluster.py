@@ -14,54 +14,65 @@ from serving.preflight.results import Result, failed, passed
 
 @check(
     "gke-version",
-    "The release channel offers the lowest version that the environment needs",
+    "A new cluster gets a version that is new enough, and GKE offers it",
     "GKE, projects.locations.getServerConfig",
-    (*ASKING, "gke-channel-missing", "gke-version-too-old", "gke-version-not-offered"),
+    (*ASKING, "gke-channel-missing", "gke-version-too-old", "gke-default-too-old", "gke-version-not-offered"),
 )
 def gke_version(context: Context) -> Iterator[Result]:
-    """A new cluster starts with exactly `minVersion`, so it must be on offer; a shorter one stands for its newest patch."""
+    """`minVersion` must be on offer (a shorter one stands for its newest patch); without it, the channel's default counts."""
     cluster, parent = context.deployment.settings.cluster, f"projects/{context.project}/locations/{context.region}"
     answer = context.google.find("container", "projects.locations.getServerConfig", name=parent) or {}
     channel = next(
         (item for item in answer.get("channels", ()) if item.get("channel") == cluster.release_channel), None
     )
-    name = f"channel {cluster.release_channel} in {context.region}"
     if channel is None:
+        name = f"channel {cluster.release_channel} in {context.region}"
         channels = ", ".join(str(item.get("channel")) for item in answer.get("channels", ())) or "none"
         fix = "Write another cluster.releaseChannel."
         yield failed("gke-channel-missing", name, needed="the channel", found=channels, fix=fix)
-        return
-    offered = [str(version) for version in channel.get("validVersions", ())]
-    floor = _floor(context)
-    enough = [version for version in offered if _at_least(version, floor)]
-    default = str(channel.get("defaultVersion", ""))
-    if not enough:
-        newest = offered[0] if offered else "no version"
-        fix = "Write cluster.releaseChannel: RAPID." if cluster.release_channel != "RAPID" else "Wait for GKE."
-        yield failed("gke-version-too-old", name, needed=f"{floor} or newer", found=f"newest {newest}", fix=fix)
-    elif own_cluster(context):
-        yield passed(name, f"up to {enough[0]}, for the cluster that is there")
-    elif _offers(offered, context.deployment.min_version):
-        yield passed(name, f"{context.deployment.min_version} on offer")
     else:
-        best = default if _at_least(default, floor) else enough[0]
-        yield failed(
-            "gke-version-not-offered",
-            name,
-            needed=f"cluster.minVersion {context.deployment.min_version}, for a new cluster",
-            found=f"{', '.join(enough[:3])}, ...",
-            fix=f"Write cluster.minVersion: {best}.",
-        )
+        yield _version(context, channel)
+
+
+def _version(context: Context, channel: dict[str, Any]) -> Result:
+    """What a channel's versions mean for the environment."""
+    cluster, floor = context.deployment.settings.cluster, _floor(context)
+    name, needed = f"channel {cluster.release_channel} in {context.region}", f"{floor} or newer"
+    offered, default = (
+        [str(version) for version in channel.get("validVersions", ())],
+        str(channel.get("defaultVersion", "")),
+    )
+    enough = [version for version in offered if _at_least(version, floor)]
+    if not enough:
+        found = f"newest {offered[0] if offered else 'no version'}"
+        fix = "Write cluster.releaseChannel: RAPID." if cluster.release_channel != "RAPID" else "Wait for GKE."
+        return failed("gke-version-too-old", name, needed=needed, found=found, fix=fix)
+    if own_cluster(context):
+        return passed(name, f"up to {enough[0]}, for the cluster that is there")
+    best = default if _at_least(default, floor) else enough[0]
+    if cluster.min_version is None:
+        if best == default:
+            return passed(name, f"the default of {cluster.release_channel} is {default}", needed)
+        fix = f"Write cluster.minVersion: {best}."
+        return failed("gke-default-too-old", name, needed=needed, found=f"the default is {default}", fix=fix)
+    if _offers(offered, cluster.min_version):
+        return passed(name, f"{cluster.min_version} on offer", needed)
+    return failed(
+        "gke-version-not-offered",
+        name,
+        needed=f"cluster.minVersion {cluster.min_version}, for a new cluster",
+        found=f"{', '.join(enough[:3])}, ...",
+        fix=f"Write cluster.minVersion: {best}, or leave it out.",
+    )
 
 
 def _floor(context: Context) -> str:
-    """The highest of what the settings, the slices and the purchase need."""
+    """The highest of what the InferencePool, the settings, the slices and the purchase need."""
     deployment = context.deployment
-    floors = [deployment.min_version]
+    floors = [deployment.version_floor[0], deployment.settings.cluster.min_version or ""]
     if deployment.settings.capacity.purchase == "flexStart":
         floors.append(str(facts()["flexStartFloor"]))
-    known = [(parsed, floor) for floor in floors if (parsed := _first_of(floor)) is not None]
-    return max(known)[1] if known else floors[0]
+    return max((parsed, floor) for floor in floors if (parsed := _first_of(floor)) is not None)[1]
 
 
 def _first_of(version: str) -> tuple[int, ...] | None:

@@ -148,11 +148,21 @@ def test_the_lowest_version_of_a_generation_counts(scene: Scene) -> None:
 
 def test_a_version_that_is_offered_no_more_fails_for_a_new_cluster_only(scene: Scene) -> None:
     """GKE answers 400 `Master version "..." is unsupported` (pluralsh/plural#1308)."""
+    scene.use(environment(cluster={"minVersion": "1.34.0-gke.1626000"}))
     scene.world.channels["REGULAR"] = ["1.36.2-gke.2154000", "1.35.2-gke.1842000"]
     result = scene.only("gke-version", FAIL)
-    assert (result.failure, result.fix) == ("gke-version-not-offered", "Write cluster.minVersion: 1.36.2-gke.2154000.")
+    fix = "Write cluster.minVersion: 1.36.2-gke.2154000, or leave it out."
+    assert (result.failure, result.fix) == ("gke-version-not-offered", fix)
     scene.world.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
     assert scene.results("gke-version")[0].verdict is Verdict.PASS
+
+
+def test_without_a_version_the_default_of_the_channel_must_be_new_enough(scene: Scene) -> None:
+    assert scene.results("gke-version")[0].found == "the default of REGULAR is 1.36.2-gke.2154000"
+    scene.world.channels["REGULAR"] = ["1.33.5-gke.2072000", "1.34.3-gke.1318000"]
+    result = scene.only("gke-version", FAIL)
+    assert (result.failure, result.found) == ("gke-default-too-old", "the default is 1.33.5-gke.2072000")
+    assert result.fix == "Write cluster.minVersion: 1.34.3-gke.1318000."
 
 
 @pytest.mark.parametrize(("wanted", "offered"), [("1.35", True), ("1.35.2", True), ("1.35.20", False), ("1.3", False)])

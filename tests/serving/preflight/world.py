@@ -86,7 +86,7 @@ def happy(deployment: Deployment) -> World:
         shapes = [pool.shape.machine_type for pool in deployment.pools]
         world.machines[zone] = [*shapes, settings.cluster.cpu_pool.machine_type]
     world.channels = {
-        name: ["1.36.2-gke.2154000", "1.35.2-gke.1842000", "1.34.0-gke.2201000", deployment.min_version]
+        name: ["1.36.2-gke.2154000", "1.35.2-gke.1842000", deployment.version_floor[0]]
         for name in ("RAPID", "REGULAR", "STABLE")
     }
     for generation in {pool.shape.generation for pool in deployment.pools}:
