@@ -41,6 +41,8 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome, fil
     for model in outcome.outputs["models"] if gateway else []:
         console.print(f"To talk to {model['name']}:")
         console.print(f"  {curl(outcome.directory, gateway, model)}", markup=False, highlight=False)
+        if not gateway["hostname"]:  # only curl can be told where a name is
+            console.print(f"  {with_openai(outcome.directory, gateway, model)}", markup=False, highlight=False)
     console.print("To look at it with the ordinary CLI and kubectl:")
     for name, value in {"KUBECONFIG": str(outcome.directory.kubeconfig), **ordinary_cli(outcome.directory)}.items():
         console.print(f"  export {name}={shlex.quote(value)}", highlight=False, soft_wrap=True)
@@ -66,6 +68,20 @@ def curl(directory: RehearsalDirectory, gateway: Mapping[str, Any], model: Mappi
     body = json.dumps({"model": model["servedNames"][0], "messages": [{"role": "user", "content": "Hello"}]})
     url = f"{here.scheme}://{authority}{declared.path.rstrip('/')}/v1/chat/completions"
     return shlex.join([*words, url, "-H", "content-type: application/json", "-d", body])
+
+
+def with_openai(directory: RehearsalDirectory, gateway: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """The same with the official client, for a Gateway that has no host name of its own."""
+    url = gateway["url"].rstrip("/") + urlsplit(str(model["url"])).path.rstrip("/")
+    # Double quotes only: the shell's are single ones.
+    name, messages = json.dumps(model["servedNames"][0]), json.dumps([{"role": "user", "content": "Hello"}])
+    code = (
+        f'from openai import OpenAI; client = OpenAI(base_url="{url}/v1", api_key="none"); '
+        f"print(client.chat.completions.create(model={name}, messages={messages}).choices[0].message.content)"
+    )
+    trusted = load_balancer.authority(directory)
+    variables = [f"SSL_CERT_FILE={trusted}"] if trusted and url.startswith("https:") else []
+    return shlex.join(["env", *variables, "python", "-c", code] if variables else ["python", "-c", code])
 
 
 def _parts(deployment: Deployment, directory: RehearsalDirectory) -> Table:

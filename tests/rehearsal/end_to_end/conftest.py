@@ -22,7 +22,8 @@ def binaries() -> dict[str, Path]:
     return found
 
 
-def _copied(example: str, folder: Path) -> Iterator[Rehearsal]:
+def copied(example: str, folder: Path) -> Iterator[Rehearsal]:
+    """A rehearsal of a copy of an environment; not started. It is taken down at the end."""
     rehearsal = Rehearsal(Path(shutil.copy(ROOT / example, folder)))
     try:
         yield rehearsal
@@ -32,7 +33,7 @@ def _copied(example: str, folder: Path) -> Iterator[Rehearsal]:
 
 @pytest.fixture(scope="session")
 def shared(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    yield from _copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev"))
+    yield from copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev"))
 
 
 @pytest.fixture
@@ -44,4 +45,4 @@ def dev(shared: Rehearsal) -> Rehearsal:
 @pytest.fixture(scope="session")
 def two_models(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Two models; not started."""
-    yield from _copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))
+    yield from copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))

@@ -1,0 +1,193 @@
+"""prod, three replicas: the picker keeps a prompt's beginning on one of them, and what happens when one is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from manifests.monitoring import READER
+from rehearsal import kube
+from rehearsal.control_plane.processes import marked
+from rehearsal.model_server.options import POD_IP_VARIABLE
+from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
+from tests.rehearsal.end_to_end.conftest import copied
+from tests.rehearsal.end_to_end.traffic import (
+    LONG,
+    NAMESPACE,
+    Client,
+    client_of,
+    counted,
+    pod_address,
+    samples,
+    servers,
+)
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+_REPLICAS = 3
+_HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
+_PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
+
+
+@pytest.fixture(scope="module")
+def prod(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    for rehearsal in copied("Pulumi.prod.yaml", tmp_path_factory.mktemp("prod")):
+        yield rehearsal.running()
+
+
+@pytest.fixture
+def client(prod: Rehearsal) -> Client:
+    """With every replica healthy, also those that a test before has killed."""
+
+    def all_healthy() -> bool:
+        return [row["healthy"] for row in servers(prod).values()] == [True] * _REPLICAS
+
+    wait_until(all_healthy, lambda: True, lambda: str(servers(prod)))
+    return client_of(prod)
+
+
+def beginning(seed: int) -> str:
+    """Some hundred words that no other seed gives: several blocks of the prefix cache."""
+    chosen = random.Random(seed)  # noqa: S311
+    return " ".join(f"w{chosen.randrange(10**6)}" for _ in range(600))
+
+
+def grown(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    return {pod: after[pod] - before[pod] for pod in after if after[pod] > before[pod]}
+
+
+def picker_hits(prod: Rehearsal) -> float:
+    """Bytes of prompts that the picker found to be on a replica already, read with the token of the metrics collector."""
+    (pod,) = kube.list_objects(prod.client, "v1", "Pod", NAMESPACE, label_selector=_PICKER)
+    secret = kube.get(prod.client, "v1", "Secret", READER, NAMESPACE)
+    assert secret is not None
+    answer = httpx.get(
+        f"http://{pod_address(prod, pod['metadata']['name'], 9090)}/metrics",
+        headers={"Authorization": f"Bearer {base64.b64decode(secret['data']['token']).decode()}"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    return sum(samples(answer.text, "inference_extension_prefix_indexer_hit_bytes_sum"))
+
+
+def test_one_beginning_stays_on_one_replica_with_hits_counted_and_others_spread(
+    prod: Rehearsal, client: Client
+) -> None:
+    assert len(servers(prod)) == _REPLICAS
+    asked, hits, known = counted(prod, _STARTED), counted(prod, _HITS), picker_hits(prod)
+    same = [client.chat(f"{beginning(1)} {number}") for number in range(8)]
+    assert {answer.status_code for answer in same} == {200}
+    took, hit = grown(asked, counted(prod, _STARTED)), grown(hits, counted(prod, _HITS))
+    assert list(took.values()) == [8], took
+    assert hit.keys() == took.keys()
+    # All but the first find the beginning, 600 words of it, in the cache.
+    tokens = same[-1].json()["usage"]["prompt_tokens"]
+    assert 7 * 0.8 * tokens < sum(hit.values()) < 7 * tokens
+    assert picker_hits(prod) - known > 6 * len(beginning(1)) * 0.8
+    asked = counted(prod, _STARTED)
+    assert {client.chat(beginning(number)).status_code for number in range(100, 130)} == {200}
+    spread = grown(asked, counted(prod, _STARTED))
+    assert len(spread) == _REPLICAS, spread
+
+
+def server_process(prod: Rehearsal, pod: str) -> psutil.Process:
+    """The process of a pod's model server."""
+    address = servers(prod)[pod]["endpoint"].partition(":")[0]
+    (found,) = [
+        process
+        for process in marked(prod.directory)
+        if "rehearsal.model_server" in process.cmdline() and process.environ().get(POD_IP_VARIABLE) == address
+    ]
+    return found
+
+
+@dataclass
+class Asked:
+    """A streamed request of the official client: whether its answer had begun before the replica died, and its end."""
+
+    begun: bool = False
+    begun_before: bool = False
+    tokens: int = 0
+    error: str = ""
+
+
+async def fifty_streams(client: Client, all_asked: list[Asked]) -> None:
+    """50 streams at once of the official client, which tries again what has not begun."""
+    official = openai.AsyncOpenAI(base_url=f"{client.url}/v1", api_key="none")
+
+    async def ask(number: int, asked: Asked) -> None:
+        body: Any = client.body(f"{number} of fifty", LONG, stream=True)
+        del body["ignore_eos"]
+        try:
+            stream = await official.chat.completions.create(**body, extra_body={"ignore_eos": True})
+            asked.begun = True
+            async for chunk in stream:
+                asked.tokens += sum(len((choice.delta.content or "").split()) for choice in chunk.choices)
+        except (openai.APIError, httpx.TransportError) as error:
+            asked.error = f"{type(error).__name__}: {error}"
+
+    async with official:
+        await asyncio.gather(*(ask(number, asked) for number, asked in enumerate(all_asked)))
+
+
+def kill_while_it_streams(prod: Rehearsal, victim: str, all_asked: list[Asked]) -> None:
+    """SIGKILL to a server that streams. All stand still before, until nothing of theirs is on its way to a client."""
+    processes = {pod: server_process(prod, pod) for pod in servers(prod)}
+    with httpx.Client(base_url=f"http://{servers(prod)[victim]['endpoint']}", trust_env=False) as http:
+        while sum(samples(http.get("/metrics").text, "vllm:num_requests_running")) < 3:
+            pass
+    for process in processes.values():
+        process.suspend()
+    time.sleep(1)
+    for asked in all_asked:
+        asked.begun_before = asked.begun
+    processes[victim].kill()
+    for process in processes.values():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+def test_a_killed_replica_costs_only_what_it_was_streaming(
+    prod: Rehearsal, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a GKE Gateway a POST is not tried again; the client does so, for what has not begun."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    seen = [Asked() for _ in range(50)]
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill_while_it_streams, prod, sorted(servers(prod))[0], seen)
+        asyncio.run(fifty_streams(client, seen))
+        killed.result()
+    lost = [asked for asked in seen if asked.error]
+    assert [asked for asked in lost if not asked.begun_before] == []
+    assert 0 < len(lost) < 50, seen
+    assert {asked.tokens for asked in seen if not asked.error} == {LONG}
+
+
+def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client: Client) -> None:
+    victim = sorted(servers(prod))[-1]
+    policy = kube.get(prod.client, "networking.gke.io/v1", "HealthCheckPolicy", "qwen2-5-3b-pool", NAMESPACE)
+    assert policy is not None
+    check = policy["spec"]["default"]
+    killed = time.monotonic()
+    server_process(prod, victim).kill()
+    wait_until(lambda: not servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
+    took = time.monotonic() - killed
+    assert took <= check["unhealthyThreshold"] * check["checkIntervalSec"] + check["timeoutSec"]
+    assert {client.chat(beginning(number)).status_code for number in range(300, 330)} == {200}
+    wait_until(lambda: servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
+    asked = counted(prod, _STARTED)
+    assert {client.chat(beginning(number)).status_code for number in range(400, 430)} == {200}
+    assert victim in grown(asked, counted(prod, _STARTED))

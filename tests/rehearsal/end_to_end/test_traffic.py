@@ -1,0 +1,142 @@
+"""Traffic through dev's Gateway: the official client, the time limit of an answer, and requests that are not nice."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+
+from rehearsal import kube
+from rehearsal.load_balancer import report
+from rehearsal.report import with_openai
+from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
+from tests.rehearsal.end_to_end.traffic import LONG, NAMESPACE, Client, client_of
+from tests.rehearsal.load_balancer.rig import routes_in_force
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+# Time limits of backends are so many times shorter; LONG tokens take 45 s of such time, and 30 s are the default limit.
+_SCALE = 60
+
+
+@pytest.fixture
+def client(dev: Rehearsal) -> Client:
+    return client_of(dev)
+
+
+def test_the_official_client_lists_chats_and_streams(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    official = openai.OpenAI(base_url=f"{client.url}/v1", api_key="none", max_retries=0)
+    assert [model.id for model in official.models.list()] == [client.model]
+    question: Any = {"model": client.model, "messages": [{"role": "user", "content": "Hello"}]}
+    chat = official.chat.completions.create(**question)
+    answer = chat.choices[0].message.content
+    assert answer
+    chunks = list(official.chat.completions.create(**question, stream=True, stream_options={"include_usage": True}))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == answer
+    assert chunks[-1].usage == chat.usage
+    with pytest.raises(openai.NotFoundError):
+        official.chat.completions.create(**{**question, "model": "/mnt/models"})
+
+
+def test_the_line_for_the_official_client_that_a_run_prints_works(dev: Rehearsal) -> None:
+    (model,) = dev.up["outputs"]["models"]
+    python, *arguments = shlex.split(with_openai(dev.directory, report.read(dev.directory)["gateway"], model))
+    assert python == "python"
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout[:18]) == (0, "[synthetic answer "), done.stderr
+
+
+@contextlib.contextmanager
+def limits_scaled(dev: Rehearsal) -> Iterator[Any]:
+    """Every time limit of a backend, a sixtieth; gives the function that sets the pool's policy and waits for Envoy."""
+    scale = dev.directory.root / "backend-time-scale.txt"
+    scale.write_text(f"{1 / _SCALE}\n", encoding="utf-8")
+    (model,) = dev.up["outputs"]["models"]
+    kind = "networking.gke.io/v1", "GCPBackendPolicy", f"{model['name']}-pool"
+    path = kube.path_of(dev.client, *kind[:2], NAMESPACE, kind[2])
+
+    def limit(seconds: int | None, manager: str = "kubectl-edit") -> None:
+        """As somebody with kubectl would do it."""
+        body = {"spec": {"default": {"timeoutSec": seconds}}}
+        merge = {"content_type": "application/merge-patch+json", "field_manager": manager}
+        dev.client.request("patch", path, body=body, **merge)
+        scaled = (seconds or 30) / _SCALE
+        shown = {f'"timeout": "{scaled:.3f}s"', f'"timeout": "{scaled:g}s"'}
+        wait_until(
+            lambda: any(text in routes_in_force(dev.directory) for text in shown), lambda: True, lambda: str(shown)
+        )
+
+    try:
+        yield limit
+    finally:
+        # The field is the engine's again.
+        limit(model["answerTimeoutSeconds"], "pulumi-kubernetes")
+        scale.unlink()
+
+
+def test_a_stream_of_45_seconds_dies_of_the_default_limit_and_survives_with_our_policy(
+    dev: Rehearsal, client: Client
+) -> None:
+    with limits_scaled(dev) as limit:
+        limit(None)
+        [cut] = client.streams(["A long answer, please"])
+        assert cut.status == 200
+        assert 0 < cut.tokens < LONG
+        assert (cut.done, cut.error[:19]) == (False, "RemoteProtocolError")
+        limit(dev.up["outputs"]["models"][0]["answerTimeoutSeconds"])
+        [whole] = client.streams(["A long answer, please"])
+        assert (whole.status, whole.tokens, whole.done, whole.error) == (200, LONG, True, "")
+
+
+def test_a_prompt_of_4_mb_is_refused_by_the_server_in_its_words(client: Client) -> None:
+    answer = client.chat("word " * 800_000)
+    assert answer.status_code == 400
+    assert "maximum context length" in answer.json()["error"]["message"]
+    assert client.answers()
+
+
+@pytest.mark.parametrize("body", [b"{", b"no JSON", b"[]", b'{"messages": 1}', b""])
+def test_a_malformed_body_is_a_client_error_and_the_next_request_is_answered(body: bytes, client: Client) -> None:
+    answer = client.post(content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500, answer.text
+    assert client.answers()
+
+
+def test_a_client_that_stops_reading_holds_up_nobody_and_gets_its_answer_later(client: Client) -> None:
+    where = urlsplit(client.url)
+    body = json.dumps(client.body("Read me later", LONG, stream=True)).encode()
+    head = f"POST {where.path}/v1/chat/completions HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((where.hostname, where.port))
+        slow.sendall(head.encode() + body)
+        assert slow.recv(15).startswith(b"HTTP/1.1 200")
+        assert all(client.answers() for _ in range(5))
+        [other] = client.streams(["Meanwhile"])
+        assert other.done
+        rest = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert b"data: [DONE]" in rest
+
+
+def test_200_streams_at_once_all_end_and_the_next_request_is_answered(client: Client) -> None:
+    seen = client.streams([f"{number} of many" for number in range(200)], tokens=200)
+    assert [(one.status, one.tokens, one.done, one.error) for one in seen] == [(200, 200, True, "")] * 200
+    assert client.answers()

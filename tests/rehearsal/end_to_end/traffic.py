@@ -1,0 +1,134 @@
+"""Traffic of clients through a rehearsal's Gateway, and what servers and picker counted of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from rehearsal import kube
+from rehearsal.control_plane.routes import PORTS_ANNOTATION
+from rehearsal.load_balancer import report
+from tests.rehearsal.end_to_end.command import Rehearsal
+
+NAMESPACE = "llm-serving"
+# A client that waits longer for a byte hangs, seconds.
+_HANGS = 120
+# Tokens of an answer that fit beside a short prompt into the context of 2048 tokens of dev and prod: 0.75 s here.
+LONG = 1970
+
+
+@dataclass
+class Streamed:
+    """What a client saw of a streamed answer. `status` is None where no answer began, `error` says how it broke off."""
+
+    status: int | None = None
+    tokens: int = 0
+    done: bool = False
+    error: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of the first model of a rehearsal. It does not try again."""
+
+    url: str
+    model: str
+
+    def body(self, prompt: str, tokens: int = 5, *, stream: bool = False) -> dict[str, Any]:
+        """A chat whose answer has exactly so many tokens."""
+        messages = [{"role": "user", "content": prompt}]
+        return {"model": self.model, "messages": messages, "max_tokens": tokens, "ignore_eos": True, "stream": stream}
+
+    def chat(self, prompt: str, tokens: int = 5) -> httpx.Response:
+        """A whole answer."""
+        return self.post(json=self.body(prompt, tokens))
+
+    def post(self, **options: Any) -> httpx.Response:
+        """A request to the chat route."""
+        return httpx.post(f"{self.url}/v1/chat/completions", trust_env=False, timeout=_HANGS, **options)
+
+    def answers(self) -> bool:
+        """Whether a short chat is answered."""
+        return self.chat("Are you there?").status_code == 200
+
+    def streams(
+        self, prompts: list[str], tokens: int = LONG, on_token: Callable[[Streamed], None] = lambda _: None
+    ) -> list[Streamed]:
+        """One stream for each prompt, all at once; `on_token` is called at each event of any of them."""
+        return asyncio.run(self._streams(prompts, tokens, on_token))
+
+    async def _streams(self, prompts: list[str], tokens: int, on_token: Callable[[Streamed], None]) -> list[Streamed]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(trust_env=False, timeout=_HANGS, limits=limits) as http:
+            return await asyncio.gather(
+                *(self._stream(http, self.body(prompt, tokens, stream=True), on_token) for prompt in prompts)
+            )
+
+    async def _stream(
+        self, http: httpx.AsyncClient, body: dict[str, Any], on_token: Callable[[Streamed], None]
+    ) -> Streamed:
+        seen = Streamed()
+        try:
+            async with http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as answer:
+                seen.status = answer.status_code
+                async for line in answer.aiter_lines():
+                    _take(seen, line)
+                    on_token(seen)
+        except httpx.TransportError as error:
+            seen.error = f"{type(error).__name__}: {error}"
+        return seen
+
+
+def _take(seen: Streamed, line: str) -> None:
+    if line == "data: [DONE]":
+        seen.done = True
+    elif line.startswith("data: "):
+        choices = json.loads(line.removeprefix("data: "))["choices"]
+        # The stand-in's answer is words; the role's event has none.
+        seen.tokens += sum(len(choice["delta"].get("content", "").split()) for choice in choices)
+    elif line:
+        seen.body += line
+
+
+def client_of(rehearsal: Rehearsal) -> Client:
+    """A client of what runs."""
+    (model,) = rehearsal.up["outputs"]["models"]
+    base = report.read(rehearsal.directory)["gateway"]["url"]
+    return Client(base + urlsplit(model["url"]).path, model["servedNames"][0])
+
+
+def servers(rehearsal: Rehearsal) -> dict[str, dict[str, Any]]:
+    """The pool's endpoints by pod, as the load balancer reports them."""
+    rows = report.read(rehearsal.directory)["backends"]
+    return {row["pod"]: row for row in rows if row["kind"] == "InferencePool"}
+
+
+def counted(rehearsal: Rehearsal, name: str) -> dict[str, float]:
+    """A metric of vLLM's, of every server by its pod."""
+    found = {}
+    for pod, row in servers(rehearsal).items():
+        text = httpx.get(f"http://{row['endpoint']}/metrics", trust_env=False).text
+        found[pod] = sum(samples(text, name))
+    return found
+
+
+def samples(text: str, name: str) -> Iterator[float]:
+    """The values of a sample in Prometheus's text format."""
+    for family in text_string_to_metric_families(text):
+        yield from (sample.value for sample in family.samples if sample.name == name)
+
+
+def pod_address(rehearsal: Rehearsal, pod: str, port: int) -> str:
+    """`host:port` at which a port of a pod is reached on this machine."""
+    found = kube.get(rehearsal.client, "v1", "Pod", pod, NAMESPACE)
+    assert found is not None
+    mapped = json.loads(found["metadata"].get("annotations", {}).get(PORTS_ANNOTATION, "{}"))
+    return str(mapped.get(str(port), f"{found['status']['podIP']}:{port}"))
