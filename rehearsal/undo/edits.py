@@ -103,8 +103,8 @@ def _without_served_names(service: Inputs) -> None:
 
 
 def _with_unknown_plugin(service: Inputs) -> None:
-    # The name of field issue 14's picker; today's knows no such plugin.
-    service["spec"]["router"]["scheduler"]["config"]["inline"]["plugins"].append({"type": "load-aware-scorer"})
+    # No picker of the lock knows it; its configuration is read strictly (field issue 14: names move).
+    service["spec"]["router"]["scheduler"]["config"]["inline"]["plugins"].append({"type": "kv-cache-scorer"})
 
 
 def _with_fixed_delay(service: Inputs) -> None:

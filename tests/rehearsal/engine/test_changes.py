@@ -110,6 +110,20 @@ def test_what_the_engine_says_is_shown_once_with_the_resource_it_is_about() -> N
     assert out.getvalue().splitlines()[1:] == ["  error Pool: no quota"]
 
 
+def test_errors_name_their_resources_one_line_each() -> None:
+    shown, _ = screen()
+    urn = resource("Pool").urn
+    with shown.showing() as changes:
+        for severity, about, text in (
+            ("error", urn, "2 errors occurred:\n\t* timed out\n\t* no quota\n"),
+            ("warning", urn, "slow"),
+            ("error", "", "update failed"),
+        ):
+            said = SimpleNamespace(severity=severity, urn=about, message=text, ephemeral=False)
+            changes.on_event(event(diagnostic_event=said))
+    assert shown.errors() == "Pool: 2 errors occurred: * timed out * no quota"
+
+
 def test_the_tree_names_what_is_under_way_and_folds_what_is_done() -> None:
     shown, _ = screen()
     with shown.showing() as changes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -12,13 +11,13 @@ from typer.testing import CliRunner
 from checks.environment import require
 from rehearsal.undo import UndoError, find_undos, load_undos
 from rehearsal.undo.edits import EDITS, JOB, MODEL, NEEDS
-from rehearsal.undo.monitor import PATIENCE_SECONDS, Undoing
+from rehearsal.undo.monitor import PATIENCE_SECONDS
 from serving.checking.failures import load_failures
 from serving.cli import app
-from serving.plan import monitor
-from serving.plan.record import Resource, record
+from serving.plan.record import Resource
 from serving.verify.registry import checks
 from settings.document import find_environment, read_document
+from tests.rehearsal.undo.recording import recorded
 
 Leaf = tuple[str, ...]
 ENVIRONMENTS = ("dev", "examples/multi-host.yaml")
@@ -54,18 +53,10 @@ def test_every_field_issue_of_the_list_can_be_felt() -> None:
     assert {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15} <= felt
 
 
-def recorded(environment: str, undos: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Resource]:
-    real = monitor.RecordingMonitor
-    with monkeypatch.context() as patched:
-        patched.setattr(monitor, "RecordingMonitor", lambda: Undoing(real(), undos))
-        return {resource.name: resource for resource in record(read_document(find_environment(environment))).resources}
-
-
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
 def untouched(request: pytest.FixtureRequest) -> tuple[str, dict[str, Resource]]:
     """An environment, and what is registered while nothing is undone."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        return request.param, recorded(request.param, (), monkeypatch)
+    return request.param, recorded(request.param, ())
 
 
 def leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
@@ -76,16 +67,14 @@ def leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
 
 
 @pytest.mark.parametrize("undo", EDITS)
-def test_only_what_it_says_is_different(
-    undo: str, untouched: tuple[str, dict[str, Resource]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_it_says_is_different(undo: str, untouched: tuple[str, dict[str, Resource]]) -> None:
     environment, before = untouched
     deployment = require(read_document(find_environment(environment)))[0]
     if undo in NEEDS and not NEEDS[undo].holds(deployment):
         with pytest.raises(UndoError, match=f"{undo} shows nothing in {deployment.name}: it needs "):
             find_undos([undo], deployment)
         return
-    after = recorded(environment, [undo], monkeypatch)
+    after = recorded(environment, [undo])
     different: set[tuple[str, str]] = set()
     for name, resource in before.items():
         if name not in after:

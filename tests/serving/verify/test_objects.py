@@ -213,6 +213,13 @@ def test_what_the_pods_say_becomes_the_cause_of_a_model_that_is_not_ready(scene:
     pod["status"]["conditions"].append({"type": "PodScheduled", "status": "False", "message": "0/2 nodes: no TPU"})
     assert _model(scene).failure == "model-without-nodes"
     assert "0/2 nodes: no TPU" in _model(scene).message
+    for minute, text in (("02", "GCE out of resources"), ("01", "first try")):
+        about = {"kind": "Pod", "name": pod["metadata"]["name"]}
+        stamp = f"2026-11-27T12:{minute}:00Z"
+        metadata = {"name": f"event-{minute}", "namespace": pod["metadata"]["namespace"]}
+        said = {"reason": "FailedScaleUp", "message": text, "involvedObject": about, "lastTimestamp": stamp}
+        scene.objects.append({"apiVersion": "v1", "kind": "Event", "metadata": metadata, **said})
+    assert _model(scene).message.endswith("0/2 nodes: no TPU: GCE out of resources")
     waiting: dict[str, Any] = {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "gone"}}}
     pod["status"]["containerStatuses"] = [waiting]
     assert _model(scene).failure == "model-without-image"

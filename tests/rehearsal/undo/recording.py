@@ -1,0 +1,20 @@
+"""What the program registers with and without undos, by `plan`'s own recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from rehearsal.undo.monitor import Undoing
+from serving.plan import monitor
+from serving.plan.record import Resource, record
+from settings.document import find_environment, read_document
+
+
+def recorded(environment: str, undos: Iterable[str]) -> dict[str, Resource]:
+    """Registrations by name."""
+    real = monitor.RecordingMonitor
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(monitor, "RecordingMonitor", lambda: Undoing(real(), undos))
+        return {resource.name: resource for resource in record(read_document(find_environment(environment))).resources}

@@ -1,0 +1,183 @@
+"""What the stand-ins say of the program's own objects once a fix is undone, and do not say while it is there.
+
+The whole way, with real controllers between, is in tests/rehearsal/end_to_end/test_undo.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from catalog.epp_plugins import epp_versions, load_epp_plugins
+from catalog.gke import POOL_GROUP
+from rehearsal.cloud import CloudResource
+from rehearsal.gke import cluster as clusters
+from rehearsal.gke.gateway import Cloud, World, changes
+from rehearsal.gke.gateway.world import key_of
+from rehearsal.kubelet.probes import Timing
+from rehearsal.load_balancer.backends import Backends
+from rehearsal.load_balancer.model import Backend, Objects, gke_defaults
+from rehearsal.model_server.arguments import parse
+from rehearsal.model_server.options import options_of
+from rehearsal.undo import load_undos
+from serving.plan.record import Resource
+from tests.rehearsal.undo.recording import recorded
+
+Registered = dict[str, Resource]
+Obj = dict[str, Any]
+NOW = "2026-11-27T12:00:00Z"
+NAMESPACE, NAME = "llm-serving", "qwen2-5-3b"
+
+
+@cache
+def registered(rule: str = "", environment: str = "dev") -> Registered:
+    return recorded(environment, [rule] if rule else [])
+
+
+def of_type(found: Registered, end: str) -> list[Obj]:
+    return [resource.inputs for resource in found.values() if resource.type.endswith(end)]
+
+
+def complete(obj: Obj) -> Obj:
+    """As the API server would have it."""
+    return {**obj, "metadata": {**obj["metadata"], "generation": 1, "creationTimestamp": NOW}}
+
+
+def objects(found: Registered) -> dict[str, list[Obj]]:
+    """The program's objects by kind, and the Services and the pool that KServe makes of the model."""
+    made = [complete(r.inputs) for r in found.values() if r.type.startswith("kubernetes:") and "kind" in r.inputs]
+    [service] = of_type(found, ":LLMInferenceService")
+    pool = service["spec"]["router"]["scheduler"]["pool"]["spec"]
+    for api, kind, name, spec in (
+        (f"{POOL_GROUP}/v1", "InferencePool", f"{NAME}-inference-pool", pool),
+        ("v1", "Service", f"{NAME}-epp-service", {"ports": [{"port": 9002}]}),
+        ("v1", "Service", f"{NAME}-kserve-workload-svc", {"ports": [{"port": 8000, "appProtocol": "http"}]}),
+    ):
+        metadata = {"name": name, "namespace": NAMESPACE}
+        made.append(complete({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}))
+    by_kind: dict[str, list[Obj]] = {}
+    for item in made:
+        by_kind.setdefault(item["kind"], []).append(item)
+    return by_kind
+
+
+def world(found: Registered) -> World:
+    by_kind = objects(found)
+    proxies = [s for s in of_type(found, ":Subnetwork") if s.get("purpose") == "REGIONAL_MANAGED_PROXY"]
+    of = {kind: {key_of(item): item for item in items} for kind, items in by_kind.items()}
+    return World(
+        cloud=Cloud("europe-west4", bool(proxies)),
+        classes=frozenset({"gke-l7-rilb", "gke-l7-global-external-managed"}),
+        gateways=of["Gateway"],
+        routes=of["HTTPRoute"],
+        pools=of["InferencePool"],
+        services=of["Service"],
+        policies=[*by_kind["HealthCheckPolicy"], *by_kind["GCPBackendPolicy"]],
+    )
+
+
+def said(found: Registered, kind: str, condition: str) -> str:
+    """Reason and message of a condition that the Gateway controller writes as False."""
+    for change in changes(world(found), NOW):
+        if change.object["kind"] == kind:
+            parents = change.status.get("parents") or [change.status]
+            for item in (item for parent in parents for item in parent["conditions"]):
+                if (item["type"], item["status"]) == (condition, "False"):
+                    return f"{item['reason']}: {item['message']}"
+    return ""
+
+
+def backend(found: Registered) -> Backend:
+    """The pool as the load balancer takes it."""
+    [route] = objects(found)["HTTPRoute"]
+    backends = Backends(Objects(world(found)), gke_defaults())
+    made = backends.of_reference(route, route["spec"]["rules"][0]["backendRefs"][0])
+    assert made is not None
+    return made
+
+
+def main_container(found: Registered) -> Obj:
+    [service] = of_type(found, ":LLMInferenceService")
+    [container] = service["spec"]["template"]["containers"]
+    return dict(container)
+
+
+def channel(found: Registered) -> str:
+    [cluster] = of_type(found, clusters.CLUSTER)
+    state = CloudResource(clusters.CLUSTER, "c", "c", "p", "europe-west4", cluster)
+    return "" if clusters.features(state).gateway else "no Gateway"
+
+
+def asked_path(found: Registered) -> str:
+    check = backend(found).check
+    return f"{check.type} {check.path}" if check.path != "/health" else ""
+
+
+def limit(found: Registered) -> str:
+    return f"{backend(found).time_limit:g} s" if backend(found).time_limit < 300 else ""
+
+
+def tls(found: Registered) -> str:
+    [config] = [c for c in of_type(found, ":ConfigMap") if c["metadata"]["name"] == "inferenceservice-config"]
+    return "TLS" if json.loads(config["data"]["ingress"])["enableLLMInferenceServiceTLS"] else ""
+
+
+def names(found: Registered) -> str:
+    container = main_container(found)
+    options = options_of(parse([*container["command"][1:], *container["args"]]), {})
+    return ", ".join(options.names) if "Qwen/Qwen2.5-3B-Instruct" not in options.names else ""
+
+
+def refused_arguments(found: Registered) -> str:
+    container = main_container(found)
+    words = io.StringIO()
+    with contextlib.redirect_stderr(words), contextlib.suppress(SystemExit):
+        parse([*container["command"][1:], *container["args"]])
+    return words.getvalue()
+
+
+def unknown_plugins(found: Registered) -> str:
+    [service] = of_type(found, ":LLMInferenceService")
+    plugins = service["spec"]["router"]["scheduler"]["config"]["inline"]["plugins"]
+    known = load_epp_plugins(epp_versions()[-1])
+    return ", ".join(plugin["type"] for plugin in plugins if plugin["type"] not in known.plugins)
+
+
+def delay(found: Registered) -> str:
+    seconds = Timing.of(main_container(found)["readinessProbe"]).initial_delay
+    return f"{seconds:g} s" if seconds else ""
+
+
+def without_lws(found: Registered) -> str:
+    return "" if "lws-release" in found else "no LeaderWorkerSet"
+
+
+SAID: dict[str, tuple[Callable[[Registered], str], str]] = {
+    "GW01": (lambda f: said(f, "InferencePool", "Accepted"), "NotSupportedByParent: GatewayClass gke-l7-global-"),
+    "GW02": (lambda f: said(f, "Gateway", "Programmed"), "An active proxy-only subnetwork is required"),
+    "CL01": (channel, "no Gateway"),
+    "RT01": (lambda f: said(f, "HTTPRoute", "Accepted"), "misconfigured, err: Timeouts are not supported."),
+    "HC05": (asked_path, "HTTP /"),
+    "HC01": (asked_path, "HTTP /"),
+    "BP01": (limit, "30 s"),
+    "KS02": (tls, "TLS"),
+    "KS03": (without_lws, "no LeaderWorkerSet"),
+    "KS07": (names, "/mnt/models"),
+    "KS10": (unknown_plugins, "kv-cache-scorer"),
+    "KS11": (delay, "240 s"),
+    "VL01": (refused_arguments, "error: unrecognized arguments: --prefix-cache-block-size=16"),
+}
+
+
+@pytest.mark.parametrize("rule", load_undos())
+def test_the_failure_is_there_when_the_fix_is_undone_and_only_then(rule: str) -> None:
+    environment = "examples/multi-host.yaml" if rule == "KS03" else "dev"
+    look, words = SAID[rule]
+    assert words in look(registered(rule, environment))
+    assert look(registered("", environment)) == ""
