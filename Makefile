@@ -10,7 +10,7 @@ export PYTHON
 # Quotes, spaces and dollars in a path reach the command as they are.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse down test lint format docs bench-self clean
+.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse down test lint format docs site bench-self clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,6 +59,10 @@ format: prepared ## format the code
 
 docs: prepared ## write the generated documentation anew
 	@$(RUN) -m tools.generate_docs
+
+site: prepared ## the documentation as pages, in .state/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+	@echo "written: .state/site/index.html"
 
 bench-self: prepared ## what a person feels: times of our own commands against floors of the same run
 	@$(RUN) -m benchmarks.bench_self

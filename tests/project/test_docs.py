@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -99,16 +98,6 @@ def test_readme_gives_a_reason_for_every_dependency() -> None:
     rows = re.findall(r"^\| ([a-z][a-z0-9, -]*?)(?: \(dev\))? \| .+ \|$", table, flags=re.MULTILINE)
     named = {name for row in rows for name in row.split(", ")} - {"name"}
     assert named == {re.split("[<>=!~]", name)[0] for name in declared}
-
-
-def test_readme_shows_what_the_plan_of_dev_prints() -> None:
-    command = [sys.executable, "-m", "serving", "plan", "dev"]
-    plain = {key: value for key, value in os.environ.items() if key != "COLUMNS"}  # it would wrap the tables
-    printed = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, encoding="utf-8", check=True).stdout
-    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1::2]
-    [excerpt] = [block for block in blocks if block.startswith("\ndev (dev)")]
-    lines = {line.rstrip() for line in printed.splitlines()} | {"..."}
-    assert [line for line in excerpt.splitlines() if line.rstrip() not in lines] == []
 
 
 def test_local_links_of_the_documents_exist() -> None:

@@ -1,0 +1,121 @@
+"""Every command that README and documentation show is run here, or says which test runs it, or that it needs a cloud.
+
+A shell block (`sh`) is run as it stands. A comment above it says otherwise: `<!-- needs a cloud -->`, or
+`<!-- run by tests/... -->`. `<!-- part of the output of: COMMAND -->` stands above an excerpt: its lines, in their order,
+are what the command prints; a line `...` leaves some out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from serving.cli import application
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CLOUD = "needs a cloud"
+RUN_BY = "run by "
+PART_OF = "part of the output of: "
+# The comment, the fence (with its indentation), its language, its text.
+_BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n+)?^( *)```([^\n]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a document."""
+
+    document: Path
+    number: int
+    note: str
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.document.relative_to(ROOT)}-{self.number}"
+
+
+def _blocks(document: Path) -> list[Block]:
+    text = document.read_text(encoding="utf-8")
+    return [Block(document, n, m[1] or "", m[3], m[4]) for n, m in enumerate(_BLOCK.finditer(text))]
+
+
+BLOCKS = [block for document in DOCUMENTS for block in _blocks(document)]
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+RUN_HERE = [block for block in SHELL if not block.note.startswith((CLOUD, RUN_BY))]
+
+
+def _run(script: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    variables.pop("COLUMNS", None)
+    command = ["bash", "-e", "-o", "pipefail", "-c", script]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert [str(block) for block in BLOCKS if block.language not in {"sh", "yaml", "text", "json"}] == []
+
+
+def test_no_command_hides_in_another_kind_of_block() -> None:
+    command = re.compile(r"^ {0,3}(python -m|make|pulumi|uv run|gcloud|kubectl) ", re.MULTILINE)
+    hidden = [block for block in BLOCKS if block.language == "text" and command.search(block.text)]
+    assert [str(block) for block in hidden] == []
+
+
+@pytest.mark.parametrize("block", RUN_HERE, ids=str)
+def test_a_command_of_the_documents_works(block: Block) -> None:
+    done = _run(block.text)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", [block for block in SHELL if block.note.startswith(RUN_BY)], ids=str)
+def test_a_command_that_another_test_runs_is_run_by_it(block: Block) -> None:
+    place = ROOT / block.note.removeprefix(RUN_BY)
+    tests = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert tests
+    text = "".join(path.read_text(encoding="utf-8") for path in tests)
+    # The subcommand of ours, or the target of make.
+    for line in block.text.splitlines():
+        words = shlex.split(line, comments=True)
+        wanted = words[3] if words[:3] == ["python", "-m", "serving"] else words[1]
+        assert re.search(rf"\b{wanted}\b", text), line
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.note.startswith(PART_OF)], ids=str)
+def test_an_excerpt_is_what_the_command_prints(block: Block) -> None:
+    done = _run(block.note.removeprefix(PART_OF))
+    printed = iter((done.stdout + done.stderr).splitlines())
+    for line in block.text.splitlines():
+        if line.strip() != "...":
+            assert any(line.rstrip() == other.rstrip() for other in printed), line
+
+
+SUBCOMMANDS = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
+_RULES = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+TARGETS = {target for rule in _RULES for target in rule.split()}
+
+
+def _options(command: str) -> set[str]:
+    return {name for parameter in SUBCOMMANDS[command].params for name in parameter.opts} | {"--help"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_named_in_the_text_exist_with_their_options(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for called in re.findall(r"python -m serving ((?:(?!-->)[^`\n|])+)", text):
+        command, *words = called.split()
+        if command.isupper():
+            continue  # COMMAND stands for any
+        assert command in SUBCOMMANDS, called
+        given = {word.split("=")[0].rstrip(".,;)") for word in words if word.startswith("--")}
+        assert given <= _options(command), called
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, flags=re.MULTILINE):
+        assert target in TARGETS, target
