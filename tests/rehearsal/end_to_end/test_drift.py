@@ -61,7 +61,7 @@ def test_an_environment_just_built_has_no_drift(dev: Rehearsal) -> None:
     assert done.document["findings"] == []
     assert done.document["couldNotAsk"] == []
     assert (done.code, done.document["verdict"]) == (0, "no drift")
-    assert done.document["lookedAt"]["chartObjects"] > 50
+    assert done.document["lookedAt"]["chartObjects"] > 40
 
 
 def test_what_people_changed_is_found_and_an_up_leaves_it_as_drift_said(dev: Rehearsal) -> None:
