@@ -13,6 +13,8 @@ _ENDPOINT = "https://huggingface.co"
 TOKEN_VARIABLE = "HF_TOKEN"
 _OLD_TOKEN_VARIABLE = "HUGGING_FACE_HUB_TOKEN"
 _ENDPOINT_VARIABLE = "HF_ENDPOINT"
+# The Hub answers 401 for a name that it does not know, so that nobody learns of private ones.
+_NOT_SHOWN = (401, 403, 404)
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,11 @@ class Hub:
             CannotAskError: no answer, or one that is none of the Hub's.
         """
         path = f"/api/models/{quote(model)}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
-        status, data = self._get(path)
-        # The Hub answers 401 for a name that it does not know, so that nobody learns of private ones.
-        if status in (401, 403, 404):
+        # First as anybody: a token that is none (any more) makes the Hub refuse what is open to all.
+        status, data = self._get(path, "")
+        if status in _NOT_SHOWN and self._token:
+            status, data = self._get(path, self._token)
+        if status in _NOT_SHOWN:
             return None
         if status != 200 or not isinstance(data, dict):
             raise CannotAskError("hub-not-reachable", f"{path}: HTTP {status} and no model")
@@ -76,17 +80,17 @@ class Hub:
             CannotAskError: no answer.
         """
         path = f"/api/models/{quote(model)}/auth-check"
-        status, _ = self._get(path)
-        if status in (401, 403, 404):
+        status, _ = self._get(path, self._token)
+        if status in _NOT_SHOWN:
             return False
         if status != 200:
             raise CannotAskError("hub-not-reachable", f"{path}: HTTP {status}")
         return True
 
-    def _get(self, path: str) -> tuple[int, object]:
+    def _get(self, path: str, token: str) -> tuple[int, object]:
         import httpx
 
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             answer = httpx.get(self._endpoint + path, headers=headers, timeout=self._seconds, follow_redirects=True)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:

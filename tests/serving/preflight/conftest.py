@@ -45,6 +45,8 @@ class HubStandIn:
 
     gated: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, set[str]] = field(default_factory=dict)
+    private: dict[str, set[str]] = field(default_factory=dict)
+    known_tokens: set[str] = field(default_factory=set)
     status: int = 0
     body: str = ""
 
@@ -62,7 +64,9 @@ class HubStandIn:
         if self.status:
             return self.status, self.body
         model = path.removeprefix("/api/models/").removesuffix("/auth-check").partition("/revision/")[0]
-        if model not in self.gated:
+        if token and token not in set().union(*self.tokens.values(), self.known_tokens):
+            return 401, json.dumps({"error": "Invalid credentials in Authorization header"})
+        if model not in self.gated or (model in self.private and token not in self.private[model]):
             return 401, json.dumps({"error": "Repository not found"})
         if path.endswith("/auth-check"):
             allowed = token in self.tokens.get(model, set())
@@ -155,6 +159,7 @@ def scene(google_server: GoogleStandIn, hub_server: HubStandIn, monkeypatch: pyt
         monkeypatch.delenv(name, raising=False)
     google_server.reset()
     hub_server.gated, hub_server.tokens, hub_server.status, hub_server.body = {}, {}, 0, ""
+    hub_server.private, hub_server.known_tokens = {}, set()
     deployment = environment()
     made = Scene(google_server, hub_server, deployment, happy(deployment))
     made.use(deployment)

@@ -267,6 +267,7 @@ def gated(scene: Scene) -> Scene:
 def test_a_gated_model_needs_a_token_that_may_load_it(gated: Scene) -> None:
     assert gated.only("hugging-face", UNKNOWN).failure == "hub-token-not-given"
     gated.token = "secret-token"
+    gated.hub.known_tokens = {"secret-token"}
     result = gated.only("hugging-face", Verdict.FAIL)
     assert result.failure == "hub-access-missing"
     assert f"https://huggingface.co/{LLAMA}" in result.fix
@@ -278,6 +279,20 @@ def test_a_gated_model_needs_a_token_that_may_load_it(gated: Scene) -> None:
 def test_a_model_that_the_hub_does_not_show_fails(scene: Scene) -> None:
     scene.hub.gated = {}
     assert scene.only("hugging-face", Verdict.FAIL).failure == "hub-model-not-found"
+
+
+def test_a_token_that_is_none_any_more_hides_no_open_model_and_opens_no_gated_one(gated: Scene) -> None:
+    gated.token = "revoked"
+    assert gated.only("hugging-face", Verdict.FAIL).failure == "hub-access-missing"
+    gated.hub.gated[LLAMA] = False
+    assert [result.verdict for result in gated.results("hugging-face")] == [Verdict.PASS]
+
+
+def test_a_private_model_is_seen_with_a_token_only(gated: Scene) -> None:
+    gated.hub.gated[LLAMA], gated.hub.private, gated.hub.known_tokens = False, {LLAMA: {"mine"}}, {"mine"}
+    assert gated.only("hugging-face", Verdict.FAIL).failure == "hub-model-not-found"
+    gated.token = "mine"
+    assert [result.verdict for result in gated.results("hugging-face")] == [Verdict.PASS]
 
 
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "caf\xe9"])
