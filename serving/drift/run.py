@@ -10,6 +10,7 @@ from typing import Any
 
 from manifests.base import MANAGED_BY
 from serving.checking.google_backends import clients
+from serving.checking.side_by_side import ask_all
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Designed, Finding, Kind, Report, Unasked
 from serving.drift.google import compare_google
@@ -25,6 +26,8 @@ from serving.verify.target import Target
 Progress = Callable[[str], None]
 _ATONCE = 8
 _TELL_SECONDS = 2.0
+# A cluster that answers nothing within this time, seconds, is not asked further.
+_ANSWER_SECONDS = 30.0
 _CRD = "CustomResourceDefinition"
 
 
@@ -53,6 +56,11 @@ def look(
     started = time.monotonic()
     cluster = Cluster(target.kubeconfig)
     report = Report(environment, target.where, len(planned.objects), len(planned.releases))
+    silent = _silence(cluster, progress)
+    if silent is not None:
+        report.unasked.append(silent)
+        report.seconds = time.monotonic() - started
+        return report
     first = [
         *(_question(_object, cluster, item) for item in planned.objects),
         *(_question(_release, cluster, item) for item in planned.releases),
@@ -71,6 +79,23 @@ def look(
     report.not_looked_at = list(_not_looked_at(planned, target))
     report.seconds = time.monotonic() - started
     return report
+
+
+def _silence(cluster: Cluster, progress: Progress) -> Unasked | None:
+    """Why the cluster does not answer at all; None where it does, be it with a refusal. Discovery has no time limit."""
+
+    def ask(name: str) -> Unasked | None:
+        try:
+            cluster.one("v1", "Namespace", "default")
+        except CannotAskError as error:
+            if error.failure != "not-allowed-to-read":
+                return Unasked(name, error.failure, error.message)
+        return None
+
+    def late(name: str, seconds: float) -> Unasked:
+        return Unasked(name, "time-is-up", f"no answer after {seconds:.0f} s")
+
+    return ask_all({"the cluster": _ANSWER_SECONDS}, ask, late, progress)["the cluster"]
 
 
 def _question(ask: Callable[..., _Part], *arguments: Any) -> Callable[[], _Part]:

@@ -6,6 +6,8 @@ import base64
 import copy
 import gzip
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from rich.console import Console
 from manifests.backend import backend_policy, backends, health_check_policy
 from manifests.base import MANAGED_BY
 from manifests.namespace import namespace
+from serving.drift import run
 from serving.drift.findings import Action, Finding, Kind, Report
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, planned
 from serving.drift.run import look
@@ -27,8 +30,9 @@ from serving.plan.record import UNKNOWN, Recording, Resource
 from serving.verify.target import Target
 from tests.serving.drift.objects import PERSON, Obj, edit, healthy, policy
 from tests.serving.verify import world
-from tests.serving.verify.api_server import ApiServer
+from tests.serving.verify.api_server import ApiServer, config
 from tests.serving.verify.conftest import no_credentials
+from tests.serving.verify.web import Server, connection
 
 PATH = ("spec", "default", "config", "httpHealthCheck", "requestPath")
 CHART: list[Obj] = [
@@ -236,6 +240,21 @@ def test_a_server_that_is_gone_is_no_drift_and_no_traceback(scene: Scene, tmp_pa
     report = look("dev", scene.plan, target, google=no_credentials)
     assert (report.findings, report.exit_code) == ([], 1)
     assert {item.failure for item in report.unasked} == {"kubernetes-not-asked"}
+
+
+def test_a_server_that_takes_connections_and_says_nothing_costs_its_time_only(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say_nothing(_taken: socket.socket, over: threading.Event) -> None:
+        over.wait()
+
+    monkeypatch.setattr(run, "_ANSWER_SECONDS", 1.0)
+    with connection(say_nothing) as url:
+        kubeconfig = tmp_path / "hanging"
+        kubeconfig.write_text(yaml.safe_dump(config(Server(url, [], threading.Event()))))
+        target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), kubeconfig)
+        report = look("dev", scene.plan, target, google=no_credentials)
+    assert (report.exit_code, [item.failure for item in report.unasked]) == (1, ["time-is-up"])
 
 
 def test_on_the_cloud_google_is_asked_and_what_it_does_not_answer_decides_nothing(scene: Scene) -> None:
