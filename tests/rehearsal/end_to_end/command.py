@@ -18,8 +18,8 @@ import psutil
 import yaml
 
 from rehearsal import cloud, kube
-from rehearsal.control_plane.processes import listening, marked
-from rehearsal.directory import RehearsalDirectory
+from rehearsal.control_plane import processes
+from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.locate import directory_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,10 +66,12 @@ def serving(*arguments: str) -> Done:
 
 @dataclass
 class Rehearsal:
-    """An environment file and its rehearsal. `up` is the document of its first run, empty before it."""
+    """An environment file and its rehearsal. `up` is the document of its first run, `last` that of its newest; both are
+    empty before it."""
 
     file: Path
     up: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
 
     @property
     def directory(self) -> RehearsalDirectory:
@@ -83,7 +85,10 @@ class Rehearsal:
 
     def rehearse(self, *options: str) -> Done:
         """One run to its end."""
-        return serving("rehearse", str(self.file), "--format", "json", *options)
+        done = serving("rehearse", str(self.file), "--format", "json", *options)
+        if done.code == 0 and "--preview" not in options:
+            self.last = done.document
+        return done
 
     def down(self) -> Done:
         """Its end."""
@@ -148,7 +153,7 @@ class Rehearsal:
 
     def ports(self) -> set[tuple[str, int]]:
         """Every address on which one of its processes listens."""
-        return {address for process in marked(self.directory) for address in listening(process)}
+        return {a for process in processes.marked(self.directory) for a in processes.listening(process)}
 
 
 def is_ready(service: Mapping[str, Any] | None) -> bool:
@@ -166,6 +171,25 @@ def wait_until(condition: Callable[[], Any], alive: Callable[[], bool], show: Ca
         assert alive(), f"ended before it came:\n{show()}"
         assert time.monotonic() < deadline, show()
         time.sleep(0.02)
+
+
+def processes_of(root: Path) -> list[int]:
+    """Processes with a rehearsal's directory in their environment, read without the code under test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(root):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def listening() -> set[tuple[str, int]]:
+    """Every TCP address of this machine on which somebody listens."""
+    return {
+        (c.laddr.ip, c.laddr.port) for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN
+    }
 
 
 def without_pulumi_variables() -> dict[str, str]:

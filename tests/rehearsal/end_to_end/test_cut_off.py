@@ -6,6 +6,8 @@ Afterwards, on the same rehearsal: a removed model goes, the other one stays.
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,43 +17,86 @@ from typing import Any
 import psutil
 import pytest
 
+from rehearsal import kube
 from rehearsal.control_plane.processes import marked, wait_gone
 from tests.rehearsal.end_to_end.command import ROOT, Rehearsal, is_ready, wait_until
 
 pytestmark = pytest.mark.xdist_group("end to end")
 
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
+# Seconds within which a command notices that what it works with is gone; a ceiling, on a machine however busy.
+_ENDS = 300
 
 
-def killed_once(rehearsal: Rehearsal, log: Path, seen: Callable[[], Any]) -> None:
-    """A run whose command gets SIGKILL as soon as something is seen; the engine loses its program with it."""
+@contextlib.contextmanager
+def begun(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs within the block; it is ended with it."""
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "serving", "rehearse", str(rehearsal.file), "--format", "json"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving", *command],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     try:
-        wait_until(seen, lambda: process.poll() is None, lambda: log.read_text(encoding="utf-8"))
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
+def cut_off(rehearsal: Rehearsal, log: Path, seen: Callable[[], Any], victim: Callable[[int], int]) -> int:
+    """A run in which a process gets SIGKILL as soon as something is seen: the one that `victim` chooses, given the
+    command's own. How the command ended."""
+    with begun(log, "rehearse", str(rehearsal.file), "--format", "json") as process:
+        wait_until(seen, lambda: process.poll() is None, lambda: log.read_text(encoding="utf-8"))
+        os.kill(victim(process.pid), signal.SIGKILL)
+        code = process.wait(_ENDS)
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    return code
+
+
 def helm_installs(rehearsal: Rehearsal) -> Iterator[psutil.Process]:
     """Helm at work on a release."""
+    return (process for process in running(rehearsal, "helm") if "install" in process.cmdline())
+
+
+def running(rehearsal: Rehearsal, program: str) -> Iterator[psutil.Process]:
+    """Its processes of one program."""
     for process in marked(rehearsal.directory):
         with contextlib.suppress(psutil.Error):
-            if Path(process.exe()).name == "helm" and "install" in process.cmdline():
+            if Path(process.exe()).name == program:
                 yield process
 
 
-def test_killed_early_and_while_helm_installs(two_models: Rehearsal, tmp_path: Path) -> None:
-    early, later = tmp_path / "early.log", tmp_path / "later.log"
-    killed_once(two_models, early, lambda: b"created      network-vpc" in early.read_bytes())
+def engine(rehearsal: Rehearsal) -> int:
+    """The engine that works on the stack."""
+    (found,) = running(rehearsal, "pulumi")
+    return found.pid
+
+
+def test_killed_at_every_stage_the_next_run_goes_on(two_models: Rehearsal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def reads(text: str) -> Callable[[], bool]:
+        return lambda: text in log.read_text(encoding="utf-8")
+
+    def process(name: str) -> Callable[[int], int]:
+        return lambda _: two_models.process(name).pid
+
+    code = cut_off(two_models, log, reads("created      network-vpc"), lambda command: command)
+    assert code == -signal.SIGKILL
     assert two_models.state().get("pending_operations") or len(two_models.state()["resources"]) < 50
-    killed_once(two_models, later, lambda: any(helm_installs(two_models)))
-    cut_off = [op["resource"]["type"] for op in two_models.state().get("pending_operations") or []]
-    assert any(kind.endswith(":Release") for kind in cut_off), cut_off
-    done = two_models.rehearse()
-    document = done.succeeded()
+    code = cut_off(two_models, log, lambda: any(helm_installs(two_models)), lambda _: engine(two_models))
+    assert code == 1
+    assert "the engine was ended by SIGKILL" in log.read_text(encoding="utf-8")
+    assert "Warning" not in log.read_text(encoding="utf-8")
+    interrupted = [op["resource"]["type"] for op in two_models.state().get("pending_operations") or []]
+    assert any(kind.endswith(":Release") for kind in interrupted), interrupted
+    assert cut_off(two_models, log, reads("gateway-object (Gateway)"), process("etcd")) == 1
+    assert cut_off(two_models, log, reads("kserve-webhooks-job (Job)"), process("supervisor")) == 1
+    document = two_models.rehearse().succeeded()
     assert any("were cut off" in note for note in document["notes"]), document["notes"]
     two_models.assert_nothing_twice()
     assert is_ready(two_models.service(STAYS))
@@ -92,3 +137,14 @@ def test_the_next_run_brings_back(name: str, dev: Rehearsal) -> None:
     dev.assert_nothing_twice()
     assert {urn: found["metadata"]["uid"] for urn, found in dev.objects() if found} == uids
     assert is_ready(dev.service("qwen2-5-3b"))
+
+
+def test_two_environments_at_once_share_nothing(dev: Rehearsal, two_models: Rehearsal) -> None:
+    both = [dev, two_models.running()]
+    one, other = ({process.pid for process in marked(rehearsal.directory)} for rehearsal in both)
+    assert one and other and not one & other
+    assert not dev.ports() & two_models.ports()
+    for rehearsal, models in zip(both, [["qwen2-5-3b"], [STAYS]], strict=True):
+        found = kube.list_objects(rehearsal.client, "serving.kserve.io/v1alpha2", "LLMInferenceService")
+        assert [service["metadata"]["name"] for service in found] == models
+        assert all(map(is_ready, found))

@@ -39,11 +39,11 @@ def test_stack_export(dev: Rehearsal, binaries: dict[str, Path], tmp_path: Path)
 
 def test_stack_output(dev: Rehearsal, binaries: dict[str, Path], tmp_path: Path) -> None:
     outputs = json.loads(asked(dev, binaries["pulumi"], tmp_path, "output", "--json"))
-    assert outputs == dev.rehearse().succeeded()["outputs"]
+    assert outputs == dev.last["outputs"]
 
 
 def test_a_stack_reference_from_a_second_stack(dev: Rehearsal, binaries: dict[str, Path], tmp_path: Path) -> None:
-    outputs = dev.rehearse().succeeded()["outputs"]
+    outputs = dev.last["outputs"]
 
     def program() -> None:
         reference = pulumi.StackReference(STACK)

@@ -30,6 +30,11 @@ def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
     assert {"binaries", "control plane", "engine", "up"} <= set(dev.up["seconds"])
 
 
+def test_nothing_listens_beyond_loopback(dev: Rehearsal) -> None:
+    assert {host for host, _ in dev.ports() if not host.startswith("127.")} == set()
+    assert len(dev.ports()) > 10
+
+
 def written(rehearsal: Rehearsal) -> Iterator[tuple[str, Any]]:
     """What a write by the engine would change: of an object without status everything, and of one whose status its
     controller renews the generation and what the engine's field managers own, with the time of their last write."""

@@ -5,34 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rehearsal.control_plane.processes import marked
-from rehearsal.directory import MARK
 from rehearsal.locate import HOME
-from tests.rehearsal.end_to_end.command import Rehearsal, serving
+from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving
 
 pytestmark = pytest.mark.xdist_group("end to end")
-
-
-def processes_of(root: Path) -> list[int]:
-    """Processes with a rehearsal's directory in their environment, read without the code under test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(root):
-                found.append(process.pid)
-        except (psutil.Error, OSError):
-            continue
-    return found
-
-
-def listening() -> set[tuple[str, int]]:
-    """Every TCP address of this machine on which somebody listens."""
-    return {
-        (c.laddr.ip, c.laddr.port) for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN
-    }
 
 
 def test_down_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -> None:

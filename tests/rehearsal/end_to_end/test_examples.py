@@ -1,0 +1,76 @@
+"""Every example comes up, serves and goes: one after the other on one control plane, which keeps nothing of the last.
+
+Too long for every day; `make rehearse-examples` runs them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from checks.environment import require
+from rehearsal import cloud, control_plane, kube
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.end import destroy
+from rehearsal.existing import seed_cloud
+from rehearsal.run import rehearse
+from serving.verify import rehearsal_target, verify
+from settings.document import find_environment, read_document
+from tests.rehearsal.end_to_end.command import ROOT, is_ready
+
+ASKED = "TPU_SERVING_EVERY_EXAMPLE"
+pytestmark = [
+    pytest.mark.xdist_group("end to end"),
+    pytest.mark.skipif(ASKED not in os.environ, reason="runs with `make rehearse-examples`"),
+]
+
+# What others install stays when the stack goes, as it does with them: it comes last.
+LAST = "existing-platform"
+EXAMPLES = sorted((path.stem for path in ROOT.glob("examples/*.yaml")), key=lambda name: (name == LAST, name))
+_HEALTHY_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def directory(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDirectory]:
+    """One rehearsal's directory for all of them; at the end nothing of it is left."""
+    made = RehearsalDirectory(tmp_path_factory.mktemp("examples") / "all")
+    try:
+        yield made
+    finally:
+        control_plane.stop(made)
+        made.remove()
+    assert control_plane.leftovers(made) == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_path: Path) -> None:
+    path = find_environment(str(ROOT / "examples" / f"{name}.yaml"))
+    deployment, _ = require(read_document(path))
+    said = io.StringIO()
+    console = Console(file=said, width=200)
+    try:
+        outcome = rehearse(deployment, path, directory, console, stockouts=[], undos=[], preview=False)
+        assert set(outcome.summary) == {"create"}, said.getvalue()
+        client = kube.connect(directory.kubeconfig)
+        services = kube.list_objects(client, "serving.kserve.io/v1alpha2", "LLMInferenceService")
+        assert {service["metadata"]["name"] for service in services} == {model.name for model in deployment.models}
+        assert all(map(is_ready, services))
+        report = verify(rehearsal_target(directory, outcome.outputs), wait_seconds=_HEALTHY_SECONDS)
+        assert report.exit_code == 0, report.line
+    finally:  # also after a failure, so that the next one finds the control plane empty
+        destroy(directory, deployment.name, console)
+    seed_cloud(deployment, tmp_path)
+    assert on_cloud(directory.cloud) == on_cloud(tmp_path)
+    assert kube.get(client, "v1", "Namespace", deployment.namespace) is None
+    pods = kube.list_objects(client, "v1", "Pod")
+    assert [pod["metadata"]["name"] for pod in pods if pod["metadata"]["namespace"] == deployment.namespace] == []
+
+
+def on_cloud(folder: Path) -> set[tuple[str, str]]:
+    """Every resource there is, ready or not."""
+    return {(resource.type, resource.id) for resource in cloud.read_all(folder, provisioning=True)}
