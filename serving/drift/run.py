@@ -55,12 +55,13 @@ def look(
     """
     started = time.monotonic()
     cluster = Cluster(target.kubeconfig)
-    report = Report(environment, target.where, len(planned.objects), len(planned.releases))
+    report = Report(environment, target.where)
     silent = _silence(cluster, progress)
     if silent is not None:
         report.unasked.append(silent)
         report.seconds = time.monotonic() - started
         return report
+    report.objects, report.releases = len(planned.objects), len(planned.releases)
     first = [
         *(_question(_object, cluster, item) for item in planned.objects),
         *(_question(_release, cluster, item) for item in planned.releases),

@@ -41,9 +41,11 @@ def render_markdown(report: Report) -> str:
     if report.unasked:
         lines += ["", "Could not ask:", ""]
         lines += [f"- {cell(item.what)}: {item.failure}: {cell(item.message)}" for item in report.unasked]
-    lines += ["", "<details><summary>As designed, and not looked at</summary>", ""]
-    lines += [f"- {cell(text)}" for text in (*_designed(report), *report.not_looked_at)]
-    return "\n".join([*lines, "", "</details>"]) + "\n"
+    left = [*_designed(report), *report.not_looked_at]
+    if left:
+        lines += ["", "<details><summary>As designed, and not looked at</summary>", ""]
+        lines += [*(f"- {cell(text)}" for text in left), "", "</details>"]
+    return "\n".join(lines) + "\n"
 
 
 def _text(report: Report) -> Iterator[str]:
