@@ -10,7 +10,7 @@ export PYTHON
 # Quotes, spaces and dollars in a path reach the command as they are.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse rehearse-examples down test lint format docs site bench-self clean
+.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse rehearse-examples down test lint format docs site bench-self bench-rehearsal clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -70,6 +70,9 @@ site: prepared ## the documentation as pages, in .state/site; a broken link fail
 
 bench-self: prepared ## what a person feels: times of our own commands against floors of the same run
 	@$(RUN) -m benchmarks.bench_self
+
+bench-rehearsal: prepared ## seconds and memory of a rehearsal of dev by part; some minutes, on a quiet machine
+	@$(RUN) -m benchmarks.bench_rehearsal
 
 clean: ## remove what the targets made, but not the download cache
 	@rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -19,6 +19,7 @@ import yaml
 
 from rehearsal import cloud, kube
 from rehearsal.control_plane import processes
+from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.locate import directory_of
 
@@ -97,7 +98,10 @@ class Rehearsal:
     def running(self) -> Rehearsal:
         """Itself, brought up where it is not."""
         if not self.directory.path.exists():
-            self.up = self.rehearse().succeeded()
+            done = self.rehearse()
+            for name in ("supervisor", "load-balancer", "envoy") if done.code else ():
+                print(last_lines(self.directory.logs / f"{name}.log"))
+            self.up = done.succeeded()
         return self
 
     def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
