@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rehearsal import assets, parts
 from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
+
+# Answers at once of the shared rehearsal's server: few enough that a test machine can saturate it.
+PLACES = 4
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +35,15 @@ def copied(example: str, folder: Path) -> Iterator[Rehearsal]:
         assert rehearsal.down().code == 0
 
 
+def _few_places(configuration: dict[str, Any]) -> None:
+    configuration["tpu-serving:models"][0]["serverFlags"] = {"max-num-seqs": PLACES}
+
+
 @pytest.fixture(scope="session")
 def shared(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    yield from copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev"))
+    for rehearsal in copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev")):
+        rehearsal.change(_few_places)
+        yield rehearsal
 
 
 @pytest.fixture
