@@ -66,7 +66,11 @@ def test_lws_gets_a_changed_copy_of_its_configuration(ports: PortMap, tmp_path: 
     )
     assert result == [f"--config={tmp_path / 'copy' / source.name}"]
     assert yaml.safe_load((tmp_path / "copy" / source.name).read_text()) == {
-        "webhook": {"port": ports.real(9443), "certDir": "/r/tmp/k8s-webhook-server/serving-certs"},
+        "webhook": {
+            "port": ports.real(9443),
+            "host": "127.0.0.1",
+            "certDir": "/r/tmp/k8s-webhook-server/serving-certs",
+        },
         "metrics": {"bindAddress": f"127.0.0.1:{ports.real(8443)}"},
         "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.real(8081)}"},
         "leaderElection": {"leaderElect": False},
