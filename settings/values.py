@@ -12,6 +12,9 @@ from typing import Any
 from catalog.gke import GatewayClass
 from catalog.records import camel
 
+# What the engine puts behind a date that stands in a file without quotes (seen with the CLI 3.259.0).
+GO_MIDNIGHT = " 00:00:00 +0000 UTC"
+
 
 class Values:
     """A section. pydantic-core fills these four slots, as it does for its own models."""
@@ -80,8 +83,8 @@ def own_defaults() -> Any:
 
 
 def iso_date(value: Any) -> Any:
-    """A date from text: YAML reads 2027-01-31 as a date; the engine hands the same value over as text."""
-    return datetime.date.fromisoformat(value) if isinstance(value, str) else value
+    """A date from text: YAML reads 2027-01-31 as a date; the engine hands the same value over as Go writes a time."""
+    return datetime.date.fromisoformat(value.removesuffix(GO_MIDNIGHT)) if isinstance(value, str) else value
 
 
 def is_written(section: Any, name: str) -> bool:

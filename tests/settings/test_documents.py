@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.environment import check
+from checks.environment import check, load_deployment
 from settings.document import Document, environment_name, find_environment, read_document
 from settings.load import parse
 from settings.refusal import RefusedError, render_path
@@ -226,3 +227,30 @@ def test_a_token_that_the_file_does_not_have_is_asked_for(tmp_path: Path) -> Non
     text = GOOD.replace("tpu:", "huggingFaceToken: {pulumiConfig: hfToken}, tpu:")
     assert _refused(tmp_path, text) == [("SC05", "models[0].huggingFaceToken.pulumiConfig")]
     assert _refused(tmp_path, f"{text}  tpu-serving:hfToken: {{secure: v1:x}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("tpu-serving:cluster: {privateNodes: yes}", ["cluster.privateNodes"]),
+        ("tpu-serving:cluster: {privateNodes: False}", []),
+        ("tpu-serving:platform: {leaderWorkerSet: off}", []),
+        ("tpu-serving:platform: {monitoring: Off}", ["platform.monitoring"]),
+    ],
+)
+def test_truth_values_are_those_of_the_engines_own_yaml(tmp_path: Path, text: str, refused: list[str]) -> None:
+    assert [path for _, path in _refused(tmp_path, f"{GOOD}  {text}\n")] == refused
+
+
+# As `pulumi config --json` of the CLI 3.259.0 shows a date with and without quotes.
+@pytest.mark.parametrize("until", ["2999-01-31", "2999-01-31 00:00:00 +0000 UTC"])
+def test_a_date_is_read_as_the_engine_hands_it_over(until: str) -> None:
+    override = {"rule": "TP13", "reason": "a reason of some length", "until": until}
+    config: dict[str, object] = {
+        "project": {"id": "example-project"},
+        "location": {"zone": "europe-west4-a"},
+        "models": [{"name": "a", "source": "hf://a/b", "tpu": {"generation": "v6e", "topology": "2x2"}}],
+        "overrides": [override],
+    }
+    deployment = load_deployment("a-stack-without-a-file", config.get, lambda _: None)
+    assert deployment.settings.overrides[0].until == datetime.date(2999, 1, 31)
