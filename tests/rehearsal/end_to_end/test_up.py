@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,39 @@ def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
     assert {"binaries", "control plane", "engine", "up"} <= set(dev.up["seconds"])
 
 
+def secrets(rehearsal: Rehearsal) -> list[str]:
+    """What nobody else may read: the passphrase of the state, the tokens of the API server's users and of the pods."""
+    directory = rehearsal.directory
+    tokens = [line.split(",")[0] for line in (directory.certs / "tokens.csv").read_text(encoding="utf-8").splitlines()]
+    of_pods = [path.read_text(encoding="utf-8") for path in directory.pods.rglob("token") if path.is_file()]
+    assert len(tokens) == 3 and of_pods
+    return [directory.passphrase.read_text(encoding="utf-8"), *tokens, *of_pods]
+
+
+def test_secrets_are_the_users_alone(dev: Rehearsal) -> None:
+    assert stat.S_IMODE(dev.directory.root.stat().st_mode) == 0o700
+    known = [secret.strip().encode() for secret in secrets(dev)]
+    holding = [path for path, content in files(dev.directory.root) if any(secret in content for secret in known)]
+    assert {dev.directory.kubeconfig, dev.directory.passphrase, dev.directory.certs / "tokens.csv"} <= set(holding)
+    assert [path for path in holding if path.stat().st_mode & 0o077] == []
+    lines = [" ".join(process.cmdline()).encode() for process in marked(dev.directory)]
+    assert [line for line in lines if any(secret in line for secret in known)] == []
+
+
+def files(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file and its content, of a folder that changes meanwhile; not etcd's, which holds what the API server does."""
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and not path.is_symlink() and "etcd" not in path.parts:
+                yield path, path.read_bytes()
+
+
 def test_nothing_listens_beyond_loopback_but_what_can_not_be_told_an_address(dev: Rehearsal) -> None:
     everywhere = {
         Path(process.exe()).name
         for process in marked(dev.directory)
         for host, _ in listening(process)
-        if not host.startswith("127.")
+        if not host.removeprefix("::ffff:").startswith("127.")
     }
     assert everywhere <= {"kserve-llmisvc", "epp"}
     assert len(dev.ports()) > 10
