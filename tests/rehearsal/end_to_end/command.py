@@ -24,6 +24,8 @@ from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.locate import directory_of
 
 ROOT = Path(__file__).resolve().parents[3]
+# A token of the person who runs it: in the variables of every command, and nowhere else (test_secrets.py).
+PLANTED = "hf_" + "PlantedInTheVariablesOfEveryCommand0"
 # A command that takes longer than this hangs, seconds.
 _HANGS = 600
 # `     4.1 s  created      lws-namespace (Namespace), 0.2 s`; a preview says `to create`, and no time at the end.
@@ -59,9 +61,17 @@ def serving(*arguments: str) -> Done:
     """`python -m serving ...`."""
     command = [sys.executable, "-m", "serving", *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_HANGS
+        command,
+        cwd=ROOT,
+        env={**os.environ, "HF_TOKEN": PLANTED},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_HANGS,
     )
     assert "Traceback" not in done.stderr, done.stderr
+    assert PLANTED not in done.stdout + done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
 
 
