@@ -1,7 +1,7 @@
 """Sections as they are read: plain frozen objects with the attributes that the pydantic models of this folder declare.
 
 Importing pydantic's model machinery and building its validator takes longer than all the rest of reading a file, and a
-refused file needs neither (docs/adr/0013-settings-are-read-by-a-compiled-validator.md). So nothing here imports pydantic.
+refused file needs neither (docs/adr/0015-settings-are-read-by-a-compiled-validator.md). So nothing here imports pydantic.
 """
 
 from __future__ import annotations
