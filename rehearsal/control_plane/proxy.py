@@ -32,7 +32,8 @@ _AGAIN = 5.0
 async def answer_connect(dialer: Dialer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection of the CONNECT proxy."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        async with asyncio.timeout(30):
+            head = await reader.readuntil(b"\r\n\r\n")
         outer = await _open(dialer, head)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, OSError):
         writer.close()
@@ -122,7 +123,8 @@ async def _follow(
         await dialer.update(current)
         await forwarder.update(current)
         try:
-            await asyncio.wait_for(changed.wait(), _AGAIN)
+            async with asyncio.timeout(_AGAIN):
+                await changed.wait()
         except TimeoutError:
             continue
         await asyncio.sleep(_TOGETHER)

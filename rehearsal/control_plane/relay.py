@@ -53,7 +53,8 @@ class Dialer:
                 raise UnreachableError(self._why_not(host, port))
             async with self._changed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), min(remaining, 0.25))
+                    async with asyncio.timeout(min(remaining, 0.25)):
+                        await self._changed.wait()
 
     async def _try(self, host: str, port: int) -> Streams | None:
         for address in self._candidates(host, port):

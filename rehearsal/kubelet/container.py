@@ -225,7 +225,8 @@ class Container:
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
         if hook and grace > 0:
             try:
-                await asyncio.wait_for(self._pre_stop(hook), grace)
+                async with asyncio.timeout(grace):
+                    await self._pre_stop(hook)
             except TimeoutError:
                 self._owner.event("Warning", "FailedPreStopHook", f"PreStopHook did not end within {grace:g} s")
         await process.stop(max(MINIMUM_GRACE, deadline - time.monotonic()))

@@ -90,6 +90,7 @@ class Nodes:
                 except ERRORS as error:
                     log.debug("node %s: %s", node["metadata"]["name"], error)
             try:
-                await asyncio.wait_for(self._new.wait(), RENEW_SECONDS)
+                async with asyncio.timeout(RENEW_SECONDS):
+                    await self._new.wait()
             except TimeoutError:
                 continue

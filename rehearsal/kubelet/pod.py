@@ -168,13 +168,15 @@ class Pod:
             except (MissingReferenceError, ValueError, *ERRORS) as error:
                 self.event("Warning", "FailedMount", _words(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.references_changed(), _RETRY_SECONDS)
+                async with asyncio.timeout(_RETRY_SECONDS):
+                    await self.references_changed()
 
     async def _keep_fresh(self) -> None:
         """Renew tokens and mounted files as they change. What can't be renewed stays as it is, as on a real node."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.references_changed(), self._tokens.seconds_left())
+                async with asyncio.timeout(self._tokens.seconds_left()):
+                    await self.references_changed()
             try:
                 await self._refresh()
             except (MissingReferenceError, ValueError, *ERRORS) as error:

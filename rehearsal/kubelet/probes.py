@@ -117,6 +117,7 @@ class Prober:
 
     async def _once(self) -> Result:
         try:
-            return await asyncio.wait_for(self.action(self.timing), self.timing.timeout)
+            async with asyncio.timeout(self.timing.timeout):
+                return await self.action(self.timing)
         except TimeoutError:
             return Result(False, f"no answer within {self.timing.timeout:g} s")

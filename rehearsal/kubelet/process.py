@@ -66,7 +66,8 @@ class Process:
         """SIGTERM, SIGKILL after `grace` seconds, and the exit code."""
         self.signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.wait(), grace)
+            async with asyncio.timeout(grace):
+                return await self.wait()
         except TimeoutError:
             self.kill()
             return await self.wait()

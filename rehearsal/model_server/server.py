@@ -142,7 +142,8 @@ async def _drain(options: Options, engine: Engine) -> None:
     engine.draining = True
     if options.shutdown_timeout:
         try:
-            await asyncio.wait_for(engine.until_idle(), options.shutdown_timeout)
+            async with asyncio.timeout(options.shutdown_timeout):
+                await engine.until_idle()
         except TimeoutError:
             log.warning(f"[shutdown] time is up, {engine.unfinished} requests are cut")
             engine.end_all("cut")

@@ -67,7 +67,8 @@ async def _read(
         left = deadline - time.monotonic()
         patience = min(seconds / 3, left)
         try:
-            line = await asyncio.wait_for(anext(lines), max(patience, 0.01))
+            async with asyncio.timeout(max(patience, 0.01)):
+                line = await anext(lines)
         except TimeoutError:
             raise _too_long(found, seconds, ending=patience >= left) from None
         except (StopAsyncIteration, httpx.HTTPError) as error:

@@ -15,7 +15,11 @@ SERVICE = "127.64.200.1"
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 60))
+    async def within_a_minute() -> None:
+        async with asyncio.timeout(60):
+            await test
+
+    asyncio.run(within_a_minute())
 
 
 async def server(text: str) -> tuple[asyncio.Server, Address]:
