@@ -22,6 +22,8 @@ Json = dict[str, Any]
 POD_IP_VARIABLE = "TPU_SERVING_POD_IP"
 # Marks every process of a pod, also one that left its process group.
 POD_VARIABLE = "TPU_SERVING_POD"
+# The folder that stands for the container's root, for a program that says a path of its own.
+ROOT_VARIABLE = "TPU_SERVING_ROOT"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def _basic(place: PodPlace, around: Surroundings, root: Path) -> dict[str, str]:
         "KUBERNETES_SERVICE_PORT": str(port),
         POD_IP_VARIABLE: around.addresses["podIP"],
         POD_VARIABLE: metadata["uid"],
+        ROOT_VARIABLE: str(root),
         **place.machine.directory.environment,
     }
 

@@ -11,6 +11,7 @@ from rehearsal.model_server.blocks import page_size
 from rehearsal.model_server.timing import Timing, default
 
 POD_IP_VARIABLE = "TPU_SERVING_POD_IP"
+ROOT_VARIABLE = "TPU_SERVING_ROOT"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Op
             f"To serve at least one request with the model's max seq len ({context}), more KV cache is needed than "
             f"{blocks} blocks of {block_size} tokens. Try decreasing `max_model_len`."
         )
+    # The kubelet made the path one of this machine; clients know the container's (field report: /mnt/models).
+    model = values.model.removeprefix(environment.get(ROOT_VARIABLE, ""))
     everywhere = {None, "", "0.0.0.0", "::"}  # noqa: S104 - compared, never bound
     host = environment.get(POD_IP_VARIABLE) or "127.0.0.1" if values.host in everywhere else values.host
     quiet = (values.disable_access_log_for_endpoints or "").split(",")
     return Options(
-        model=values.model,
-        names=tuple(values.served_model_name or [values.model]),
+        model=model,
+        names=tuple(values.served_model_name or [model]),
         host=host,
         port=values.port,
         max_model_len=context,

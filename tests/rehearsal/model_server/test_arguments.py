@@ -120,3 +120,9 @@ def test_what_we_deploy_is_understood(path: Path) -> None:
         assert options.names == tuple(model.settings.names_for_clients)
         assert (options.max_model_len, options.port) == (model.context_length, SERVER_PORT)
         assert options.quiet_paths == {"/health", "/metrics"}
+
+
+def test_without_served_names_the_name_is_the_path_in_the_container() -> None:
+    values = parse(["serve", "/run/pod/_root/main/mnt/models"])
+    assert options_of(values, {"TPU_SERVING_ROOT": "/run/pod/_root/main"}).names == ("/mnt/models",)
+    assert options_of(parse(["serve", "/mnt/models"]), {}).names == ("/mnt/models",)

@@ -64,7 +64,7 @@ def test_models_have_their_length_and_where_they_come_from(server: Server) -> No
         assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_without_served_names_the_path_is_the_only_name(start: Start) -> None:
+def test_a_path_as_the_only_name(start: Start) -> None:
     server = start("--served-model-name", "/mnt/models")
     assert server.chat(model="/mnt/models").status_code == 200
     assert server.chat(model="qwen").status_code == 404
