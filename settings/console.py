@@ -12,7 +12,8 @@ _CONSOLE = "https://console.cloud.google.com"
 def pages(deployment: Deployment) -> dict[str, str]:
     """Name and URL of each page: the cluster with its own charts, and the logs of the models' namespace.
 
-    Source: Google Cloud, "View observability metrics" (GKE) and "Build queries: share a query by its URL" (Logging).
+    Google documents neither form. Both are as public programs print them (AI-Hypercomputer/xpk for the logs), read
+    2026-11-27; not opened against a project.
     """
     project = f"project={quote(deployment.settings.project.id)}"
     cluster = f"{quote(deployment.region)}/{quote(deployment.cluster_name)}"
