@@ -19,7 +19,7 @@ import psutil
 from pulumi import automation
 
 from rehearsal import cloud
-from rehearsal.control_plane.processes import marked
+from rehearsal.control_plane.processes import marked, wait_gone
 from rehearsal.directory import MARK, RehearsalDirectory
 
 _END_SECONDS = 10
@@ -106,11 +106,12 @@ def end_engines(directory: RehearsalDirectory) -> None:
     Somebody's own CLI does not carry the rehearsal's mark and is left alone.
     """
     for holder in _lock_holders(directory):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process = psutil.Process(holder)
             if process.environ().get(MARK) == str(directory.root):
                 process.kill()
-                process.wait(_END_SECONDS)
+                # Looked at, not waited for: an exit code goes to one who waits, and who started it would be told 0.
+                wait_gone([holder], _END_SECONDS)
 
 
 def mend(backend: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 
+from rehearsal.control_plane.processes import exists
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.recovery import Releases, end_engines, mend
 
@@ -60,8 +62,9 @@ def test_an_engine_of_ours_that_lost_its_command_is_ended(tmp_path: Path) -> Non
     process = sleeper(directory.environment)
     lock(directory, process.pid)
     end_engines(directory)
-    assert not psutil.pid_exists(process.pid)
+    assert not exists(process.pid)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL  # and not 0, with which a run that was cut off would look well
 
 
 def test_somebodys_own_engine_is_left_alone(tmp_path: Path) -> None:
