@@ -290,3 +290,10 @@ def test_every_designed_field_says_who_where_why_and_by_what_source(row: Any) ->
         assert not row.covers(manager, kind, name, example[:-1])
         assert not row.covers(manager, f"Other{kind}", name, example)
         assert not (row.names and row.covers(manager, kind, "other", example))
+
+
+def test_what_the_api_server_notes_on_a_used_token_is_by_design() -> None:
+    wanted = planned({"type": "kubernetes.io/service-account-token"}, "Secret")
+    live = healthy(wanted)
+    edit(live, ("metadata", "labels", "kubernetes.io/legacy-token-last-used"), "2026-11-27", manager="kube-apiserver")
+    assert [type(item) for item in judge("it", wanted, live, policy(wanted))] == [Designed]
