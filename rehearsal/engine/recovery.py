@@ -19,7 +19,7 @@ import psutil
 from pulumi import automation
 
 from rehearsal import cloud
-from rehearsal.control_plane.processes import marked, wait_gone
+from rehearsal.control_plane.processes import exists, marked, wait_gone
 from rehearsal.directory import MARK, RehearsalDirectory
 
 _END_SECONDS = 10
@@ -71,7 +71,7 @@ def recover(
     """
     done = []
     for holder in _lock_holders(directory):
-        if not psutil.pid_exists(holder):  # ours was ended before the state was looked at
+        if not exists(holder):  # ours was ended before the state was looked at
             stack.cancel()
             done.append(f"removed the lock of an engine that was cut off (process {holder})")
             break
