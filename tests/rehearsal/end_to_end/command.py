@@ -178,13 +178,19 @@ def is_ready(service: Mapping[str, Any] | None) -> bool:
     )
 
 
-def wait_until(condition: Callable[[], Any], alive: Callable[[], bool], show: Callable[[], str]) -> None:
+def wait_until(
+    condition: Callable[[], Any],
+    alive: Callable[[], bool],
+    show: Callable[[], str],
+    pause: float = 0.02,
+    seconds: float = _HANGS,
+) -> None:
     """Wait for a condition that can come only while something lives."""
-    deadline = time.monotonic() + _HANGS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert alive(), f"ended before it came:\n{show()}"
         assert time.monotonic() < deadline, show()
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def processes_of(root: Path) -> list[int]:

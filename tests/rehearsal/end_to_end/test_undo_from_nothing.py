@@ -1,0 +1,87 @@
+"""Field failures of a first `up`: no Gateway channel, no LeaderWorkerSet, no TPUs in the zone; then it serves.
+
+One environment with a model over two hosts, each run going on where the one before had to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from rehearsal import kube
+from rehearsal.load_balancer import report
+from tests.rehearsal.end_to_end.command import Rehearsal, serving
+from tests.rehearsal.end_to_end.conftest import copied
+from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone
+
+pytestmark = pytest.mark.xdist_group("end to end")
+
+NAMESPACE, MODEL, ZONE = "llm-serving", "llama-70b", "us-central1-c"
+
+
+@pytest.fixture(scope="module")
+def two_hosts(binaries: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A model over two hosts; not started."""
+    yield from copied("examples/multi-host.yaml", tmp_path_factory.mktemp("hosts"))
+
+
+def service_says(rehearsal: Rehearsal) -> str:
+    conditions = ((rehearsal.service(MODEL) or {}).get("status") or {}).get("conditions") or []
+    return "; ".join(f"{c.get('reason', '')} {c.get('message', '')}" for c in conditions if c["status"] != "True")
+
+
+def events(rehearsal: Rehearsal, reason: str) -> list[dict[str, Any]]:
+    found = kube.list_objects(rehearsal.client, "v1", "Event", NAMESPACE, field_selector=f"reason={reason}")
+    return list(found)
+
+
+def test_without_gateway_channel_there_is_no_class_and_up_stops_at_the_gate(two_hosts: Rehearsal) -> None:
+    # LeaderWorkerSet needs no Gateway, and must not be there yet for the next test.
+    document = run_undone(two_hosts, "CL01", "KS03")
+    assert "gate-job: " in document["failure"]
+    await_verdict(two_hosts, "CL01")
+    with pytest.raises(kube.ResourceNotFoundError):
+        kube.list_objects(two_hosts.client, "gateway.networking.k8s.io/v1", "GatewayClass")
+    assert not any(
+        r["type"] == "kubernetes:gateway.networking.k8s.io/v1:Gateway" for r in two_hosts.state()["resources"]
+    )
+
+
+def test_without_leader_worker_set_the_group_is_never_made(two_hosts: Rehearsal) -> None:
+    run_undone(two_hosts, "KS03")
+    await_verdict(two_hosts, "KS03")
+    assert 'no matches for kind "LeaderWorkerSet" in version "leaderworkerset.x-k8s.io/v1"' in service_says(two_hosts)
+
+
+def test_a_channel_that_carries_gateways_is_not_switched_off(two_hosts: Rehearsal) -> None:
+    done = two_hosts.rehearse("--undo", "CL01")
+    assert done.code == 2
+    assert "CL01 shows at the first `up` only" in done.document["error"]
+
+
+def test_in_a_zone_without_tpus_up_ends_in_time_with_the_autoscalers_words(two_hosts: Rehearsal) -> None:
+    done = two_hosts.rehearse("--stockout", ZONE)
+    assert done.code == 1
+    document = done.document
+    assert MODEL in document["failure"]
+    assert "timed out waiting for the condition" in document["failure"]
+    assert document["verify"]["verdict"].startswith("does not serve: models-ready: model-without-nodes: ")
+    said = [event["message"] for event in events(two_hosts, "FailedScaleUp")]
+    assert any(f"Node scale up in zones {ZONE}" in text and "GCE out of resources" in text for text in said)
+
+
+def test_with_all_of_them_it_answers_through_its_leader(two_hosts: Rehearsal) -> None:
+    document = two_hosts.rehearse().succeeded()
+    assert document["verify"]["verdict"] == "serves"
+    gateway = report.read(two_hosts.directory)["gateway"]
+    body = {"model": document["outputs"]["models"][0]["servedNames"][0], "prompt": "Hello", "max_tokens": 4}
+    answer = httpx.post(f"{gateway['url']}/{NAMESPACE}/{MODEL}/v1/completions", json=body, timeout=30)
+    assert answer.status_code == 200, answer.text
+    found = kube.list_objects(
+        two_hosts.client, "v1", "Pod", NAMESPACE, label_selector=f"app.kubernetes.io/name={MODEL}"
+    )
+    assert len([pod for pod in found if "leaderworkerset.sigs.k8s.io/name" in pod["metadata"]["labels"]]) == 2
+    assert serving("verify", str(two_hosts.file), "--format", "json").code == 0
