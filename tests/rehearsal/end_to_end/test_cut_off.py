@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from rehearsal import kube
 from rehearsal.control_plane.processes import marked, wait_gone
@@ -144,7 +145,9 @@ def test_two_environments_at_once_share_nothing(dev: Rehearsal, two_models: Rehe
     one, other = ({process.pid for process in marked(rehearsal.directory)} for rehearsal in both)
     assert one and other and not one & other
     assert not dev.ports() & two_models.ports()
-    for rehearsal, models in zip(both, [["qwen2-5-3b"], [STAYS]], strict=True):
+    for rehearsal in both:
+        config = yaml.safe_load(rehearsal.file.read_text(encoding="utf-8"))["config"]
+        models = sorted(model["name"] for model in config["tpu-serving:models"])
         found = kube.list_objects(rehearsal.client, "serving.kserve.io/v1alpha2", "LLMInferenceService")
-        assert [service["metadata"]["name"] for service in found] == models
+        assert sorted(service["metadata"]["name"] for service in found) == models
         assert all(map(is_ready, found))
