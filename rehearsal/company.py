@@ -9,6 +9,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,10 @@ class Company:
         except Exception as error:
             self._say(f"error: what the environment leaves to others could not be brought: {error}")
 
-    def _await(self, api_version: str, kind: str, name: str, ready: Callable[[Any], bool] = lambda _: True) -> bool:
-        """Wait for an object; False where the run ended before it came."""
+    def _await(self, there: Callable[[], object]) -> bool:
+        """Wait for something; False where the run ended before it came."""
         while not self._stop.wait(_PERIOD_SECONDS):
-            found = kube.get(self._client, api_version, kind, name)
-            if found is not None and ready(found):
+            if there():
                 return True
         return False
 
@@ -81,16 +81,25 @@ class Company:
             self._install("cert-manager", charts.cert_manager_values())
         # KServe decides what to watch when it starts: GKE's kinds must be there (KS03).
         for crd in readiness.required_crds(self._deployment):
-            if not self._await("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd, _established):
+            if not self._await(partial(kube.serves, self._client, crd)):
                 return
         if platform.leader_worker_set == "existing":
             self._install("lws", charts.lws_values())
         if platform.kserve == "existing":
             self._install("kserve-llmisvc-crd", {})
             for obj in (kserve.inference_service_config(self._deployment), kserve.issuer()):
-                kube.apply(self._client, obj, manager=MANAGER)
+                if not self._await(partial(self._applied, obj)):
+                    return
             self._install("kserve-llmisvc-resources", kserve.resources_values(self._deployment))
             self._install("kserve-runtime-configs", kserve.presets_values())
+
+    def _applied(self, obj: Manifest) -> bool:
+        """False where its kind is not served: discovery follows what Helm waits for a moment later."""
+        try:
+            kube.apply(self._client, obj, manager=MANAGER)
+        except kube.ResourceNotFoundError:
+            return False
+        return True
 
     def _install(self, chart: str, values: dict[str, Any]) -> None:
         locked = load_lock().charts[chart]
@@ -138,11 +147,6 @@ class Company:
         return manifest("v1", "Secret", name, self._deployment.namespace, type=kind, data=encoded)
 
     def _bring_secrets(self) -> None:
-        if self._await("v1", "Namespace", self._deployment.namespace):
+        if self._await(lambda: kube.get(self._client, "v1", "Namespace", self._deployment.namespace)):
             for obj in self._secrets():
                 kube.apply(self._client, obj, manager=MANAGER)
-
-
-def _established(crd: Any) -> bool:
-    conditions = (crd.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

@@ -77,7 +77,7 @@ def rehearse(
             to_fail = bool(undos or stockouts)
             inline = undone(program, [undo.id for undo in undos]) if to_fail else program
             engine = Engine(directory, deployment.name, binaries, inline)
-            outcome.notes += engine.recover(restarted=restarted)
+            outcome.notes += _said(console, engine.recover(restarted=restarted))
             _refuse_late(engine, undos)
         with outcome.timed("preview" if preview else "up"):
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
@@ -126,6 +126,13 @@ def unknown_images(directory: RehearsalDirectory) -> list[str]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     images = dict.fromkeys(line.rpartition(" ")[2] for line in lines)
     return [f"nothing here stands for the image {image}: its containers are Ready and do nothing" for image in images]
+
+
+def _said(console: Console, notes: list[str]) -> list[str]:
+    """Notes that are also said at once: a run that fails later must not lose them."""
+    for note in notes:
+        progress(console)(note)
+    return notes
 
 
 def _placeholders(keys: list[str]) -> list[str]:

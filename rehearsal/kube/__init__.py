@@ -18,6 +18,7 @@ from rehearsal.kube.client import (
     list_objects,
     patch_status,
     path_of,
+    serves,
 )
 from rehearsal.kube.watching import Event, Store, watch
 
@@ -39,5 +40,6 @@ __all__ = [
     "list_objects",
     "patch_status",
     "path_of",
+    "serves",
     "watch",
 ]

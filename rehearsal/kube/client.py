@@ -133,6 +133,21 @@ def get(
         return None
 
 
+def serves(client: DynamicClient, definition: str) -> bool:
+    """Whether the kind of a CustomResourceDefinition can be used: it is established, and discovery, which follows a
+    moment later, names each served version."""
+    found = get(client, "apiextensions.k8s.io/v1", "CustomResourceDefinition", definition) or {}
+    conditions = (found.get("status") or {}).get("conditions") or []
+    if not any((c["type"], c["status"]) == ("Established", "True") for c in conditions):
+        return False
+    spec = found["spec"]
+    versions = [f"{spec['group']}/{version['name']}" for version in spec["versions"] if version["served"]]
+    try:
+        return all(path_of(client, version, spec["names"]["kind"]) for version in versions)
+    except ResourceNotFoundError:
+        return False
+
+
 def list_objects(
     client: DynamicClient, api_version: str, kind: str, namespace: str | None = None, **selectors: str
 ) -> list[KubeObject]:

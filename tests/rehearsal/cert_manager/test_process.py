@@ -12,7 +12,7 @@ import yaml
 from rehearsal import assets, kube
 from rehearsal.cert_manager.certificates import API
 from tests.rehearsal.cert_manager.objects import CA_ISSUER, SELF_SIGNED, Obj, certificate, obj
-from tests.rehearsal.gke.plane import Plane, established, running, until
+from tests.rehearsal.gke.plane import Plane, running, until
 
 ANNOTATION = {"cert-manager.io/inject-ca-from": "ns/web"}
 ADMISSION = "admissionregistration.k8s.io/v1"
@@ -38,7 +38,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
         for item in (namespace, *crds):
             kube.apply(made.client, item, manager="test")
         for item in crds:
-            until(partial(established, made, item["metadata"]["name"]))
+            until(partial(kube.serves, made.client, item["metadata"]["name"]))
         yield made
 
 

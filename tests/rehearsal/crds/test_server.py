@@ -9,7 +9,7 @@ import pytest
 
 from rehearsal import crds, kube
 from tests.rehearsal.crds.cases import Case, corpus
-from tests.rehearsal.gke.plane import Plane, established, running, until
+from tests.rehearsal.gke.plane import Plane, running, until
 
 CASES = corpus()
 
@@ -21,7 +21,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
         for definition in definitions:
             kube.apply(made.client, definition, manager="test")
         for definition in definitions:
-            until(partial(established, made, definition["metadata"]["name"]))
+            until(partial(kube.serves, made.client, definition["metadata"]["name"]))
         yield made
 
 

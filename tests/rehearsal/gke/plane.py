@@ -60,10 +60,3 @@ def becomes(probe: Callable[[], object], wanted: object) -> None:
     while (answer := probe()) != wanted:
         assert time.monotonic() < deadline, f"waited in vain: {answer}"
         time.sleep(0.2)
-
-
-def established(plane: Plane, name: str) -> bool:
-    """Whether a definition is served."""
-    found = kube.get(plane.client, "apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
-    conditions = ((found or {}).get("status") or {}).get("conditions") or []
-    return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)

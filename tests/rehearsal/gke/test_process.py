@@ -11,7 +11,7 @@ import pytest
 from rehearsal import assets, cloud, kube
 from rehearsal.cloud import CloudResource
 from tests.rehearsal.gke.objects import GATEWAY_API, conditions, gateway, pool, route, service
-from tests.rehearsal.gke.plane import Plane, becomes, established, running, until
+from tests.rehearsal.gke.plane import Plane, becomes, running, until
 from tests.rehearsal.gke.pools import CLUSTER_TYPE, Obj, pod, pool_resource
 
 POOL_API = "inference.networking.k8s.io/v1"
@@ -88,8 +88,8 @@ def proxy_only() -> CloudResource:
 
 def test_definitions_and_classes_come_with_the_gateway_channel(plane: Plane) -> None:
     put(plane, cluster(gatewayApiConfig={"channel": "CHANNEL_DISABLED"}))
-    until(partial(established, plane, "podmonitorings.monitoring.googleapis.com"))
-    assert not established(plane, "gateways.gateway.networking.k8s.io")
+    until(partial(kube.serves, plane.client, "podmonitorings.monitoring.googleapis.com"))
+    assert not kube.serves(plane.client, "gateways.gateway.networking.k8s.io")
     put(plane, cluster())
     for name in (
         "gateways.gateway.networking.k8s.io",
@@ -99,8 +99,8 @@ def test_definitions_and_classes_come_with_the_gateway_channel(plane: Plane) -> 
         "gcpbackendpolicies.networking.gke.io",
         "gcpgatewaypolicies.networking.gke.io",
     ):
-        until(partial(established, plane, name))
-    assert not established(plane, "secretsyncs.secret-sync.gke.io")
+        until(partial(kube.serves, plane.client, name))
+    assert not kube.serves(plane.client, "secretsyncs.secret-sync.gke.io")
 
     def accepted() -> bool:
         found = kube.get(plane.client, GATEWAY_API, "GatewayClass", "gke-l7-rilb")

@@ -45,18 +45,12 @@ def _apply(client: kube.DynamicClient, objects: list[Json], namespace: str) -> N
         crd["spec"].pop("conversion", None)
         kube.apply(client, crd, manager="test")
     for crd in crds:
-        wait_for("the CRD", lambda name=crd["metadata"]["name"]: _established(client, name))  # type: ignore[misc]
+        wait_for("the CRD", lambda name=crd["metadata"]["name"]: kube.serves(client, name))  # type: ignore[misc]
     for one in objects:
         if one["kind"] != "CustomResourceDefinition":
             if _namespaced(client, one):
                 one["metadata"].setdefault("namespace", namespace)
             kube.apply(client, one, manager="test")
-
-
-def _established(client: kube.DynamicClient, name: str) -> bool:
-    crd = kube.get(client, "apiextensions.k8s.io/v1", "CustomResourceDefinition", name) or {}
-    conditions = (crd.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 def _namespaced(client: kube.DynamicClient, one: Json) -> bool:

@@ -18,7 +18,7 @@ from manifests.scheduler import picker_config
 from rehearsal import assets, kube
 from rehearsal.die_with_parent import wrap
 from rehearsal.load_balancer.clusters import PICKED
-from tests.rehearsal.gke.plane import Plane, established, running, until
+from tests.rehearsal.gke.plane import Plane, running, until
 from tests.rehearsal.load_balancer.objects import Obj, bare_route, gateway, health_policy, pod, pool, service
 from tests.rehearsal.load_balancer.rig import Rig, rig
 from tests.rehearsal.load_balancer.servers import Server, free_port, serving
@@ -87,7 +87,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
         for path in folder.glob("*.yaml"):
             definition = yaml.safe_load(path.read_text(encoding="utf-8"))
             kube.apply(made.client, definition, manager="test")
-            until(partial(established, made, definition["metadata"]["name"]))
+            until(partial(kube.serves, made.client, definition["metadata"]["name"]))
         yield made
 
 
