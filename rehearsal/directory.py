@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from pydantic.alias_generators import to_camel
 
 # Every process of a rehearsal carries this variable with its directory: leftovers are found by it.
 MARK = "TPU_SERVING_REHEARSAL"
+# A path of these characters means the same wherever it stands in a shell's script.
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+_LINKS = Path("/tmp")  # noqa: S108 - a name that others took is refused
 
 
 class DirectoryError(Exception):
@@ -122,8 +127,17 @@ class RehearsalDirectory:
         return self.path / "cloud"
 
     @property
+    def link(self) -> Path | None:
+        """The directory's other name, where a shell would take its own one apart; it goes with the directory."""
+        if _PLAIN.fullmatch(str(self.path)):
+            return None
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()
+        return _LINKS / f"tpu-serving-{os.getuid()}-{digest[:12]}"
+
+    @property
     def pods(self) -> Path:
-        return self.path / "pods"
+        """The files of pods. Scripts of theirs name them."""
+        return (self.link or self.path) / "pods"
 
     @property
     def unknown_images(self) -> Path:
@@ -141,18 +155,28 @@ class RehearsalDirectory:
         Raises:
             DirectoryError: it can't be made or written.
         """
-        folders = (self.certs, self.bin, self.etcd, self.logs, self.cloud, self.pods)
+        folders = (self.certs, self.bin, self.etcd, self.logs, self.cloud, self.path / "pods")
         pulumi = (self.path / "pulumi", self.pulumi_home, self.pulumi_backend, self.pulumi_work)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for folder in (self.path, *folders, *pulumi):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
+            self._create_link()
         except OSError as error:
             raise DirectoryError(
                 f"the rehearsal's directory {self.path} can't be used: {error.strerror} ({error.filename}). "
                 "Choose a directory that you may write to."
             ) from error
+
+    def _create_link(self) -> None:
+        if self.link is None:
+            return
+        try:
+            self.link.symlink_to(self.path)
+        except FileExistsError:
+            if self.link.lstat().st_uid != os.getuid() or self.link.readlink() != self.path:
+                raise DirectoryError(f"{self.link} is in the way of a link to {self.path}: remove it") from None
 
     def remove(self) -> None:
         """Delete the directory with everything in it.
@@ -161,6 +185,8 @@ class RehearsalDirectory:
             DirectoryError: something in it can't be deleted.
         """
         try:
+            if self.link is not None:
+                self.link.unlink(missing_ok=True)
             shutil.rmtree(self.path)
         except FileNotFoundError:
             return

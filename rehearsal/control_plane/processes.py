@@ -129,4 +129,6 @@ def leftovers(directory: RehearsalDirectory) -> list[str]:
         found += [f"port {host}:{port} of process {process.pid}" for host, port in sorted(set(listening(process)))]
     if directory.root.exists():
         found.append(f"directory {directory.root}")
+    if directory.link is not None and directory.link.is_symlink():
+        found.append(f"link {directory.link}")
     return found

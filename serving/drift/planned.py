@@ -64,10 +64,11 @@ class Planned:
 
 
 def planned(recording: Recording) -> Planned:
-    """Objects and releases of a recorded run of the program."""
+    """Objects and releases of a recorded run of the program, by their titles: it registers them in no fixed order."""
+    releases = (_release(r.inputs) for r in recording.resources if r.type == _RELEASE)
     return Planned(
-        tuple(_objects(recording)),
-        tuple(_release(r.inputs) for r in recording.resources if r.type == _RELEASE),
+        tuple(sorted(_objects(recording), key=lambda item: item.title)),
+        tuple(sorted(releases, key=lambda item: item.title)),
         sum(r.type.startswith("gcp:") for r in recording.resources),
     )
 

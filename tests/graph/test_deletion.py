@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from catalog.tpu import SliceShape, all_shapes, find_shape
@@ -96,8 +96,6 @@ environments = st.fixed_dictionaries(
 # No shrinking: a breach is readable as it is, and each try runs the whole program.
 @settings(
     max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     phases=[Phase.generate],
 )

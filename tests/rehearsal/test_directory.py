@@ -118,6 +118,36 @@ def test_remove_takes_everything_and_may_be_repeated(directory: RehearsalDirecto
     directory.remove()
 
 
+@pytest.mark.parametrize("name", ["with a space", "with:colon", "with'quote", "with$dollar", "größe"])
+def test_a_name_that_a_shell_would_take_apart_has_a_link_that_goes_with_it(tmp_path: Path, name: str) -> None:
+    directory = RehearsalDirectory(tmp_path / name)
+    directory.create()
+    directory.create()
+    assert directory.link is not None
+    shown = subprocess.run(
+        ["/bin/sh", "-c", f"cd {directory.pods} && pwd -P"], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout == f"{directory.root / 'pods'}\n"
+    directory.remove()
+    assert not directory.link.is_symlink()
+
+
+def test_an_ordinary_name_needs_no_link(directory: RehearsalDirectory) -> None:
+    assert directory.link is None
+    assert directory.pods == directory.root / "pods"
+
+
+def test_a_link_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    directory = RehearsalDirectory(tmp_path / "with a space")
+    assert directory.link is not None
+    directory.link.symlink_to(tmp_path)
+    try:
+        with pytest.raises(DirectoryError, match=f"{directory.link} is in the way"):
+            directory.create()
+    finally:
+        directory.link.unlink()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
 def test_a_wrapped_child_dies_with_its_killed_parent() -> None:
     script = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -73,6 +74,24 @@ def serving(*arguments: str) -> Done:
     assert "Traceback" not in done.stderr, done.stderr
     assert PLANTED not in done.stdout + done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def begun(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs within the block; it is ended with it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving", *command],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @dataclass

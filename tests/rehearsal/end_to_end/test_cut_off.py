@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,31 +18,13 @@ import yaml
 
 from rehearsal import kube
 from rehearsal.control_plane.processes import marked, wait_gone
-from tests.rehearsal.end_to_end.command import ROOT, Rehearsal, is_ready, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, processes_of, wait_until
 
 pytestmark = pytest.mark.xdist_group("end to end")
 
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
 # Seconds within which a command notices that what it works with is gone; a ceiling, on a machine however busy.
 _ENDS = 300
-
-
-@contextlib.contextmanager
-def begun(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that runs within the block; it is ended with it."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving", *command],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def cut_off(rehearsal: Rehearsal, log: Path, seen: Callable[[], Any], victim: Callable[[int], int]) -> int:
@@ -75,6 +55,22 @@ def engine(rehearsal: Rehearsal) -> int:
     """The engine that works on the stack."""
     (found,) = running(rehearsal, "pulumi")
     return found.pid
+
+
+def down_leaves_nothing(rehearsal: Rehearsal, ports: set[tuple[str, int]]) -> None:
+    """`down` ends with 0; no process, port or file is left."""
+    ports |= rehearsal.ports()
+    rehearsal.down().succeeded()
+    assert processes_of(rehearsal.directory.root) == []
+    assert not ports & listening()
+    assert not rehearsal.directory.root.exists()
+
+
+def test_down_ends_an_up_that_was_killed(two_models: Rehearsal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    seen = "created      network-vpc"
+    assert cut_off(two_models, log, lambda: seen in log.read_text(encoding="utf-8"), lambda command: command) < 0
+    down_leaves_nothing(two_models, set())
 
 
 def test_killed_at_every_stage_the_next_run_goes_on(two_models: Rehearsal, tmp_path: Path) -> None:
@@ -151,3 +147,15 @@ def test_two_environments_at_once_share_nothing(dev: Rehearsal, two_models: Rehe
         found = kube.list_objects(rehearsal.client, "serving.kserve.io/v1alpha2", "LLMInferenceService")
         assert sorted(service["metadata"]["name"] for service in found) == models
         assert all(map(is_ready, found))
+
+
+def test_down_that_was_killed_is_finished_by_the_next(two_models: Rehearsal, tmp_path: Path) -> None:
+    log, ports = tmp_path / "log", two_models.running().ports()
+    with begun(log, "down", str(two_models.file)) as process:
+        wait_until(
+            lambda: " deleted " in log.read_text(encoding="utf-8"),
+            lambda: process.poll() is None,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+    two_models.process("supervisor").kill()
+    down_leaves_nothing(two_models, ports)

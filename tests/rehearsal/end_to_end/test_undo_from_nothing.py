@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from rehearsal import kube
-from rehearsal.load_balancer import report
 from rehearsal.undo import load_undos
 from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
 from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone
+from tests.rehearsal.end_to_end.traffic import NAMESPACE, client_of, servers
 
 pytestmark = pytest.mark.xdist_group("end to end")
 
-NAMESPACE, MODEL, ZONE = "llm-serving", "llama-70b", "us-central1-c"
+MODEL, ZONE = "llama-70b", "us-central1-c"
+WORKER = "leaderworkerset.sigs.k8s.io/worker-index"
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +90,21 @@ def test_in_a_zone_without_tpus_up_ends_in_time_with_the_autoscalers_words(two_h
     assert any(f"Node scale up in zones {ZONE}" in text and "GCE out of resources" in text for text in said)
 
 
-def test_with_all_of_them_it_answers_through_its_leader(two_hosts: Rehearsal) -> None:
+def test_with_all_of_them_the_leader_answers_for_both_hosts(two_hosts: Rehearsal) -> None:
     document = two_hosts.rehearse().succeeded()
     assert document["verify"]["verdict"] == "serves"
-    gateway = report.read(two_hosts.directory)["gateway"]
-    body = {"model": document["outputs"]["models"][0]["servedNames"][0], "prompt": "Hello", "max_tokens": 4}
-    answer = httpx.post(f"{gateway['url']}/{NAMESPACE}/{MODEL}/v1/completions", json=body, timeout=30)
-    assert answer.status_code == 200, answer.text
-    found = kube.list_objects(
-        two_hosts.client, "v1", "Pod", NAMESPACE, label_selector=f"app.kubernetes.io/name={MODEL}"
-    )
-    assert len([pod for pod in found if "leaderworkerset.sigs.k8s.io/name" in pod["metadata"]["labels"]]) == 2
+    pods = kube.list_objects(two_hosts.client, "v1", "Pod", NAMESPACE, label_selector=WORKER)
+    index = {pod["metadata"]["name"]: pod["metadata"]["labels"][WORKER] for pod in pods}
+    assert sorted(index.values()) == ["0", "1"]
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 2
+    for pod in pods:
+        names = {item["name"] for container in pod["spec"]["containers"] for item in container.get("env") or ()}
+        assert {"TPU_WORKER_ID", "TPU_WORKER_HOSTNAMES"} <= names
+    # Only the leader is behind the load balancer.
+    assert [index[name] for name in servers(two_hosts)] == ["0"]
+    client = client_of(two_hosts)
+    answer = client.chat("Hello")
+    assert (answer.status_code, answer.json()["model"]) == (200, client.model)
+    [streamed] = client.streams(["Hello"], tokens=500)
+    assert (streamed.tokens, streamed.done) == (500, True)
     assert serving("verify", str(two_hosts.file), "--format", "json").code == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rehearsal.control_plane.processes import listening, marked
-from tests.rehearsal.end_to_end.command import Rehearsal, is_ready
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
 
 pytestmark = pytest.mark.xdist_group("end to end")
 
@@ -94,6 +94,22 @@ def test_a_second_run_writes_nothing_and_the_preview_says_so(dev: Rehearsal) -> 
     assert preview.succeeded()["summary"] == again.succeeded()["summary"] == {"same": resources}
     assert preview.steps == again.steps == []
     assert dict(written(dev)) == before
+
+
+def test_of_two_runs_at_once_the_second_is_refused(dev: Rehearsal, tmp_path: Path) -> None:
+    log, resources = tmp_path / "log", len(dev.state()["resources"])
+    with begun(log, "rehearse", str(dev.file), "--format", "json") as first:
+        wait_until(
+            lambda: str(first.pid) in dev.directory.lock.read_text(encoding="utf-8"),
+            lambda: first.poll() is None,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+        second = dev.rehearse()
+        assert second.code == 1
+        assert f"(process {first.pid})" in second.document["error"]
+        assert first.wait() == 0
+    assert len(dev.state()["resources"]) == resources
+    dev.assert_nothing_twice()
 
 
 def test_a_changed_answer_limit_changes_exactly_the_backend_policies(dev: Rehearsal) -> None:

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rehearsal.control_plane.processes import marked
 from rehearsal.locate import HOME
-from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving
+from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving, wait_until
+from tests.rehearsal.end_to_end.traffic import Client, Streamed, client_of
 
 pytestmark = pytest.mark.xdist_group("end to end")
 
 
-def test_down_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -> None:
+def load(client: Client, seen: list[Streamed]) -> None:
+    """Ten streams at a time, until nobody listens at the Gateway's address."""
+    while not any(stream.error.startswith("ConnectError") for stream in seen):
+        seen += client.streams([f"{number} under load" for number in range(10)])
+
+
+def test_down_under_load_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -> None:
     root, ports = dev.directory.root, dev.ports()
     recorded = set(dev.directory.load_record().ports.values())
     assert len(processes_of(root)) == len(marked(dev.directory)) > 10
     assert recorded <= {port for _, port in ports}
     assert ports <= listening()
-    done = dev.down()
+    seen: list[Streamed] = []
+    with ThreadPoolExecutor(1) as pool:
+        loaded = pool.submit(load, client_of(dev), seen)
+        wait_until(lambda: any(stream.done for stream in seen), lambda: not loaded.done(), lambda: str(seen))
+        done = dev.down()
+        loaded.result()
     assert done.succeeded() == {"environment": str(dev.file), "wasRunning": True, "notes": []}
     assert {state for state, _, _ in done.steps} == {"deleted"}
     assert processes_of(root) == []

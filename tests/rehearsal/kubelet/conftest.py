@@ -130,7 +130,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDir
     found = assets.find(BINARIES)
     if missing := set(BINARIES) - set(found):
         pytest.skip(f"{', '.join(sorted(missing))} not there: run `python -m serving rehearse --prepare`")
-    directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "r")
+    directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "with a space")
     binaries: dict[str, Path] = {name: asset.path for name, asset in found.items()}
     control_plane.start(
         directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), die_with=os.getpid()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -33,7 +34,7 @@ class Pod:
         temporary.mkdir()
         for name, module in (("vllm", "rehearsal.model_server"), ("ray", "rehearsal.model_server.ray")):
             shim = programs / name
-            shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n', encoding="utf-8")
+            shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n', encoding="utf-8")
             shim.chmod(0o700)
         self._log = folder / "log"
         environment = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.bench.measure import Asked, Window, percentiles, step
@@ -21,7 +21,6 @@ def requests(draw: st.DrawFn) -> Asked:
     return Asked(1, start, end, first, draw(st.integers(1, 500)), draw(st.integers(1, 500)))
 
 
-@settings(deadline=None)
 @given(st.lists(requests(), max_size=20), st.lists(st.floats(1, 99), max_size=5))
 def test_windows_that_adjoin_hold_every_token_once(asked: list[Asked], cuts: list[float]) -> None:
     edges = [-1.0, *sorted(cuts), 101.0]
@@ -33,7 +32,6 @@ def test_windows_that_adjoin_hold_every_token_once(asked: list[Asked], cuts: lis
         assert counted == pytest.approx(total)
 
 
-@settings(deadline=None)
 @given(st.lists(requests(), max_size=20))
 def test_throughput_of_a_step_is_the_mean_of_its_slices_and_holds_all_tokens(asked: list[Asked]) -> None:
     found = step(Window(1, -1.0, 101.0), asked)
@@ -42,7 +40,6 @@ def test_throughput_of_a_step_is_the_mean_of_its_slices_and_holds_all_tokens(ask
     assert found.requests == len(asked)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(1, 40), st.floats(0.3, 3), st.floats(2, 5))
 def test_a_closed_system_is_measured_exactly_however_the_window_lies(
     places: int, level: int, seconds: float, shift: float
@@ -54,7 +51,6 @@ def test_a_closed_system_is_measured_exactly_however_the_window_lies(
     assert found.tokens_per_second == pytest.approx(min(places, level) * 48 / seconds, rel=0.01)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1000), min_size=1))
 def test_percentiles_are_in_order_and_among_the_values(values: list[float]) -> None:
     found = percentiles(values)
@@ -69,7 +65,6 @@ def test_failed_requests_are_counted_by_name_and_give_no_tokens() -> None:
     assert found.tokens_per_second == pytest.approx(1.0)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.floats(0, 1), st.integers(0, 50), st.integers(0, 50))
 def test_prompts_share_their_beginning_and_nothing_else(words: int, shared: float, one: int, other: int) -> None:
     work = Workload("m", words, 8, shared, 7)

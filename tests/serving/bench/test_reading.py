@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.bench.reading import AnswerError, read_answer
@@ -62,7 +62,6 @@ def test_a_whole_stream_gives_first_text_and_usage() -> None:
     assert (found.first, found.prompt_tokens, found.answer_tokens) == (5.0, 7, 2)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200), st.sampled_from([(",", ":"), (", ", ": ")]), st.sampled_from(["\n\n", "\r\n\r\n"]))
 def test_no_text_of_an_answer_disturbs_the_reading(text: str, separators: tuple[str, str], end: str) -> None:
     parts = [chunk("m", ""), chunk("m", "first"), chunk("m", text), {"choices": [], "usage": USAGE}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.bench.measure import Step
@@ -25,7 +25,6 @@ def measured(knee: float, alone: float, upto: int, noise: list[float]) -> list[S
     return found
 
 
-@settings(deadline=None)
 @given(st.floats(1, 200), st.floats(1, 5000), st.lists(NOISE, min_size=12, max_size=12))
 def test_knee_and_capacity_of_a_known_system_are_found_within_15_percent(
     knee: float, alone: float, noise: list[float]
@@ -36,7 +35,6 @@ def test_knee_and_capacity_of_a_known_system_are_found_within_15_percent(
     assert verdict.capacity == pytest.approx(knee * alone, rel=0.15)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 64), st.floats(1.3, 100), st.sampled_from(Ending), st.lists(NOISE, min_size=12, max_size=12))
 def test_a_system_below_its_knee_is_never_called_saturated(
     upto: int, spare: float, ending: Ending, noise: list[float]
@@ -48,7 +46,6 @@ def test_a_system_below_its_knee_is_never_called_saturated(
     assert "Nothing is said about" in verdict.sentence
 
 
-@settings(deadline=None)
 @given(st.floats(0.9, 1.0))
 def test_a_load_generator_at_its_limit_is_not_taken_for_the_server(cpu: float) -> None:
     steps = [step_of(level, 100.0, cpu=cpu) for level in (1, 2, 4)]
@@ -63,7 +60,6 @@ def test_throughput_that_falls_beyond_its_best_is_said() -> None:
     assert "falls beyond 2 at once" in verdict.sentence
 
 
-@settings(deadline=None)
 @given(st.floats(-0.5, 3).filter(lambda growth: abs(growth - 0.1) > 1e-6), st.booleans())
 def test_a_tenth_more_in_two_steps_is_growing_whichever_of_them_brought_it(growth: float, late: bool) -> None:
     more = 100 * (1 + growth)
@@ -75,7 +71,6 @@ def test_no_throughput_at_all_is_no_plateau() -> None:
     assert not stopped_growing([step_of(level, 0.0) for level in (1, 2, 4)])
 
 
-@settings(deadline=None)
 @given(st.integers(1, 4096))
 def test_steps_double_and_end_at_the_maximum(maximum: int) -> None:
     found = list(levels(maximum))

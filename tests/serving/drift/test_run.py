@@ -314,3 +314,14 @@ def test_a_plan_is_what_the_program_registers() -> None:
     assert (found.objects[0].policy.force, found.objects[0].policy.ignore) == (True, ("metadata.labels",))
     assert found.releases == (PlannedRelease("lws", "lws-system", "v0.8.0", {}),)
     assert found.elsewhere == 1
+
+
+def test_the_order_in_which_the_program_registers_is_not_that_of_the_findings() -> None:
+    registered = [
+        *(_resource("kubernetes:core/v1:Namespace", name, namespace(name)) for name in ("b", "a")),
+        *(
+            _resource("kubernetes:helm.sh/v3:Release", name, {"name": name, "namespace": "ns", "version": "1"})
+            for name in ("d", "c")
+        ),
+    ]
+    assert planned(Recording(registered, {})) == planned(Recording(registered[::-1], {}))

@@ -6,7 +6,7 @@ import ipaddress
 import shlex
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.zones import by_distance
@@ -30,7 +30,6 @@ PRIVATE = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(LIMITS, REGIONS, FAMILIES)
 def test_a_limit_is_one_of_the_entries_that_fit_and_none_is_more_specific(
     limits: list[Limit], region: str, family: str
@@ -45,7 +44,6 @@ def test_a_limit_is_one_of_the_entries_that_fit_and_none_is_more_specific(
         assert found in {item.value for item in fitting if len(item.dimensions) == most}
 
 
-@settings(deadline=None)
 @given(LIMITS, REGIONS, FAMILIES, st.integers(-1, 1000))
 def test_an_entry_of_its_own_is_what_counts_whatever_the_others_say(
     limits: list[Limit], region: str, family: str, value: int
@@ -62,14 +60,12 @@ def test_an_entry_without_a_region_counts_only_where_it_applies(locations: tuple
     assert limit_for([Limit({}, 7, locations)], {"region": "europe-west4"}) == found
 
 
-@settings(deadline=None)
 @given(RANGES, st.lists(RANGES, max_size=10))
 def test_overlaps_are_those_that_share_an_address(wanted: IPv4, others: list[IPv4]) -> None:
     shared = [other for other in others if max(int(other[0]), int(wanted[0])) <= min(int(other[-1]), int(wanted[-1]))]
     assert [item.range for item in overlapping(wanted, [Taken(other, "it") for other in others])] == shared
 
 
-@settings(deadline=None)
 @given(st.integers(12, 28), st.lists(PRIVATE, max_size=12))
 def test_a_free_range_is_private_of_the_size_and_beside_all_others(prefix: int, taken: list[IPv4]) -> None:
     found = free_range(prefix, taken)
@@ -88,7 +84,6 @@ def test_where_everything_is_taken_no_range_is_proposed() -> None:
 WORDS = st.lists(st.from_regex(r"--?[a-z]{1,12}=[a-z0-9:/,-]{1,40}", fullmatch=True), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(WORDS)
 def test_a_command_can_be_pasted_and_fits_the_terminal(words: list[str]) -> None:
     sentence, command = gcloud(*words).split("\n", 1)
@@ -100,7 +95,6 @@ def test_a_command_can_be_pasted_and_fits_the_terminal(words: list[str]) -> None
 ZONES = ["us-east5-a", "europe-west4-b", "asia-northeast1-b", "nowhere-land1-a"]
 
 
-@settings(deadline=None)
 @given(st.permutations(ZONES))
 def test_zones_are_sorted_by_distance_whatever_their_order(zones: list[str]) -> None:
     assert by_distance("europe-west4-a", zones) == [
