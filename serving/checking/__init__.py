@@ -1,1 +1,1 @@
-"""What commands share that ask many questions: verdicts, named failures, questions asked side by side, the runbook."""
+"""What commands share that ask many questions: checks, their results and verdicts, named failures, the runbook."""

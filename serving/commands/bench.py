@@ -6,22 +6,19 @@ import importlib.util
 import json
 import secrets
 import sys
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.commands.options import Environment, Format, FormatOption, wrong_call, wrong_calls
 from serving.commands.target_options import (
     AuthorityFile,
-    Environment,
     Kubeconfig,
     OutputsFile,
     TokenFile,
     Url,
     chosen_target,
-    wrong_call,
 )
 
 if TYPE_CHECKING:
@@ -30,14 +27,6 @@ if TYPE_CHECKING:
 
 _NEEDED = ("locust", "plotly", "scipy")
 _INTERRUPTED = 130
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
 
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="Which model, where there are several.")]
 PromptWords = Annotated[int, typer.Option(min=1, help="Length of a prompt; the server counts its tokens.")]
@@ -54,7 +43,6 @@ Against = Annotated[
 Directory = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the files go; .state/bench of the checkout by default.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")]
 
 
 def bench(
@@ -97,41 +85,25 @@ def bench(
     as_json = output is Format.JSON
     _require_packages(as_json)
 
-    def prepared() -> Bench:
-        from serving.bench.run import Wish, prepare
+    from rehearsal.directory import DirectoryError
+    from serving.bench.run import BenchError, Wish, prepare
+    from serving.bench.runfile import RunError
+    from serving.verify import TargetError
 
+    with wrong_calls(as_json, TargetError, DirectoryError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
         wish = Wish(model, prompt_words, answer_tokens, shared_prefix, *steps)
         target = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
-        return prepare(target, wish, against, directory, secrets.randbits(32))
-
-    raise typer.Exit(_run(_accepted(prepared, as_json), as_json))
+        prepared = prepare(target, wish, against, directory, secrets.randbits(32))
+    raise typer.Exit(_run(prepared, as_json))
 
 
 def _require_packages(as_json: bool) -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         wrong_call(f"bench needs {', '.join(missing)}; get it with: make setup (or: uv sync --group bench)", as_json)
-
-
-def _accepted(prepared: Callable[[], Bench], as_json: bool) -> Bench:
-    """What was prepared; a refused file and a wrong call end here with 2."""
-    from rehearsal.directory import DirectoryError
-    from serving.bench.run import BenchError
-    from serving.bench.runfile import RunError
-    from serving.refused import print_findings
-    from serving.verify import TargetError
-    from settings.refusal import RefusedError
-
-    try:
-        return prepared()
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, as_json)
-        raise typer.Exit(2) from None
-    except (TargetError, DirectoryError, BenchError, RunError, ValueError) as error:
-        wrong_call(str(error), as_json)
 
 
 def _seconds(text: str, option: str) -> float:

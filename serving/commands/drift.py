@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.target_options import Environment, Kubeconfig, OutputsFile, chosen_target, wrong_call
+from serving.commands.options import Environment, wrong_calls
+from serving.commands.target_options import Kubeconfig, OutputsFile, chosen_target
 
 if TYPE_CHECKING:
     from serving.drift.findings import Report
@@ -45,19 +46,11 @@ def drift(
         python -m serving drift prod --outputs prod.json --kubeconfig prod.kubeconfig --format markdown
     """
     from rehearsal.directory import DirectoryError
-    from serving.refused import print_findings
     from serving.verify import TargetError
-    from settings.refusal import RefusedError
 
-    as_json = output is Format.JSON
-    try:
+    with wrong_calls(output is Format.JSON, TargetError, DirectoryError):
         found = chosen_target(environment, outputs=outputs, kubeconfig=kubeconfig)
         planned = _planned(environment)
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, as_json)
-        raise typer.Exit(2) from None
-    except (TargetError, DirectoryError, ValueError) as error:
-        wrong_call(str(error), as_json)
     raise typer.Exit(_run(environment, planned, found, output))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from serving.commands.options import Format
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +17,11 @@ if TYPE_CHECKING:
     from catalog.lock import Lock
 
 
-class LockFormat(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def lock(
     check: Annotated[bool, typer.Option("--check", help="Show the lock and check it; the default.")] = False,
     update_digests: Annotated[bool, typer.Option("--update-digests", help="Ask the registries, fill digests.")] = False,
     update_flags: Annotated[bool, typer.Option("--update-flags", help="Read the vLLM flags from its wheel.")] = False,
-    output: Annotated[LockFormat, typer.Option("--format", help="text or json.")] = LockFormat.TEXT,
+    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
     """Show and check what is locked: charts, images, flag tables. Or fill it anew after a version was changed.
 
@@ -157,8 +151,8 @@ def _problems(locked: Lock) -> list[str]:
     return found
 
 
-def _render(locked: Lock, report: dict[str, Any], output: LockFormat) -> str:
-    if output is LockFormat.JSON:
+def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
+    if output is Format.JSON:
         content = {
             "date": locked.date.isoformat(),
             "charts": [{"name": k, "chart": c.chart, "version": c.version} for k, c in locked.charts.items()],

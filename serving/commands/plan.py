@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serving.commands.options import Environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +29,7 @@ class Format(StrEnum):
 
 
 def plan(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Environment,
     output: Annotated[
         Format, typer.Option("--format", help="text, markdown, json, yaml (the objects), mermaid or svg (the graph).")
     ] = Format.TEXT,

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from serving.commands.options import Environment, Format, FormatOption, wrong_calls
 
 if TYPE_CHECKING:
     from serving.preflight.context import Context
     from settings.derive import Deployment
 
 
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def preflight(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")],
+    environment: Environment,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 also where something could not be asked.")
     ] = False,
     timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "20s",
-    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Ask Google whether `pulumi up` can succeed: APIs, quota, machines, names, ranges, permissions. Changes nothing.
 
@@ -42,25 +36,14 @@ def preflight(
         python -m serving preflight prod --strict --format json
     """
     from checks.environment import require
-    from serving.refused import print_findings
     from serving.verify.duration import parse_duration
     from settings.document import find_environment, read_document
-    from settings.refusal import RefusedError
 
-    try:
+    with wrong_calls(output is Format.JSON):
         seconds = parse_duration(timeout)
         if seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
         deployment, _ = require(read_document(find_environment(environment)))
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
-    except ValueError as error:
-        if output is Format.JSON:
-            sys.stdout.write(json.dumps({"error": str(error)}, indent=2) + "\n")
-        else:
-            typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(2) from None
     raise typer.Exit(_run(context(deployment, seconds), strict, output))
 
 

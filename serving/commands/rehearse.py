@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from serving.commands.options import Environment, Format, FormatOption
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,18 +25,9 @@ _HEALTHY_SECONDS = 90
 # Where something is to fail, its first name is awaited: a pod must have crashed, a status been written.
 _NAMED_SECONDS = 45
 
-ENV = typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
 
 def rehearse(
-    environment: Annotated[str, ENV],
+    environment: Environment,
     preview: Annotated[bool, typer.Option("--preview", help="Only say what `up` would do.")] = False,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only get the programs and charts; the first time takes long.")
@@ -47,7 +39,7 @@ def rehearse(
         list[str] | None,
         typer.Option(metavar="RULE", help="Take the fix of a rule away and see it fail; `--undo list` lists them."),
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Run `up` of an environment on this machine: real engine, control plane and controllers, no cloud.
 
@@ -169,8 +161,8 @@ def _verdict(console: Console, path: Path, outcome: Outcome, *, wrong: bool) -> 
 
 
 def down(
-    environment: Annotated[str, ENV],
-    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
+    environment: Environment,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Destroy a rehearsal's stack, end its processes, and prove that nothing is left.
 

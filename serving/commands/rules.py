@@ -6,10 +6,11 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from serving.commands.options import Format
 
 if TYPE_CHECKING:
     from catalog.rules import Rule
@@ -19,13 +20,6 @@ _PLACES = {
     "objects": "the rendered objects, in plan and before every up",
     "policy": "the policy pack, for the resources of any stack",
 }
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def rules(

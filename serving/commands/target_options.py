@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from serving.verify import Target
 
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")]
 OutputsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
 ]
@@ -45,15 +42,6 @@ def chosen_target(
     options = {"kubeconfig": _file(kubeconfig), "ca_file": _authority(ca_file)}
     token = _text(token_file)
     return find_target(environment, outputs).with_options(url=url, token=token, **options)
-
-
-def wrong_call(message: str, as_json: bool) -> NoReturn:
-    """Say why a call is wrong, and end with 2."""
-    if as_json:
-        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
-    else:
-        typer.secho(message, fg="red", err=True)
-    raise typer.Exit(2) from None
 
 
 def _file(path: Path | None) -> Path | None:

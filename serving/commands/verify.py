@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serving.commands.options import Environment, Format, FormatOption, wrong_calls
 from serving.commands.target_options import (
     AuthorityFile,
-    Environment,
     Kubeconfig,
     OutputsFile,
     TokenFile,
     Url,
     chosen_target,
-    wrong_call,
 )
 
 if TYPE_CHECKING:
     from serving.verify import Target
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def verify(
@@ -41,7 +32,7 @@ def verify(
     url: Url = None,
     ca_file: AuthorityFile = None,
     token_file: TokenFile = None,
-    output: Annotated[Format, typer.Option("--format", help="text, or json (one document at the end).")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Say whether an environment serves: conditions, policies, backends, and requests as a client sends them.
 
@@ -59,23 +50,16 @@ def verify(
         python -m serving verify prod --outputs prod.json --kubeconfig prod.kubeconfig --wait 40m
     """
     from rehearsal.directory import DirectoryError
-    from serving.refused import print_findings
     from serving.verify import TargetError
     from serving.verify.duration import parse_duration
-    from settings.refusal import RefusedError
 
-    try:
+    with wrong_calls(output is Format.JSON, TargetError, DirectoryError):
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
         found = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
-    except (TargetError, DirectoryError, ValueError) as error:
-        wrong_call(str(error), output is Format.JSON)
     raise typer.Exit(_run(found, quick, wait_seconds, request_seconds, output))
 
 

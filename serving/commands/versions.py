@@ -6,23 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from serving.commands.options import Format
 
 if TYPE_CHECKING:
     import httpx
 
 # The packages whose version decides what the program can say to the cloud; uv.lock has them.
 _PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @dataclass(frozen=True)

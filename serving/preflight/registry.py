@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 
+from serving.checking.registry import Registry
 from serving.preflight.context import Context
 from serving.preflight.results import Check, Result
 
 _Ask = Callable[[Context], Iterable[Result]]
-_CHECKS: dict[str, Check] = {}
-_MODULES = ("project", "location", "cluster", "capacity", "network", "ranges", "gateway", "models")
+_REGISTRY = Registry[Check](
+    "serving.preflight.checks",
+    *("project", "location", "cluster", "capacity", "network", "ranges", "gateway", "models"),
+)
 
 ANY = ("preflight-time-is-up", "preflight-unexpected")
 
@@ -19,7 +21,7 @@ def check(name: str, title: str, asks: str, failures: Iterable[str], *, requests
     """Register a function as a check. `requests`: how many it may send one after the other."""
 
     def register(ask: _Ask) -> _Ask:
-        _CHECKS[name] = Check(name, title, asks, tuple(failures), requests, ask)
+        _REGISTRY.add(ask, Check(name, title, asks, tuple(failures), requests, ask))
         return ask
 
     return register
@@ -27,7 +29,4 @@ def check(name: str, title: str, asks: str, failures: Iterable[str], *, requests
 
 def checks() -> list[Check]:
     """All checks."""
-    for module in _MODULES:
-        importlib.import_module(f"serving.preflight.checks.{module}")
-    # Modules import each other, so the order of registration says nothing.
-    return sorted(_CHECKS.values(), key=lambda item: _MODULES.index(item.ask.__module__.rpartition(".")[2]))
+    return _REGISTRY.all()

@@ -7,28 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.preflight import Expectation, expectations
-from serving.checking.failures import Failure, find_failure
-from serving.checking.verdict import Verdict, worst
+from serving.checking import results
+from serving.checking.verdict import Verdict
 
 if TYPE_CHECKING:
     from serving.preflight.context import Context
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was found of one thing. `fix` is a command, or a setting to write; `failure` names what is wrong."""
+class Result(results.Result):
+    """What was found of one thing. `fix` is a command, or a setting to write."""
 
-    verdict: Verdict
-    object: str
     found: str = ""
     needed: str = ""
-    failure: str = ""
     fix: str = ""
-
-    @property
-    def known(self) -> Failure | None:
-        """Cause and runbook section of the failure; None where nothing is wrong."""
-        return find_failure(self.failure) if self.failure else None
 
 
 def passed(name: str, found: str, needed: str = "") -> Result:
@@ -38,25 +30,23 @@ def passed(name: str, found: str, needed: str = "") -> Result:
 
 def failed(failure: str, name: str, *, needed: str, found: str, fix: str) -> Result:
     """`pulumi up` would fail, or what it makes would not serve."""
-    return Result(Verdict.FAIL, name, found, needed, failure, fix)
+    return Result(Verdict.FAIL, name, found, needed, fix, failure=failure)
 
 
 def warned(failure: str, name: str, *, needed: str, found: str, fix: str) -> Result:
     """`pulumi up` may work; somebody should know first."""
-    return Result(Verdict.WARN, name, found, needed, failure, fix)
+    return Result(Verdict.WARN, name, found, needed, fix, failure=failure)
 
 
 def unknown(failure: str, name: str, *, found: str, needed: str = "", fix: str = "") -> Result:
     """It could not be asked."""
-    return Result(Verdict.UNKNOWN, name, found, needed, failure, fix)
+    return Result(Verdict.UNKNOWN, name, found, needed, fix, failure=failure)
 
 
 @dataclass(frozen=True)
-class Check:
-    """One question. `asks` says whom for what; `budget` is the time it may take, in seconds, for one request in a row."""
+class Check(results.Check):
+    """One question. `asks` says whom for what; `requests`: how many it may send one after the other."""
 
-    name: str
-    title: str
     asks: str
     failures: tuple[str, ...]
     requests: int
@@ -68,37 +58,21 @@ class Check:
         return expectations()[self.name]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A check with what it found and how long it took, in seconds."""
+Outcome = results.Outcome[Check, Result]
 
-    check: Check
-    results: tuple[Result, ...]
-    seconds: float
 
-    @property
-    def verdict(self) -> Verdict:
-        """The worst verdict."""
-        return worst(result.verdict for result in self.results)
-
-    @property
-    def deciding(self) -> Result:
-        """The first result with the worst verdict."""
-        return next(result for result in self.results if result.verdict is self.verdict)
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
-        expectation = self.check.expectation
-        return {
-            "check": self.check.name,
-            "title": self.check.title,
-            "asks": self.check.asks,
-            "verdict": self.verdict.value,
-            "seconds": round(self.seconds, 2),
-            "sources": [str(source) for source in expectation.sources],
-            "notVerified": expectation.unverified or None,
-            "results": [_result_as_json(result) for result in self.results],
-        }
+def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    expectation = outcome.check.expectation
+    return {
+        "check": outcome.check.name,
+        "title": outcome.check.title,
+        "asks": outcome.check.asks,
+        "verdict": outcome.verdict.value,
+        "seconds": round(outcome.seconds, 2),
+        "sources": [str(source) for source in expectation.sources],
+        "notVerified": expectation.unverified or None,
+        "results": [_result_as_json(result) for result in outcome.results],
+    }
 
 
 def _result_as_json(result: Result) -> dict[str, Any]:
@@ -116,14 +90,12 @@ def _result_as_json(result: Result) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(results.Report[Check, Result]):
     """All checks of one environment. `strict`: what could not be asked counts as a failure."""
 
     environment: str
     project: str
     strict: bool
-    outcomes: tuple[Outcome, ...]
-    seconds: float
 
     @property
     def exit_code(self) -> int:
@@ -133,28 +105,25 @@ class Report:
     @property
     def ready(self) -> bool:
         """Nothing failed, and everything was answered."""
-        return not (self._with(Verdict.FAIL) or self._with(Verdict.UNKNOWN))
+        return not (self.having(Verdict.FAIL) or self.having(Verdict.UNKNOWN))
 
     @property
     def _decisive(self) -> list[Outcome]:
-        return self._with(Verdict.FAIL) or (self._with(Verdict.UNKNOWN) if self.strict else [])
-
-    def _with(self, verdict: Verdict) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome.verdict is verdict]
+        return self.having(Verdict.FAIL) or (self.having(Verdict.UNKNOWN) if self.strict else [])
 
     @property
     def line(self) -> str:
         """The verdict in one line."""
-        count, wrong, open_ = len(self.outcomes), self._with(Verdict.FAIL), self._with(Verdict.UNKNOWN)
+        count, wrong, open_ = len(self.outcomes), self.having(Verdict.FAIL), self.having(Verdict.UNKNOWN)
         unasked = f"{len(open_)} of {count} checks could not ask" if open_ else ""
         if wrong:
-            first = wrong[0].deciding
+            first = wrong[0].worst
             said = f"not ready: {wrong[0].check.name}: {first.failure}: {first.object}"
             more = [f"{len(wrong) - 1} more failed"] if len(wrong) > 1 else []
             return "; ".join([said, *more, *filter(None, [unasked])])
         if open_:
             return f"not known to be ready: {unasked}"
-        warnings = len(self._with(Verdict.WARN))
+        warnings = len(self.having(Verdict.WARN))
         return f"ready: {count} checks" + (f", {warnings} with a warning" if warnings else "")
 
     def as_json(self) -> dict[str, Any]:
@@ -166,5 +135,5 @@ class Report:
             "project": self.project,
             "strict": self.strict,
             "seconds": round(self.seconds, 2),
-            "checks": [outcome.as_json() for outcome in self.outcomes],
+            "checks": [_outcome_as_json(outcome) for outcome in self.outcomes],
         }

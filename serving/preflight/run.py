@@ -35,8 +35,13 @@ def preflight(
         progress,
         _TELL_SECONDS,
     )
-    ordered = tuple(outcomes[name] for name in asked)
-    return Report(context.deployment.name, context.project, strict, ordered, time.monotonic() - started)
+    return Report(
+        context.deployment.name,
+        context.project,
+        strict,
+        outcomes=tuple(outcomes[name] for name in asked),
+        seconds=time.monotonic() - started,
+    )
 
 
 def _limit(check: Check, context: Context) -> float:

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from serving.checking.show import heading, named
 from serving.checking.verdict import Verdict
-from serving.preflight.results import Outcome, Report, Result
+from serving.preflight.results import Check, Outcome, Report, Result
 from serving.refused import labelled
 
 _WIDEST = 100
@@ -20,17 +21,9 @@ def print_report(console: Console, report: Report) -> None:
     console.width = width = min(console.width, _WIDEST)
     console.print(f"{report.environment}: project {report.project}", highlight=False, markup=False, soft_wrap=True)
     console.print(_table(report))
-    # Several checks often meet the same obstacle: it is told once.
-    wrong: dict[Result, list[Outcome]] = {}
-    for outcome in report.outcomes:
-        for result in outcome.results:
-            if result.verdict is not Verdict.PASS:
-                wrong.setdefault(result, []).append(outcome)
-    for result, outcomes in wrong.items():
-        names = ", ".join(dict.fromkeys(outcome.check.name for outcome in outcomes))
-        heading = f"[bold {result.verdict.colour}]{result.verdict.words}[/] {escape(f'{names}: {result.object}')}"
-        console.print(f"\n{heading}", highlight=False)
-        for line in _lines(result, outcomes, width):
+    for result, checks in report.not_passed.items():
+        console.print(heading(result, checks), highlight=False)
+        for line in _lines(result, checks, width):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     colour = "red" if report.exit_code else "green" if report.ready else "magenta"
     console.print(f"\n[bold {colour}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
@@ -49,14 +42,10 @@ def _table(report: Report) -> Table:
 
 def _found(outcome: Outcome) -> str:
     """The failure's name, or what was found."""
-    deciding, count = outcome.deciding, len(outcome.results)
-    if deciding.failure:
-        same = sum(result.verdict is deciding.verdict for result in outcome.results)
-        return deciding.failure + (f" ({same} of {count})" if count > 1 else "")
-    return "; ".join(dict.fromkeys(result.found for result in outcome.results))
+    return named(outcome) or "; ".join(dict.fromkeys(result.found for result in outcome.results))
 
 
-def _lines(result: Result, outcomes: list[Outcome], width: int) -> Iterator[str]:
+def _lines(result: Result, checks: list[Check], width: int) -> Iterator[str]:
     known = result.known
     if result.needed:
         yield from labelled("Needed:", result.needed, width)
@@ -68,7 +57,7 @@ def _lines(result: Result, outcomes: list[Outcome], width: int) -> Iterator[str]
         first, *pasted = result.fix.split("\n")
         yield from labelled("Fix:", first, width, pasted)
     if result.verdict is not Verdict.UNKNOWN:
-        for expectation in dict.fromkeys(outcome.check.expectation for outcome in outcomes):
+        for expectation in dict.fromkeys(check.expectation for check in checks):
             yield from labelled("Source:", expectation.source, width)
             if expectation.unverified:
                 yield from labelled("Unsure:", expectation.unverified, width)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 
+from serving.checking.registry import Registry
 from serving.verify.context import Context
 from serving.verify.results import Check, Result
 
 _Ask = Callable[[Context], Iterable[Result]]
-_CHECKS: dict[str, Check] = {}
-_MODULES = ("gateway", "policies", "models", "servers", "backends", "exposure", "monitoring", "traffic", "picking")
+_REGISTRY = Registry[Check](
+    "serving.verify.checks",
+    *("gateway", "policies", "models", "servers", "backends", "exposure", "monitoring", "traffic", "picking"),
+)
 
 # What any reading of the cluster can end with.
 READING = ("kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read", "kind-not-served", "time-is-up")
@@ -30,7 +32,7 @@ def check(
     """Register a function as a check. `requests`: how many requests it sends for each model, one after the other."""
 
     def register(ask: _Ask) -> _Ask:
-        _CHECKS[name] = Check(name, title, looks_at, traffic, proof, budget, requests, tuple(failures), ask)
+        _REGISTRY.add(ask, Check(name, title, looks_at, traffic, proof, budget, requests, tuple(failures), ask))
         return ask
 
     return register
@@ -38,8 +40,4 @@ def check(
 
 def checks(*, quick: bool = False) -> list[Check]:
     """All checks, or with `quick` those that send no request."""
-    for module in _MODULES:
-        importlib.import_module(f"serving.verify.checks.{module}")
-    # Modules import each other, so the order of registration says nothing.
-    ordered = sorted(_CHECKS.values(), key=lambda item: _MODULES.index(item.ask.__module__.rpartition(".")[2]))
-    return [item for item in ordered if not (quick and item.traffic)]
+    return [item for item in _REGISTRY.all() if not (quick and item.traffic)]

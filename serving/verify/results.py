@@ -6,44 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serving.checking.failures import Failure, find_failure
-from serving.checking.verdict import Verdict, worst
+from serving.checking import results
+from serving.checking.verdict import Verdict
 
 if TYPE_CHECKING:
     from serving.verify.context import Context
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was seen of one object. `message` is the object's own words where it has some; `failure` names what is wrong."""
+class Result(results.Result):
+    """What was seen of one object. `message` is the object's own words where it has some."""
 
-    verdict: Verdict
-    object: str
     message: str = ""
-    failure: str = ""
-
-    @property
-    def known(self) -> Failure | None:
-        """Cause, rules and runbook section of the failure; None where nothing is wrong."""
-        return find_failure(self.failure) if self.failure else None
-
-    @property
-    def follows(self) -> bool:
-        """Whether the failure usually has its cause in another one of the report."""
-        return self.known is not None and self.known.consequence
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
-        known = self.known
-        return {
-            "verdict": self.verdict.value,
-            "object": self.object,
-            "message": self.message,
-            "failure": self.failure or None,
-            "cause": known.why if known else None,
-            "rules": list(known.rules) if known else [],
-            "runbook": known.anchor if known else None,
-        }
 
 
 def passed(name: str, message: str = "") -> Result:
@@ -53,29 +27,27 @@ def passed(name: str, message: str = "") -> Result:
 
 def failed(failure: str, name: str, message: str) -> Result:
     """It stops or spoils serving."""
-    return Result(Verdict.FAIL, name, message, failure)
+    return Result(Verdict.FAIL, name, message, failure=failure)
 
 
 def warned(failure: str, name: str, message: str) -> Result:
     """It serves all the same."""
-    return Result(Verdict.WARN, name, message, failure)
+    return Result(Verdict.WARN, name, message, failure=failure)
 
 
 def unknown(failure: str, name: str, message: str) -> Result:
     """It could not be asked."""
-    return Result(Verdict.UNKNOWN, name, message, failure)
+    return Result(Verdict.UNKNOWN, name, message, failure=failure)
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(results.Check):
     """One question. `traffic` checks send requests and are left out by `--quick`.
 
     `proof`: without an answer to this one nobody can say that the environment serves (with or without `--quick`).
     `budget` is the time it may take, in seconds; a traffic check gets what its requests may take on top.
     """
 
-    name: str
-    title: str
     looks_at: str
     traffic: bool
     proof: bool
@@ -85,51 +57,39 @@ class Check:
     ask: Callable[[Context], Iterable[Result]]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A check with what it found and how long it took, in seconds."""
+Outcome = results.Outcome[Check, Result]
 
-    check: Check
-    results: tuple[Result, ...]
-    seconds: float
 
-    @property
-    def worst(self) -> Result:
-        """The result that decides: of the worst ones the first that is no mere consequence."""
-        verdict = worst(result.verdict for result in self.results)
-        deciding = [result for result in self.results if result.verdict is verdict]
-        return next((result for result in deciding if not result.follows), deciding[0])
+def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "check": outcome.check.name,
+        "title": outcome.check.title,
+        "looksAt": outcome.check.looks_at,
+        "verdict": outcome.verdict.value,
+        "seconds": round(outcome.seconds, 2),
+        "results": [_result_as_json(result) for result in outcome.results],
+    }
 
-    @property
-    def verdict(self) -> Verdict:
-        """The worst verdict."""
-        return self.worst.verdict
 
-    @property
-    def settled(self) -> bool:
-        """Whether waiting could not make it better."""
-        return self.verdict in (Verdict.PASS, Verdict.WARN)
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
-        return {
-            "check": self.check.name,
-            "title": self.check.title,
-            "looksAt": self.check.looks_at,
-            "verdict": self.verdict.value,
-            "seconds": round(self.seconds, 2),
-            "results": [result.as_json() for result in self.results],
-        }
+def _result_as_json(result: Result) -> dict[str, Any]:
+    known = result.known
+    return {
+        "verdict": result.verdict.value,
+        "object": result.object,
+        "message": result.message,
+        "failure": result.failure or None,
+        "cause": known.why if known else None,
+        "rules": list(known.rules) if known else [],
+        "runbook": known.anchor if known else None,
+    }
 
 
 @dataclass(frozen=True)
-class Report:
-    """All checks of one environment. `where` says what was looked at, `seconds` how long it took."""
+class Report(results.Report[Check, Result]):
+    """All checks of one environment. `where` says what was looked at."""
 
     where: str
     quick: bool
-    outcomes: tuple[Outcome, ...]
-    seconds: float
 
     @property
     def serves(self) -> bool:
@@ -139,7 +99,7 @@ class Report:
     @property
     def named(self) -> bool:
         """Something failed, and it is no mere consequence of something else."""
-        return any(o.verdict is Verdict.FAIL and not o.worst.follows for o in self.outcomes)
+        return any(not outcome.worst.follows for outcome in self.having(Verdict.FAIL))
 
     @property
     def exit_code(self) -> int:
@@ -149,13 +109,12 @@ class Report:
     @property
     def _decisive(self) -> Outcome | None:
         """The first failed check that is no consequence, else the first failed, else a proof that could not be asked."""
-        wrong = [outcome for outcome in self.outcomes if outcome.verdict is Verdict.FAIL]
-        wrong.sort(key=lambda outcome: outcome.worst.follows)
+        wrong = sorted(self.having(Verdict.FAIL), key=lambda outcome: outcome.worst.follows)
         # Where requests were sent, their answers are the proof; without them, the objects' own conditions are.
         missing = [
             outcome
-            for outcome in self.outcomes
-            if outcome.verdict is Verdict.UNKNOWN and outcome.check.proof and outcome.check.traffic is not self.quick
+            for outcome in self.having(Verdict.UNKNOWN)
+            if outcome.check.proof and outcome.check.traffic is not self.quick
         ]
         return next(iter([*wrong, *missing]), None)
 
@@ -165,7 +124,7 @@ class Report:
         decisive = self._decisive
         if decisive is None:
             said = "serves (by its configuration; no request was sent)" if self.quick else "serves"
-            count = sum(outcome.verdict is Verdict.UNKNOWN for outcome in self.outcomes)
+            count = len(self.having(Verdict.UNKNOWN))
             return said + (f"; {count} of {len(self.outcomes)} checks could not ask" if count else "")
         said = "does not serve" if decisive.verdict is Verdict.FAIL else "not known to serve"
         worst = decisive.worst
@@ -179,5 +138,5 @@ class Report:
             "lookedAt": self.where,
             "quick": self.quick,
             "seconds": round(self.seconds, 2),
-            "checks": [outcome.as_json() for outcome in self.outcomes],
+            "checks": [_outcome_as_json(outcome) for outcome in self.outcomes],
         }

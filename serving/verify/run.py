@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from serving.checking.side_by_side import ask_all
+from serving.checking.verdict import Verdict
 from serving.google.asking import Google
 from serving.verify.cluster import CannotAskError, Cluster
 from serving.verify.context import Context
@@ -19,6 +20,7 @@ Progress = Callable[[str], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 # After this time with the same verdict, progress is told again, seconds.
 _TELL_AGAIN_SECONDS = 30.0
+_MAY_GET_BETTER = (Verdict.UNKNOWN, Verdict.FAIL)
 
 
 def verify(
@@ -50,7 +52,7 @@ def verify(
         context.cluster.forget()
         outcomes |= _round(context, pending, progress)
         elapsed = time.monotonic() - started
-        report = Report(target.where, quick, tuple(outcomes[check.name] for check in asked), elapsed)
+        report = Report(target.where, quick, outcomes=tuple(outcomes[check.name] for check in asked), seconds=elapsed)
         left = wait_seconds - elapsed
         found = report.named if until_named else report.serves and len(pending) == len(asked)
         if found or left <= 0:
@@ -64,7 +66,7 @@ def verify(
         teller.tell(report.line, elapsed)
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
-        pending = [check for check in asked if not outcomes[check.name].settled]
+        pending = [check for check in asked if outcomes[check.name].verdict in _MAY_GET_BETTER]
 
 
 class _Teller:

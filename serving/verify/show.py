@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from serving.checking.verdict import Verdict
+from serving.checking.show import heading, named
 from serving.verify.results import Outcome, Report, Result
 
 
@@ -14,14 +14,9 @@ def print_report(console: Console, report: Report) -> None:
     """The table, then what is not as it should be, then the verdict: the last line is the answer."""
     console.print(f"Looked at: {report.where}", highlight=False, markup=False, soft_wrap=True)
     console.print(_table(report))
-    # Several checks often meet the same obstacle: it is told once.
-    wrong: dict[Result, list[str]] = {}
-    for outcome in report.outcomes:
-        for result in outcome.results:
-            if result.verdict is not Verdict.PASS:
-                wrong.setdefault(result, []).append(outcome.check.name)
-    for result, names in wrong.items():
-        _print_wrong(console, ", ".join(dict.fromkeys(names)), result)
+    for result, checks in report.not_passed.items():
+        console.print(heading(result, checks), highlight=False, soft_wrap=True)
+        _print_reason(console, result)
     colour = "green" if report.serves else "red"
     console.print(f"\n[bold {colour}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
 
@@ -37,18 +32,11 @@ def _table(report: Report) -> Table:
 
 def _seen(outcome: Outcome) -> str:
     """The failure's name, or what the objects say."""
-    worst = outcome.worst
-    if worst.failure:
-        count = sum(result.verdict is worst.verdict for result in outcome.results)
-        return worst.failure + (f" ({count} of {len(outcome.results)})" if len(outcome.results) > 1 else "")
     count = len(outcome.results)
-    return worst.message if count == 1 else f"{count} objects"
+    return named(outcome) or (outcome.worst.message if count == 1 else f"{count} objects")
 
 
-def _print_wrong(console: Console, checks: str, result: Result) -> None:
-    colour = result.verdict.colour
-    heading = f"[bold {colour}]{result.verdict.words}[/] {escape(f'{checks}: {result.object}')}"
-    console.print(f"\n{heading}", highlight=False, soft_wrap=True)
+def _print_reason(console: Console, result: Result) -> None:
     known = result.known
     lines = [result.message]
     if known is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from catalog.gke import GatewayClass
+from serving.verify.backends import Backend, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
 from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
@@ -93,7 +94,7 @@ def gateway_programmed(context: Context) -> Iterator[Result]:
     "routes",
     "Every HTTPRoute accepted and reconciled",
     "HTTPRoutes at the Gateway, conditions Accepted, ResolvedRefs, Reconciled of each parent",
-    (*READING, "route-missing", "route-not-accepted", "route-not-reconciled", NOT_WRITTEN),
+    (*READING, "route-missing", "route-not-accepted", "route-without-backend", "route-not-reconciled", NOT_WRITTEN),
     proof=True,
 )
 def routes(context: Context) -> Iterator[Result]:
@@ -105,14 +106,15 @@ def routes(context: Context) -> Iterator[Result]:
         if name not in there:
             text = "there is no such route at the Gateway"
             yield failed("route-missing", f"HTTPRoute {context.namespace}/{name}", text)
+    missing = not_made(context)
     for route in found:
-        yield from _judge_route(context, route)
+        yield from _judge_route(context, route, without_backend=any(item in missing for item in _backends(route)))
 
 
-def _judge_route(context: Context, route: dict[str, Any]) -> Iterator[Result]:
+def _judge_route(context: Context, route: dict[str, Any], *, without_backend: bool) -> Iterator[Result]:
     wanted = {
         "Accepted": "route-not-accepted",
-        "ResolvedRefs": "route-not-accepted",
+        "ResolvedRefs": "route-without-backend" if without_backend else "route-not-accepted",
         "Reconciled": "route-not-reconciled",
     }
     statuses = (route.get("status") or {}).get("parents") or ()
@@ -127,6 +129,14 @@ def _judge_route(context: Context, route: dict[str, Any]) -> Iterator[Result]:
             yield failed(NOT_WRITTEN, title(route), f"no controller has written a status for Gateway {parent['name']}")
         for item in same:
             yield from judge(title(route), item.get("conditions"), wanted, generation_of(route))
+
+
+def _backends(route: dict[str, Any]) -> Iterator[Backend]:
+    """What a route leads to in its own namespace."""
+    for rule in route["spec"].get("rules") or ():
+        for reference in rule.get("backendRefs") or ():
+            if reference.get("namespace", route["metadata"]["namespace"]) == route["metadata"]["namespace"]:
+                yield reference.get("group", ""), reference.get("kind", "Service"), reference["name"]
 
 
 def _parents(context: Context, route: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from catalog.gke import POOL_GROUP
+from serving.verify.backends import backends_of, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
 from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
@@ -23,21 +23,23 @@ DEFAULT_TIMEOUT = 30
     "policies-attached",
     "Every policy there and attached",
     "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached",
-    (*READING, "policy-missing", "policy-not-attached", NOT_WRITTEN),
+    (*READING, "policy-missing", "policy-not-attached", "policy-without-target", NOT_WRITTEN),
 )
 def policies_attached(context: Context) -> Iterator[Result]:
     """Without them GKE probes `/` and cuts every answer after 30 s."""
     for kind in KINDS:
         policies = context.objects(API, kind)
         for model in context.models:
-            for backend in _backends(model):
-                if not any(_targets(policy, *backend) for policy in policies):
+            for backend in backends_of(model):
+                if not any(_target(policy) == backend for policy in policies):
                     text = f"no {kind} has it as its target"
                     yield failed("policy-missing", f"{backend[1]} {context.namespace}/{backend[2]}", text)
+    missing = not_made(context)
     for kind in (*KINDS, "GCPGatewayPolicy"):
         for policy in context.objects(API, kind):
             conditions = (policy.get("status") or {}).get("conditions")
-            yield from judge(title(policy), conditions, {"Attached": "policy-not-attached"}, generation_of(policy))
+            failure = "policy-without-target" if _target(policy) in missing else "policy-not-attached"
+            yield from judge(title(policy), conditions, {"Attached": failure}, generation_of(policy))
 
 
 @check(
@@ -89,8 +91,8 @@ def answer_limit(context: Context) -> Iterator[Result]:
 
 def policy_of(context: Context, kind: str, model: ModelOutput) -> dict[str, Any] | None:
     """The policy in force on a model's pool: of several the oldest."""
-    pool = _backends(model)[0]
-    found = [policy for policy in context.objects(API, kind) if _targets(policy, *pool)]
+    pool, _ = backends_of(model)
+    found = [policy for policy in context.objects(API, kind) if _target(policy) == pool]
     return min(found, key=lambda policy: str(policy["metadata"].get("creationTimestamp", "")), default=None)
 
 
@@ -99,13 +101,9 @@ def _no_policy(context: Context, kind: str, model: ModelOutput) -> Result:
     return failed("policy-missing", name, f"no {kind} has it as its target")
 
 
-def _backends(model: ModelOutput) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    return (POOL_GROUP, "InferencePool", model.inference_pool), ("", "Service", model.service)
-
-
-def _targets(policy: dict[str, Any], group: str, kind: str, name: str) -> bool:
+def _target(policy: dict[str, Any]) -> tuple[str, str | None, str | None]:
     reference = policy["spec"].get("targetRef") or {}
-    return (reference.get("group", ""), reference.get("kind"), reference.get("name")) == (group, kind, name)
+    return reference.get("group", ""), reference.get("kind"), reference.get("name")
 
 
 def _default(policy: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from rehearsal import kube
-from rehearsal.undo import load_undos
-from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone
 from tests.rehearsal.end_to_end.traffic import NAMESPACE, client_of, servers
@@ -39,18 +38,6 @@ def events(rehearsal: Rehearsal, reason: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-def failures(rehearsal: Rehearsal) -> set[tuple[str, str]]:
-    """Check and failure of everything that `verify` found wrong."""
-    done = serving("verify", str(rehearsal.file), "--format", "json")
-    assert done.code == 1
-    return {
-        (check["check"], result["failure"])
-        for check in done.document["checks"]
-        for result in check["results"]
-        if result["verdict"] == "fail"
-    }
-
-
 def test_without_gateway_channel_there_is_no_class_and_up_stops_at_the_gate(two_hosts: Rehearsal) -> None:
     # LeaderWorkerSet needs no Gateway, and must not be there yet for the next test.
     document = run_undone(two_hosts, "CL01", "KS03")
@@ -65,11 +52,7 @@ def test_without_gateway_channel_there_is_no_class_and_up_stops_at_the_gate(two_
 
 def test_without_leader_worker_set_the_group_is_never_made(two_hosts: Rehearsal) -> None:
     run_undone(two_hosts, "KS03")
-    undo = load_undos()["KS03"]
-    # Without the group there is no pool: checks on the Gateway, which come first, say that before this one.
-    wait_until(
-        lambda: (undo.check, undo.failure) in failures(two_hosts), lambda: True, lambda: service_says(two_hosts), 1, 180
-    )
+    await_verdict(two_hosts, "KS03")
     assert 'no matches for kind "LeaderWorkerSet" in version "leaderworkerset.x-k8s.io/v1"' in service_says(two_hosts)
 
 

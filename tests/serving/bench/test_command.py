@@ -14,14 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from serving.bench.runfile import read_run
 from serving.bench.verdict import Ending
 from serving.commands import bench as module
 from serving.commands.bench import bench
 from tests.rehearsal.model_server.conftest import ROOT, Server, servers_in, wait_for
+from tests.serving.calling import caller, outputs_file, wrong_call
 from tests.serving.verify import world
 from tests.serving.verify.model_server import events
 from tests.serving.verify.web import Reply, connection, serving
@@ -32,21 +32,14 @@ PLACES, RATE = 4, 100.0
 SHORT = ["--prompt-words", "40", "--answer-tokens", "64", "--step-time", "2s", "--time", "4m"]
 
 
-def call(*arguments: str) -> Result:
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(bench)
-    done = CliRunner().invoke(app, [*arguments])
-    assert "Traceback" not in done.output
-    return done
+call = caller(bench)
 
 
 def outputs_of(folder: Path, url: str, **changes: Any) -> Path:
     """A file of stack outputs whose model is at this URL."""
     outputs = world.outputs(world.deployment("dev"), url)
     model = outputs.models[0].model_copy(update={"url": url, **changes})
-    path = folder / "outputs.json"
-    path.write_text(json.dumps(outputs.model_copy(update={"models": [model]}).model_dump(by_alias=True)))
-    return path
+    return outputs_file(folder, outputs.model_copy(update={"models": [model]}))
 
 
 @dataclass(frozen=True)
@@ -242,9 +235,9 @@ WRONG: list[tuple[list[str], str]] = [
 @pytest.mark.parametrize(("arguments", "words"), WRONG)
 def test_a_wrong_call_ends_with_2_before_anything_is_sent(tmp_path: Path, arguments: list[str], words: str) -> None:
     with serving(cut_after(good=0)) as server:
-        done = call("dev", "--outputs", str(outputs_of(tmp_path, server.url)), *arguments)
+        said = wrong_call(call, "dev", "--outputs", str(outputs_of(tmp_path, server.url)), *arguments)
         assert server.requests == []
-    assert (done.exit_code, words in " ".join(done.output.split())) == (2, True), done.output
+    assert words in said
 
 
 def test_missing_packages_are_one_line_that_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from serving.commands import preflight as command
 from serving.preflight.results import Report
+from tests.serving.calling import caller, wrong_call
 from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
 
@@ -27,10 +26,7 @@ def call(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     return scene
 
 
-def run(*arguments: str) -> Result:
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(command.preflight)
-    return CliRunner().invoke(app, [*arguments])
+run = caller(command.preflight)
 
 
 def no_quota(scene: Scene) -> None:
@@ -103,19 +99,14 @@ WRONG: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG)
 def test_a_wrong_call_ends_with_2_and_says_why(call: Scene, arguments: list[str], words: str) -> None:
-    done = run(*arguments)
-    assert done.exit_code == 2
-    assert words in done.output
-    assert "Traceback" not in done.output
+    assert words in wrong_call(run, *arguments)
     assert call.google.asked == []
 
 
 def test_a_refused_file_is_refused_before_anything_is_asked(call: Scene, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("config:\n  tpu-serving:project: {id: example-project}\n")
-    done = run(str(path))
-    assert done.exit_code == 2
-    assert "location" in done.output
+    assert "location" in wrong_call(run, str(path))
     assert call.google.asked == []
 
 

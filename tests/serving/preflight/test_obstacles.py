@@ -40,7 +40,7 @@ COMPUTE_CHECKS = {"location", "machine-types", "network"}
 def unasked(report: Report, failure: str) -> set[str]:
     """Checks that could not ask for this reason; none has failed."""
     assert [outcome for outcome in report.outcomes if outcome.verdict is Verdict.FAIL] == []
-    return {outcome.check.name for outcome in report.outcomes if outcome.deciding.failure == failure}
+    return {outcome.check.name for outcome in report.outcomes if outcome.worst.failure == failure}
 
 
 OFF = error(
@@ -212,7 +212,7 @@ def test_expired_credentials_are_named_with_the_way_to_new_ones(scene: Scene, ke
     scene.google.grants = False
     report = scene.ask()
     assert unasked(report, "credentials-refused") == GOOGLE_CHECKS
-    assert "gcloud auth application-default login" in report.outcomes[0].deciding.fix
+    assert "gcloud auth application-default login" in report.outcomes[0].worst.fix
 
 
 def test_a_token_that_google_does_not_take_is_credentials_refused(scene: Scene) -> None:

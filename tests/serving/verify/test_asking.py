@@ -124,7 +124,7 @@ def sequence(*verdicts: Verdict) -> Callable[[Context], Iterator[Result]]:
 
     def ask(_context: Context) -> Iterator[Result]:
         verdict = left.pop(0) if len(left) > 1 else left[0]
-        yield Result(verdict, "it", verdict.value, "" if verdict is Verdict.PASS else "no-route")
+        yield Result(verdict, "it", verdict.value, failure="" if verdict is Verdict.PASS else "no-route")
 
     return ask
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -144,10 +145,8 @@ def test_a_long_answer_that_still_comes_past_the_default_limit_is_proof_and_is_l
     monkeypatch.setattr(traffic, "DEFAULT_TIMEOUT", 1)
     endless_long = long_streamed(event(chunk(NAME, "Yes")), slow_and_endless)
     found = outcome(make(answer=endless_long, request_seconds=SHORT).report(), "long-answer")
-    assert (found.verdict, found.worst.message) == (
-        Verdict.PASS,
-        "1.2 s and still coming, past the default limit of 1 s",
-    )
+    assert found.verdict is Verdict.PASS
+    assert re.fullmatch(r"\d+\.\d s and still coming, past the default limit of 1 s", found.worst.message)
 
 
 def test_a_long_answer_that_is_short_enough_leaves_the_proof_to_the_configuration(make: Callable[..., Scene]) -> None:
