@@ -86,7 +86,8 @@ def limits_scaled(dev: Rehearsal) -> Iterator[Any]:
     try:
         yield limit
     finally:
-        # The field is the engine's again.
+        # The field is the engine's again: who writes a value that is there does not become its owner.
+        limit(None)
         limit(model["answerTimeoutSeconds"], "pulumi-kubernetes")
         scale.unlink()
 
