@@ -1,4 +1,4 @@
-"""Tests that share a rehearsal run in one process: two rehearsals at once starve each other on two cores."""
+"""Tests that share a rehearsal run in one process: the fixture that keeps it is that process's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pathlib
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("shared")
 
 
 @pytest.mark.parametrize("number", range(4))

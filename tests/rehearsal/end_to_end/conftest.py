@@ -1,4 +1,7 @@
-"""Whole rehearsals for the tests: one of dev that most of them share, and one of two models that is cut off."""
+"""Whole rehearsals for the tests.
+
+Tests of dev are one group of pytest-xdist, those of all other environments another one: the two run side by side.
+"""
 
 from __future__ import annotations
 
@@ -56,3 +59,10 @@ def dev(shared: Rehearsal) -> Rehearsal:
 def two_models(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Two models; not started."""
     yield from copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="session")
+def prod(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """prod, running."""
+    for rehearsal in copied("Pulumi.prod.yaml", tmp_path_factory.mktemp("prod")):
+        yield rehearsal.running()

@@ -15,7 +15,7 @@ from pulumi import automation
 from rehearsal.engine import workspace
 from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 EXAMPLE = ROOT / "examples/consumer"
 

@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from rehearsal import kube
-from rehearsal.control_plane.processes import marked, wait_gone
+from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, processes_of, wait_until
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("other environments")
 
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
 # Seconds within which a command notices that what it works with is gone; a ceiling, on a machine however busy.
@@ -122,25 +122,11 @@ def test_a_removed_model_goes_and_the_other_stays(two_models: Rehearsal) -> None
     )
 
 
-@pytest.mark.parametrize("name", ["etcd", "kube-apiserver"])
-def test_the_next_run_brings_back(name: str, dev: Rehearsal) -> None:
-    resources = dev.state()["resources"]
-    uids = {urn: found["metadata"]["uid"] for urn, found in dev.objects() if found}
-    ended = dev.process(name)
-    ended.kill()
-    assert wait_gone([ended.pid], 30) == []
-    assert dev.rehearse().succeeded()["summary"] == {"same": len(resources)}
-    assert dev.process(name).pid != ended.pid
-    dev.assert_nothing_twice()
-    assert {urn: found["metadata"]["uid"] for urn, found in dev.objects() if found} == uids
-    assert is_ready(dev.service("qwen2-5-3b"))
-
-
-def test_two_environments_at_once_share_nothing(dev: Rehearsal, two_models: Rehearsal) -> None:
-    both = [dev, two_models.running()]
+def test_two_environments_at_once_share_nothing(prod: Rehearsal, two_models: Rehearsal) -> None:
+    both = [prod, two_models.running()]
     one, other = ({process.pid for process in marked(rehearsal.directory)} for rehearsal in both)
     assert one and other and not one & other
-    assert not dev.ports() & two_models.ports()
+    assert not prod.ports() & two_models.ports()
     for rehearsal in both:
         config = yaml.safe_load(rehearsal.file.read_text(encoding="utf-8"))["config"]
         models = sorted(model["name"] for model in config["tpu-serving:models"])

@@ -11,7 +11,7 @@ import pytest
 from rehearsal import kube
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving, wait_until
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 NAMESPACE, MODEL = "llm-serving", "qwen2-5-3b"
 GKE, ENGINE, PERSON = "networking.gke.io/v1", "pulumi-kubernetes", "kubectl-edit"

@@ -25,7 +25,7 @@ from tests.rehearsal.end_to_end.command import ROOT, is_ready
 
 ASKED = "TPU_SERVING_EVERY_EXAMPLE"
 pytestmark = [
-    pytest.mark.xdist_group("end to end"),
+    pytest.mark.xdist_group("other environments"),
     pytest.mark.skipif(ASKED not in os.environ, reason="runs with `make rehearse-examples`"),
 ]
 

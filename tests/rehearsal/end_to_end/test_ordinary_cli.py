@@ -12,7 +12,7 @@ from pulumi import automation
 
 from tests.rehearsal.end_to_end.command import Rehearsal, without_pulumi_variables
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 STACK = "organization/tpu-serving/dev"
 

@@ -7,10 +7,8 @@ import base64
 import contextlib
 import random
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +21,6 @@ from rehearsal import kube
 from rehearsal.control_plane.processes import marked
 from rehearsal.model_server.options import POD_IP_VARIABLE
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
-from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.traffic import (
     LONG,
     NAMESPACE,
@@ -35,17 +32,11 @@ from tests.rehearsal.end_to_end.traffic import (
     servers,
 )
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("other environments")
 
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
 _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
-
-
-@pytest.fixture(scope="module")
-def prod(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    for rehearsal in copied("Pulumi.prod.yaml", tmp_path_factory.mktemp("prod")):
-        yield rehearsal.running()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rehearsal import kube
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 # Where the API server keeps objects, Secrets too: its own files, private to the user, as a cluster's etcd is to Google.
 _ETCD = "etcd"

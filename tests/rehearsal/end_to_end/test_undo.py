@@ -17,7 +17,7 @@ from tests.rehearsal.end_to_end import symptoms
 from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
 from tests.rehearsal.end_to_end.symptoms import MODEL, NAMESPACE, SYMPTOMS, Symptom
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 # Shown by test_undo_from_nothing.py.
 FROM_NOTHING = {"CL01", "KS03"}

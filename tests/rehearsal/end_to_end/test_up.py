@@ -13,7 +13,7 @@ import pytest
 from rehearsal.control_plane.processes import listening, marked
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 MODEL = "qwen2-5-3b"
 

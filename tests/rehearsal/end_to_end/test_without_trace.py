@@ -13,7 +13,7 @@ from rehearsal.locate import HOME
 from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving, wait_until
 from tests.rehearsal.end_to_end.traffic import Client, Streamed, client_of
 
-pytestmark = pytest.mark.xdist_group("end to end")
+pytestmark = pytest.mark.xdist_group("dev")
 
 
 def load(client: Client, seen: list[Streamed]) -> None:
