@@ -68,6 +68,8 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:project: null\n", "project"),
         ("\x00", "YAML"),
         ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
+        ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
+        ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
         ("config:\n  tpu-serving:gateway:\n", "mapping"),
         ("config: " + "[" * 3000, "YAML"),
         ("config:\n  a: " + "[" * 3000 + "]" * 3000, "deep"),
@@ -127,6 +129,7 @@ def test_provider_keys_and_secrets_are_not_settings(tmp_path: Path) -> None:
 def test_any_file_name_gives_a_name_fit_for_a_stack(stem: str) -> None:
     name = environment_name(Path(f"{stem or 'x'}.yaml".replace("/", "_").replace("\x00", "_")))
     assert name == name.strip("-").lower()
+    assert name.isascii()
     assert name[:1].isalpha()
 
 
@@ -240,6 +243,21 @@ def test_a_token_that_the_file_does_not_have_is_asked_for(tmp_path: Path) -> Non
 )
 def test_truth_values_are_those_of_the_engines_own_yaml(tmp_path: Path, text: str, refused: list[str]) -> None:
     assert [path for _, path in _refused(tmp_path, f"{GOOD}  {text}\n")] == refused
+
+
+# As `pulumi config --json` of the CLI 3.259.0 shows these texts.
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("10:00", "10:00"), ("1_0", 10), ("0x1000", 4096), ("0o17", 15), ("010", 8), ("1e3", 1000), ("0b11", 3)],
+)
+def test_numbers_are_those_of_the_engines_own_yaml(tmp_path: Path, text: str, value: object) -> None:
+    assert written(tmp_path, f"config:\n  tpu-serving:tier: {text}\n").data["tier"] == value
+
+
+def test_a_day_that_no_month_has_is_answered_at_its_line(tmp_path: Path) -> None:
+    text = f"{GOOD}  tpu-serving:overrides:\n    - {{rule: TP13, reason: a reason of some length, until: 2027-02-30}}\n"
+    [finding] = check(written(tmp_path, text))[1]
+    assert (finding.rule, render_path(finding.path), finding.line) == ("ST02", "overrides[0].until", 7)
 
 
 # As `pulumi config --json` of the CLI 3.259.0 shows a date with and without quotes.
