@@ -186,8 +186,8 @@ def unlisted_flags(deployment: Deployment) -> Iterator[Found]:
     for path, model in models(deployment):
         if model.unlisted_server_flags:
             fix = (
-                "Use serverFlags, or add at the end of the file:\n"
-                "tpu-serving:overrides:\n  - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
+                "Use serverFlags, or add below `config:`, at the end of the file:\n"
+                "  tpu-serving:overrides:\n    - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
             )
             given = sorted(model.unlisted_server_flags)
             said = "Flags outside the locked table are not checked."
