@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalog.tpu import SliceShape, find_shape, generations, topologies
-from catalog.zones import listed_zones, nearest_zones
+from catalog.zones import is_listed, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from settings.derive import GIB, Deployment, ServedModel
 
@@ -47,15 +47,26 @@ def slice_shape(deployment: Deployment) -> Iterator[Found]:
 def _near_generation(name: str) -> str:
     import difflib  # only a refusal needs it
 
-    near = difflib.get_close_matches(name.lower().removeprefix("tpu-"), list(generations()), n=1, cutoff=0.3)
+    # Generations go by many names: Trillium, ct6e, v5litepod.
+    meant = {
+        _folded(alias): key
+        for key, g in generations().items()
+        for alias in (key, g.name, g.quota_family, g.accelerator_type)
+    }
+    near = [meant[alias] for alias in difflib.get_close_matches(_folded(name), meant, n=1, cutoff=0.3)]
     known = ", ".join(generations())
     return f"Write generation: {near[0]} (known: {known})." if near else f"Known: {known}."
 
 
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower().removeprefix("tpu-")))
+
+
 def _near_topology(generation: str, topology: str) -> str:
     known = topologies(generation)
-    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1.
+    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1; 4x2 means 2x4.
     near = [t for t in known if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
+    near += [t for t in known if sorted(t.split("x")) == sorted(topology.split("x"))]
     listed = ", ".join(known)
     return f"Write topology: {near[0]} (known: {listed})." if near else f"Known for {generation}: {listed}."
 
@@ -99,8 +110,7 @@ def attention_heads(deployment: Deployment) -> Iterator[Found]:
 def zone(deployment: Deployment) -> Iterator[Found]:
     """A warning: lists change."""
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
-        listed = listed_zones(generation)
-        if listed and deployment.zone not in listed:
+        if listed_zones(generation) and not is_listed(deployment.zone, generation):
             first, *others = nearest_zones(deployment.zone, generation)
             said = f"{deployment.zone} is not on the list of zones with {generation}."
             also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
@@ -135,7 +145,8 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
     for index, model in _indexed(deployment):
         if model.shape.multi_host or model.shape.generation == "tpu7x":
             said = "Flex-start has single-host slices only, and no TPU7x."
-            fix = "Choose a single-host topology, or write purchase: spot under capacity."
+            other = "another generation" if model.shape.generation == "tpu7x" else "a single-host topology"
+            fix = f"Choose {other}, or write purchase: spot under capacity."
             yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
