@@ -33,6 +33,7 @@ NODE_BUDGET_SECONDS = 3600
 # The slowest answer we plan for; one request alone ran at about 105 tokens/s in the field report.
 _SLOWEST_TOKENS_PER_SECOND = 10
 _MIN_ANSWER_SECONDS = 300
+PODS_PER_TPU_NODE = 32
 SHUTDOWN_SECONDS = 45
 GRACE_SECONDS = 90
 # KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.

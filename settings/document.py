@@ -13,7 +13,6 @@ from settings.form import key_at
 from settings.names import PROJECT_NAME
 from settings.refusal import Finding, Path, RefusedError
 
-
 _TAG = "tag:yaml.org,2002:"
 # YAML 1.2's numbers and truth values, as the engine's own YAML has them (seen with the CLI 3.259.0): `10:00` is no
 # number there, `1e3` and `0o17` are; yes, no, on and off are text.
