@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PROJECT_NAME = "tpu-serving"  # of Pulumi, and the namespace of the keys in an environment file
 MAX_MODEL_NAME = 38
+# RFC 1035: what Service names and Google resource names have in common.
+RESOURCE_NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 def inference_pool(model: str) -> str:

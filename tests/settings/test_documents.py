@@ -112,6 +112,28 @@ def test_a_value_is_answered_with_the_nearest_choice(tmp_path: Path) -> None:
     assert fixes["models[0].replicas"].startswith("Write replicas: 3, without quotes.")
 
 
+def test_what_an_empty_file_is_told_to_write_is_a_good_file(tmp_path: Path) -> None:
+    lines = [f"  {f.fix.removeprefix('Write ')}\n" for f in check(written(tmp_path, ""))[1]]
+    assert _refused(tmp_path, f"config:\n{''.join(lines)}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("tpu-serving:capacity: {purchase: flex-start, maxRunHours: 24}", "capacity.purchase"),
+        ("tpu-serving:network: {mode: Existing, name: vpc, subnetwork: nodes, podsCidr: 10.0.0.0/8}", "network.mode"),
+    ],
+)
+def test_what_depends_on_a_misspelt_choice_is_judged_by_what_was_meant(tmp_path: Path, text: str, path: str) -> None:
+    refused = [(f.rule, render_path(f.path)) for f in check(written(tmp_path, f"{GOOD}  {text}\n"))[1] if not f.warning]
+    assert refused == [("ST02", path)]
+
+
+def test_a_region_is_not_measured_by_a_zone_that_is_none(tmp_path: Path) -> None:
+    text = GOOD.replace("zone: europe-west4-a", "zone: us-east5, region: us-east5")
+    assert _refused(tmp_path, text) == [("ST02", "location.zone")]
+
+
 def test_an_unknown_environment_names_the_known_ones() -> None:
     with pytest.raises(RefusedError) as refused:
         find_environment("nowhere")
