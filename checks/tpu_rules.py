@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from catalog.tpu import SliceShape, find_shape, generations, topologies
@@ -14,6 +15,9 @@ _WEIGHTS_SHARE = 0.75
 _FLEX_START_HOURS = 168
 # Default of --gpu-memory-utilization in vllm-tpu 0.27.0: what the server takes of the memory, weights and cache together.
 _MEMORY_UTILIZATION = 0.92
+# Google "Plan GKE Standard node sizes": what a node keeps of its CPUs and of its memory in GiB, by (up to, share).
+_KEPT_CPUS = ((1, 0.06), (2, 0.01), (4, 0.005), (math.inf, 0.0025))
+_KEPT_GIB = ((4, 0.25), (8, 0.2), (16, 0.1), (128, 0.06), (math.inf, 0.02))
 
 
 def _indexed(deployment: Deployment) -> Iterator[tuple[int, ServedModel]]:
@@ -199,6 +203,30 @@ def _fits(model: ServedModel, shape: SliceShape) -> bool:
     return _holds(model, shape)
 
 
+@rule("TP14")
+def requests(deployment: Deployment) -> Iterator[Found]:
+    """What a server asks for is what its node has left for pods."""
+    for index, model in _indexed(deployment):
+        machine = generations()[model.shape.generation].machines[model.shape.machine_type]
+        for key, asked, whole, kept in (
+            ("cpu", model.cpu, machine.vcpus, _KEPT_CPUS),
+            ("memoryGib", model.memory_gib, machine.memory_gib, _KEPT_GIB),
+        ):
+            if asked is None or whole is None or asked <= (left := _left(whole, kept)):
+                continue
+            said = f"Of the {whole} of {model.shape.machine_type}, {left:.1f} are left for pods."
+            fix = f"Write {key}: {whole // 2}, or leave it out."
+            yield Found(("models", index, "resources", key), asked, said, fix)
+
+
+def _left(whole: int, kept: tuple[tuple[float, float], ...]) -> float:
+    left, below = float(whole), 0.0
+    for up_to, share in kept:
+        left -= share * max(0.0, min(whole, up_to) - below)
+        below = up_to
+    return left
+
+
 @rule("TP11")
 def spare(deployment: Deployment) -> Iterator[Found]:
     """Where a rollout can't make progress without a spare slice, one is allowed."""
@@ -235,6 +263,7 @@ CHECKS = (
     purchase,
     flex_start,
     memory_fit,
+    requests,
     spare,
     multi_host_runtime,
 )

@@ -75,6 +75,18 @@ class ServedModel:
         return self.shape.chips_per_host
 
     @property
+    def cpu(self) -> int | None:
+        """CPUs that the server asks for: half of its machine where nobody says it; None where that is not known."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
+
+    @property
+    def memory_gib(self) -> int | None:
+        """Memory that the server asks for, likewise."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
+
+    @property
     def context_length(self) -> int:
         """Longest prompt and answer together, in tokens."""
         if self.settings.context_length is not None:
