@@ -9,6 +9,7 @@ from catalog.tpu import SliceShape, find_shape, generations, topologies
 from catalog.zones import is_listed, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from settings.derive import GIB, Deployment, ServedModel
+from settings.names import server_flag
 
 # Share of the chips' memory that weights may take; the rest is key-value cache and activations (gke.md 6).
 _WEIGHTS_SHARE = 0.75
@@ -189,7 +190,7 @@ def _cache_bytes(model: ServedModel) -> int:
 def _holds(model: ServedModel, shape: SliceShape) -> bool:
     """True where weights, and weights with the cache of one request, have room in the slice's memory."""
     weights, have = model.weights_bytes or 0, _memory(shape)
-    wanted = {name.lstrip("-").replace("_", "-"): value for name, value in model.settings.server_flags.items()}
+    wanted = {server_flag(name): value for name, value in model.settings.server_flags.items()}
     share = wanted.get("gpu-memory-utilization", _MEMORY_UTILIZATION)
     usable = float(share) if isinstance(share, int | float) else _MEMORY_UTILIZATION
     return weights <= _WEIGHTS_SHARE * have and weights + _cache_bytes(model) <= usable * have

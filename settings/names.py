@@ -51,3 +51,8 @@ def base_path(namespace: str, model: str) -> str:
 def token_secret(model: str) -> str:
     """The Secret with the Hugging Face token that we make from a reference."""
     return f"{model}-hf-token"
+
+
+def server_flag(name: str) -> str:
+    """A flag of the model server as it calls it, without the dashes before it; underscores are dashes to it."""
+    return name.lstrip("-").replace("_", "-")
