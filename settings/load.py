@@ -140,6 +140,8 @@ def _wanted(path: Path, problem: Any, value: Any) -> str:
     if str(key).lower().endswith("cidr"):
         return f"Write an IPv4 range such as {key}: 10.0.0.0/20. {described}"
     near = _nearest(problem)
+    if near and isinstance(key, int):
+        return f"Write {path[-2]}: [{near}]."
     return f"Write {key}: {near}. {described}".rstrip() if near else described or "Correct the value."
 
 
@@ -155,11 +157,14 @@ def _nearest(problem: Any) -> str | None:
         close = difflib.get_close_matches(value.lower(), folded, n=1, cutoff=0.5)
         return folded[close[0]] if close else None
     if problem["type"] == "string_pattern_mismatch":
+        pattern: str = context["pattern"]
         small = value.lower().replace("\u00d7", "x")
-        # A name of Google's or Kubernetes' is often given with its path, or with capitals and underscores.
-        name = re.sub(r"[^a-z0-9]+", "-", small.rstrip("/").rpartition("/")[2]).strip("-")
-        tried = (small, name) if context["pattern"] == RESOURCE_NAME else (small,)
-        return next((text for text in tried if re.match(context["pattern"], text)), None)
+        tried = [small]
+        if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./ -]+", value):
+            # A name is often given with its path, or with capitals and underscores where there can be none.
+            own = value.rstrip("/").rpartition("/")[2]
+            tried += [own, *([re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")] if pattern == RESOURCE_NAME else [])]
+        return next((text for text in tried if re.match(pattern, text)), None)
     return None
 
 
