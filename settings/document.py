@@ -109,7 +109,8 @@ def read_document(path: FilePath) -> Document:
     """Read an environment file.
 
     Raises:
-        RefusedError: not readable, not YAML, not a mapping, or a key stands twice or outside `config:`.
+        RefusedError: not readable, not YAML, not a mapping, a setting is encrypted, or a key stands twice or outside
+            `config:`.
     """
     origin = str(path)
     lines, raw = _parse(path)
@@ -128,6 +129,10 @@ def read_document(path: FilePath) -> Document:
         if ":" in name:
             continue  # gcp:project and the like belong to a provider
         if isinstance(value, dict) and set(value) == {"secure"}:
+            if key_at((name,)) is not None:
+                said = f"`{name}` is encrypted, so nobody could say what it means before an up."
+                fix = "Write it in clear; secrets are keys of your own, which pulumiConfig names."
+                raise RefusedError([Finding("ST02", (name,), None, said, fix, line=lines.found.get((name,)))], origin)
             secrets.add(name)
             continue
         data[name] = value

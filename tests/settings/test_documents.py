@@ -68,6 +68,7 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:project: null\n", "project"),
         ("\x00", "YAML"),
         ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
+        ("config:\n  tpu-serving:tier: {secure: v1:abc}\n", "encrypted"),
         ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
         ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
         ("config:\n  tpu-serving:gateway:\n", "mapping"),
