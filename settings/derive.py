@@ -38,6 +38,7 @@ SHUTDOWN_SECONDS = 45
 GRACE_SECONDS = 90
 # KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.
 _SURGE_SHARE = 0.25
+_LONGEST_ACCOUNT_NAME = 24  # and `-nodes`
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
@@ -232,6 +233,17 @@ class Deployment:
     def cluster_name(self) -> str:
         """Name of the cluster."""
         return self.settings.cluster.name or f"tpu-serving-{self.name}"
+
+    @property
+    def node_account_id(self) -> str:
+        """Id of the nodes' service account: within Google's 30 characters, and of no other cluster of the project."""
+        name = self.cluster_name
+        if len(name) > _LONGEST_ACCOUNT_NAME:
+            import hashlib  # only a long name needs it
+
+            told_apart = hashlib.sha256(name.encode()).hexdigest()[:6]
+            name = f"{name[: _LONGEST_ACCOUNT_NAME - 7].rstrip('-')}-{told_apart}"
+        return f"{name}-nodes"
 
     @cached_property
     def version_floor(self) -> tuple[str, str]:
