@@ -167,6 +167,17 @@ def _parse(path: FilePath) -> tuple[_Lines, Any]:
         raise _unreadable(origin, f"The file is not valid YAML: {problem}.", "Mend the YAML.", line) from None
 
 
+def _meant(name: str) -> str | None:
+    """Our own key behind one whose namespace is nearly ours; None for gcp:project and the like."""
+    namespace, colon, key = name.partition(":")
+    if not colon or key_at((key,)) is None:
+        return None
+    import difflib  # only where a key has a namespace
+
+    near = difflib.get_close_matches(namespace.lower(), [PROJECT_NAME], cutoff=0.7)
+    return f"{PROJECT_NAME}:{key}" if near else None
+
+
 def _unreadable(origin: str, message: str, fix: str, line: int | None = None) -> RefusedError:
     return RefusedError([Finding("ST00", (), None, message, fix, line=line)], origin)
 
@@ -216,6 +227,9 @@ class _Lines:
                 said = f"The key `{key}` stands twice; the first would be lost."
                 self.misplaced.append(Finding("ST01", (*path, key), None, said, "Keep one of the two.", line=number))
             seen.add(name)
+            if in_config and not path and (meant := _meant(name)):
+                said = f"`{key}` belongs to no project that is here; it would be ignored."
+                self.misplaced.append(Finding("ST01", (key,), None, said, f"Write `{meant}`.", line=number))
             if in_config:
                 self.found[(*path, name)] = number
                 self.collect(value_node, (*path, name), True)

@@ -16,7 +16,7 @@ from pydantic_core import ValidationError
 from settings.document import Document
 from settings.form import key_at, read
 from settings.names import PROJECT_NAME, RESOURCE_NAME
-from settings.refusal import Finding, Path
+from settings.refusal import Finding, Path, render_path
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -85,7 +85,7 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
             else "Write its keys below it, or remove the line."
         )
         finding = Finding(
-            "ST02", path, value, f"`{path[-1] if path else 'config'}` is a mapping of keys to values.", fix
+            "ST02", path, value, f"`{render_path(path) if path else 'config'}` is a mapping of keys to values.", fix
         )
     else:
         message = problem["msg"].removeprefix("Value error, ")

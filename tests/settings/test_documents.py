@@ -69,6 +69,8 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("\x00", "YAML"),
         ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
         ("config:\n  tpu-serving:tier: {secure: v1:abc}\n", "encrypted"),
+        ("config:\n  tpu_serving:network: {}\n", "belongs to no project"),
+        ("config:\n  tpu-serving:models: [null]\n", "`models[0]` is a mapping"),
         ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
         ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
         ("config:\n  tpu-serving:gateway:\n", "mapping"),
