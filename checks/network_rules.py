@@ -1,4 +1,4 @@
-"""Rules about the network: proxy-only subnet, address ranges and names (GW02, CL04, CL07, CL09, CL11, CL12)."""
+"""Rules about the network: proxy-only subnet, address ranges and names (GW02, CL04, CL07, CL09, CL11 to CL13)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from catalog.gke import facts
+from catalog.records import camel
 from checks.registry import Found, at, rule
 from checks.shared.gateway import proxy_range_problem
 from checks.shared.ranges import free_range
@@ -138,6 +139,27 @@ def existing_network(deployment: Deployment) -> Iterator[Found]:
             yield Found(("network", key), None, f"The existing network lacks `{key}`.", f"Write {key}: my-{key}.")
 
 
+@rule("CL13")
+def without_effect(deployment: Deployment) -> Iterator[Found]:
+    """What only a new network has is not said of an existing one, and the other way round."""
+    network = deployment.settings.network
+    proxies = network.proxy_only_subnet
+    keys = {"existing": ("nodes_cidr", "pods_cidr", "services_cidr"), "create": ("subnetwork", "host_project")}
+    idle: list[tuple[Path, object, str]] = [
+        (("network", camel(key)), getattr(network, key), network.mode)
+        for key in keys[network.mode]
+        if is_written(network, key)
+    ]
+    key = {"existing": "cidr", "create": "name"}[proxies.mode]
+    if is_written(proxies, key):
+        idle.append((("network", "proxyOnlySubnet", key), getattr(proxies, key), proxies.mode))
+    for path, value, mode in idle:
+        other = "create" if mode == "existing" else "existing"
+        yield Found(
+            path, value, f"With mode: {mode} nothing reads it.", f"Remove it, or write mode: {other} beside it."
+        )
+
+
 @rule("CL09")
 def webhook_ports(deployment: Deployment) -> Iterator[Found]:
     """In a network of ours the firewall rule is made; in an existing one somebody else has to have made it."""
@@ -230,4 +252,5 @@ CHECKS = (
     webhook_ports,
     room_in_the_ranges,
     names,
+    without_effect,
 )
