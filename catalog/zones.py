@@ -9,9 +9,18 @@ from catalog.files import read_yaml
 
 
 def listed_zones(generation: str) -> tuple[str, ...]:
-    """Zones listed for a generation, empty where no list is known."""
-    facts = read_yaml("zones.yaml")["generations"].get(generation) or {"zones": []}
-    return tuple(row["zone"] for row in facts["zones"])
+    """Zones that may be proposed for a generation, empty where no list is known."""
+    return _zones(generation, "zones")
+
+
+def is_listed(zone: str, generation: str) -> bool:
+    """True for a zone that a list has for a generation, a zone for AI workloads among them."""
+    return zone in _zones(generation, "zones") or zone in _zones(generation, "aiZones")
+
+
+def _zones(generation: str, kind: str) -> tuple[str, ...]:
+    facts = read_yaml("zones.yaml")["generations"].get(generation) or {}
+    return tuple(row["zone"] for row in facts.get(kind, ()))
 
 
 def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:

@@ -1,20 +1,32 @@
-"""Rules about the network: proxy-only subnet and address ranges (GW02, CL04, CL07, CL09)."""
+"""Rules about the network: proxy-only subnet, address ranges and names (GW02, CL04, CL07, CL09, CL11 to CL13)."""
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from catalog.gke import facts
+from catalog.records import camel
 from checks.registry import Found, at, rule
 from checks.shared.gateway import proxy_range_problem
 from checks.shared.ranges import free_range
-from settings.derive import Deployment
+from settings.derive import PODS_PER_TPU_NODE, Deployment
 from settings.refusal import Path
 from settings.values import is_written
 
-_CONTROL_PLANE_PREFIX = 28
+_PLANE: Path = ("cluster", "controlPlane", "cidr")
+_PLANE_PREFIX = 28
+_PROXIES: Path = ("network", "proxyOnlySubnet", "cidr")
+_PROXIES_PREFIX = 23
+# Google "Configure maximum Pods per node": a node has twice as many pod addresses as pods, rounded up; 110 pods by default.
+_PODS_PER_NODE = 110
+# Google "Subnets": first two and last two addresses of a primary range are taken.
+_TAKEN_ADDRESSES = 4
+# A regional cluster starts with a node in each of three zones.
+_FIRST_NODES = 3
+_LONGEST_CLUSTER_NAME = 40
+_LONGEST_NAME = 63
 
 
 @rule("GW02")
@@ -30,26 +42,57 @@ def proxy_only_subnet(deployment: Deployment) -> Iterator[Found]:
 
 @rule("CL04")
 def address_ranges(deployment: Deployment) -> Iterator[Found]:
-    """Every range we use is a network, no two overlap, and the control plane's is a /28."""
-    parsed: dict[Path, ipaddress.IPv4Network] = {}
+    """Every range we use is one that a subnet can have, no two overlap, and the control plane's is a /28."""
     ranges = _ranges(deployment)
+    wrong: dict[Path, str] = {}
+    parsed: dict[Path, IPv4Network] = {}
     for path, (cidr, _) in ranges.items():
         try:
-            parsed[path] = ipaddress.IPv4Network(cidr)
+            parsed[path] = IPv4Network(cidr)
         except ValueError as error:
-            yield Found(path, cidr, f"Not an address range: {error}.", _nearest_network(str(path[-1]), cidr))
+            wrong[path] = f"Not an address range: {error}."
+    for path, range_ in parsed.items():
+        if (never := _prohibited(range_)) is not None:
+            wrong[path] = f"No subnet has addresses of {never}."
     for first, second in itertools.combinations(parsed, 2):
         if parsed[first].overlaps(parsed[second]):
             # Said of what stands in the file; the other may be a default.
             own, other = (first, second) if ranges[first][1] and not ranges[second][1] else (second, first)
-            free = free_range(parsed[own].prefixlen, list(parsed.values()))
-            fix = f"Write {own[-1]}: {free}." if free else "Choose smaller ranges."
-            said = f"{parsed[own]} overlaps {parsed[other]} ({'.'.join(map(str, other))})."
-            yield Found(own, str(parsed[own]), said, fix)
-    plane = ("cluster", "controlPlane", "cidr")
-    if plane in parsed and parsed[plane].prefixlen != _CONTROL_PLANE_PREFIX:
-        fix = f"Write cidr: {parsed[plane].network_address}/{_CONTROL_PLANE_PREFIX}."
-        yield Found(plane, str(parsed[plane]), "The range of a private control plane is a /28.", fix)
+            wrong.setdefault(own, f"{parsed[own]} overlaps {parsed[other]} ({'.'.join(map(str, other))}).")
+    if _PLANE in parsed and parsed[_PLANE].prefixlen != _PLANE_PREFIX:
+        wrong.setdefault(_PLANE, "The range of a private control plane is a /28.")
+    proposals: list[IPv4Network] = []
+    for path, said in wrong.items():
+        others = [range_ for place, range_ in parsed.items() if place != path]
+        proposed = _proposed(path, ranges[path][0], [*others, *proposals])
+        proposals += [proposed] if proposed else []  # what is proposed for another fits beside it
+        fix = f"Write {path[-1]}: {proposed}." if proposed else "Choose smaller ranges."
+        yield Found(path, ranges[path][0], said, fix)
+
+
+def _proposed(path: Path, cidr: str, others: list[IPv4Network]) -> IPv4Network | None:
+    """A range in place of a wrong one."""
+    address, _, digits = cidr.partition("/")
+    prefix = min(int(digits), 32)
+    if path == _PLANE:
+        prefix = _PLANE_PREFIX
+    elif path == _PROXIES and proxy_range_problem(cidr) is not None:
+        prefix = _PROXIES_PREFIX
+    return _free_near(address, prefix, others)
+
+
+def _free_near(address: str, prefix: int, others: list[IPv4Network]) -> IPv4Network | None:
+    """The range of that size around an address where it is free, else any free one."""
+    try:
+        near = IPv4Network((address, prefix), strict=False)
+    except ValueError:
+        return free_range(prefix, others)
+    taken = _prohibited(near) is not None or any(map(near.overlaps, others))
+    return free_range(prefix, [near, *others]) if taken else near
+
+
+def _prohibited(range_: IPv4Network) -> str | None:
+    return next((never for never in facts()["prohibitedRanges"] if range_.overlaps(IPv4Network(never))), None)
 
 
 def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
@@ -61,9 +104,9 @@ def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
             ranges[("network", key)] = getattr(network, name), is_written(network, name)
     proxies, plane = network.proxy_only_subnet, cluster.control_plane
     if proxies.mode == "create":
-        ranges[("network", "proxyOnlySubnet", "cidr")] = proxies.cidr, is_written(proxies, "cidr")
+        ranges[_PROXIES] = proxies.cidr, is_written(proxies, "cidr")
     if cluster.private_nodes:
-        ranges[("cluster", "controlPlane", "cidr")] = plane.cidr, is_written(plane, "cidr")
+        ranges[_PLANE] = plane.cidr, is_written(plane, "cidr")
     return ranges
 
 
@@ -73,14 +116,14 @@ def authorized_networks(deployment: Deployment) -> Iterator[Found]:
     for index, network in enumerate(deployment.settings.cluster.control_plane.authorized_networks):
         path = ("cluster", "controlPlane", "authorizedNetworks", index, "cidr")
         try:
-            ipaddress.IPv4Network(network.cidr)
+            IPv4Network(network.cidr)
         except ValueError as error:
             yield Found(path, network.cidr, f"Not an address range: {error}.", _nearest_network("cidr", network.cidr))
 
 
 def _nearest_network(key: str, cidr: str) -> str:
     try:
-        return f"Write {key}: {ipaddress.IPv4Network(cidr, strict=False)}."
+        return f"Write {key}: {IPv4Network(cidr, strict=False)}."
     except ValueError:
         return f"Write an IPv4 range such as {key}: 10.0.0.0/20."
 
@@ -94,6 +137,27 @@ def existing_network(deployment: Deployment) -> Iterator[Found]:
     for key, value in (("name", network.name), ("subnetwork", network.subnetwork)):
         if value is None:
             yield Found(("network", key), None, f"The existing network lacks `{key}`.", f"Write {key}: my-{key}.")
+
+
+@rule("CL13")
+def without_effect(deployment: Deployment) -> Iterator[Found]:
+    """What only a new network has is not said of an existing one, and the other way round."""
+    network = deployment.settings.network
+    proxies = network.proxy_only_subnet
+    keys = {"existing": ("nodes_cidr", "pods_cidr", "services_cidr"), "create": ("subnetwork", "host_project")}
+    idle: list[tuple[Path, object, str]] = [
+        (("network", camel(key)), getattr(network, key), network.mode)
+        for key in keys[network.mode]
+        if is_written(network, key)
+    ]
+    key = {"existing": "cidr", "create": "name"}[proxies.mode]
+    if is_written(proxies, key):
+        idle.append((("network", "proxyOnlySubnet", key), getattr(proxies, key), proxies.mode))
+    for path, value, mode in idle:
+        other = "create" if mode == "existing" else "existing"
+        yield Found(
+            path, value, f"With mode: {mode} nothing reads it.", f"Remove it, or write mode: {other} beside it."
+        )
 
 
 @rule("CL09")
@@ -113,8 +177,8 @@ def webhook_ports(deployment: Deployment) -> Iterator[Found]:
         )
         if choice == "install"
     ]
-    if network.mode != "existing" or not cluster.private_nodes or not ours:
-        return
+    if network.mode != "existing" or network.name is None or not cluster.private_nodes or not ours:
+        return  # CL07 asks for the name
     ports = facts()["webhookPorts"]
     project = network.host_project or deployment.settings.project.id
     command = (
@@ -129,4 +193,64 @@ def webhook_ports(deployment: Deployment) -> Iterator[Found]:
     yield Found(("network", "mode"), "existing", said, f"Make sure of a firewall rule such as:\n{command}")
 
 
-CHECKS = (proxy_only_subnet, address_ranges, authorized_networks, existing_network, webhook_ports)
+@rule("CL11")
+def room_in_the_ranges(deployment: Deployment) -> Iterator[Found]:
+    """The first nodes, and all TPU nodes beside them, have addresses for themselves and their pods."""
+    network = deployment.settings.network
+    if network.mode != "create":
+        return
+    tpu_nodes = sum(pool.max_nodes for pool in deployment.pools)
+    cpu_nodes = max(_FIRST_NODES, deployment.settings.cluster.cpu_pool.min_nodes)
+    needed = {
+        "nodesCidr": _TAKEN_ADDRESSES + cpu_nodes + tpu_nodes,
+        "podsCidr": cpu_nodes * _pod_addresses(_PODS_PER_NODE) + tpu_nodes * _pod_addresses(PODS_PER_TPU_NODE),
+    }
+    try:
+        ranges = {path: IPv4Network(cidr) for path, (cidr, _) in _ranges(deployment).items()}
+    except ValueError:
+        return  # CL04 says so
+    for key, addresses in needed.items():
+        path: Path = ("network", key)
+        range_ = ranges.pop(path)
+        if range_.num_addresses >= addresses:
+            continue
+        prefix = 32 - (addresses - 1).bit_length()
+        said = (
+            f"{cpu_nodes} CPU and {tpu_nodes} TPU nodes need {addresses} addresses; there are {range_.num_addresses}."
+        )
+        free = _free_near(str(range_.network_address), prefix, list(ranges.values()))
+        yield Found(path, str(range_), said, f"Write {key}: {free}." if free else "Choose smaller ranges elsewhere.")
+        ranges[path] = free or range_
+
+
+def _pod_addresses(pods: int) -> int:
+    return 1 << (2 * pods - 1).bit_length()
+
+
+@rule("CL12")
+def names(deployment: Deployment) -> Iterator[Found]:
+    """The cluster's name, and the VPC's with what is put behind it, are as long as Google takes them."""
+    network = deployment.settings.network
+    if len(deployment.cluster_name) > _LONGEST_CLUSTER_NAME:
+        said = f"The cluster's name has {len(deployment.cluster_name)} characters."
+        fix = f"Write name: {deployment.cluster_name[:_LONGEST_CLUSTER_NAME].rstrip('-')} under cluster."
+        yield Found(("cluster", "name"), deployment.cluster_name, said, fix)
+    if network.proxy_only_subnet.mode == "create" and len(deployment.proxy_only_subnet_name) > _LONGEST_NAME:
+        longest = _LONGEST_NAME - len(deployment.proxy_only_subnet_name) + len(deployment.network_name)
+        said = f"{deployment.proxy_only_subnet_name} has {len(deployment.proxy_only_subnet_name)} characters."
+        fix = f"Write name: {deployment.network_name[:longest].rstrip('-')}."
+        if network.mode == "existing":
+            fix = "Make the proxy-only subnet by hand, and write mode: existing and its name under proxyOnlySubnet."
+        yield Found(("network", "name"), deployment.network_name, said, fix)
+
+
+CHECKS = (
+    proxy_only_subnet,
+    address_ranges,
+    authorized_networks,
+    existing_network,
+    webhook_ports,
+    room_in_the_ranges,
+    names,
+    without_effect,
+)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from checks.registry import Check, Found, models, rule
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
+from settings.names import server_flag
 from settings.refusal import Path
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _flags(model: Model, path: Path) -> Iterator[_Given]:
         ("unlistedServerFlags", model.unlisted_server_flags, False),
     ):
         for name, value in given.items():
-            yield _Given((*path, key, name), "--" + name.lstrip("-").replace("_", "-"), value, listed)
+            yield _Given((*path, key, name), f"--{server_flag(name)}", value, listed)
 
 
 def _decided_rule(key: str) -> Check:
@@ -186,8 +187,8 @@ def unlisted_flags(deployment: Deployment) -> Iterator[Found]:
     for path, model in models(deployment):
         if model.unlisted_server_flags:
             fix = (
-                "Use serverFlags, or add at the end of the file:\n"
-                "tpu-serving:overrides:\n  - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
+                "Use serverFlags, or add below `config:`, at the end of the file:\n"
+                "  tpu-serving:overrides:\n    - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
             )
             given = sorted(model.unlisted_server_flags)
             said = "Flags outside the locked table are not checked."

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from catalog.tpu import SliceShape, find_shape, generations, topologies
-from catalog.zones import listed_zones, nearest_zones
+from catalog.zones import is_listed, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from settings.derive import GIB, Deployment, ServedModel
+from settings.names import server_flag
 
 # Share of the chips' memory that weights may take; the rest is key-value cache and activations (gke.md 6).
 _WEIGHTS_SHARE = 0.75
 _FLEX_START_HOURS = 168
 # Default of --gpu-memory-utilization in vllm-tpu 0.27.0: what the server takes of the memory, weights and cache together.
 _MEMORY_UTILIZATION = 0.92
+# Google "Plan GKE Standard node sizes": what a node keeps of its CPUs and of its memory in GiB, by (up to, share).
+_KEPT_CPUS = ((1, 0.06), (2, 0.01), (4, 0.005), (math.inf, 0.0025))
+_KEPT_GIB = ((4, 0.25), (8, 0.2), (16, 0.1), (128, 0.06), (math.inf, 0.02))
 
 
 def _indexed(deployment: Deployment) -> Iterator[tuple[int, ServedModel]]:
@@ -47,15 +52,26 @@ def slice_shape(deployment: Deployment) -> Iterator[Found]:
 def _near_generation(name: str) -> str:
     import difflib  # only a refusal needs it
 
-    near = difflib.get_close_matches(name.lower().removeprefix("tpu-"), list(generations()), n=1, cutoff=0.3)
+    # Generations go by many names: Trillium, ct6e, v5litepod.
+    meant = {
+        _folded(alias): key
+        for key, g in generations().items()
+        for alias in (key, g.name, g.quota_family, g.accelerator_type)
+    }
+    near = [meant[alias] for alias in difflib.get_close_matches(_folded(name), meant, n=1, cutoff=0.3)]
     known = ", ".join(generations())
     return f"Write generation: {near[0]} (known: {known})." if near else f"Known: {known}."
 
 
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower().removeprefix("tpu-")))
+
+
 def _near_topology(generation: str, topology: str) -> str:
     known = topologies(generation)
-    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1.
+    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1; 4x2 means 2x4.
     near = [t for t in known if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
+    near += [t for t in known if sorted(t.split("x")) == sorted(topology.split("x"))]
     listed = ", ".join(known)
     return f"Write topology: {near[0]} (known: {listed})." if near else f"Known for {generation}: {listed}."
 
@@ -99,8 +115,7 @@ def attention_heads(deployment: Deployment) -> Iterator[Found]:
 def zone(deployment: Deployment) -> Iterator[Found]:
     """A warning: lists change."""
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
-        listed = listed_zones(generation)
-        if listed and deployment.zone not in listed:
+        if listed_zones(generation) and not is_listed(deployment.zone, generation):
             first, *others = nearest_zones(deployment.zone, generation)
             said = f"{deployment.zone} is not on the list of zones with {generation}."
             also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
@@ -135,7 +150,8 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
     for index, model in _indexed(deployment):
         if model.shape.multi_host or model.shape.generation == "tpu7x":
             said = "Flex-start has single-host slices only, and no TPU7x."
-            fix = "Choose a single-host topology, or write purchase: spot under capacity."
+            other = "another generation" if model.shape.generation == "tpu7x" else "a single-host topology"
+            fix = f"Choose {other}, or write purchase: spot under capacity."
             yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
@@ -174,7 +190,7 @@ def _cache_bytes(model: ServedModel) -> int:
 def _holds(model: ServedModel, shape: SliceShape) -> bool:
     """True where weights, and weights with the cache of one request, have room in the slice's memory."""
     weights, have = model.weights_bytes or 0, _memory(shape)
-    wanted = {name.lstrip("-").replace("_", "-"): value for name, value in model.settings.server_flags.items()}
+    wanted = {server_flag(name): value for name, value in model.settings.server_flags.items()}
     share = wanted.get("gpu-memory-utilization", _MEMORY_UTILIZATION)
     usable = float(share) if isinstance(share, int | float) else _MEMORY_UTILIZATION
     return weights <= _WEIGHTS_SHARE * have and weights + _cache_bytes(model) <= usable * have
@@ -186,6 +202,30 @@ def _fits(model: ServedModel, shape: SliceShape) -> bool:
     if heads % shape.chips_per_host or (shape.multi_host and not generations()[shape.generation].multi_host_vllm):
         return False
     return _holds(model, shape)
+
+
+@rule("TP14")
+def requests(deployment: Deployment) -> Iterator[Found]:
+    """What a server asks for is what its node has left for pods."""
+    for index, model in _indexed(deployment):
+        machine = generations()[model.shape.generation].machines[model.shape.machine_type]
+        for key, asked, whole, kept in (
+            ("cpu", model.cpu, machine.vcpus, _KEPT_CPUS),
+            ("memoryGib", model.memory_gib, machine.memory_gib, _KEPT_GIB),
+        ):
+            if asked is None or whole is None or asked <= (left := _left(whole, kept)):
+                continue
+            said = f"Of the {whole} of {model.shape.machine_type}, {left:.1f} are left for pods."
+            fix = f"Write {key}: {whole // 2}, or leave it out."
+            yield Found(("models", index, "resources", key), asked, said, fix)
+
+
+def _left(whole: int, kept: tuple[tuple[float, float], ...]) -> float:
+    left, below = float(whole), 0.0
+    for up_to, share in kept:
+        left -= share * max(0.0, min(whole, up_to) - below)
+        below = up_to
+    return left
 
 
 @rule("TP11")
@@ -224,6 +264,7 @@ CHECKS = (
     purchase,
     flex_start,
     memory_fit,
+    requests,
     spare,
     multi_host_runtime,
 )

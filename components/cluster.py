@@ -50,7 +50,7 @@ class Cluster(Component):
     def _node_identity(self, services: ProjectServices) -> tuple[serviceaccount.Account, list[pulumi.Resource]]:
         account = serviceaccount.Account(
             "cluster-node-identity",
-            account_id=f"{self._deployment.cluster_name}"[:24].rstrip("-") + "-nodes",
+            account_id=self._deployment.node_account_id,
             project=self._project,
             display_name=f"Nodes of {self._deployment.cluster_name}",
             opts=self.child(services.service("iam")),

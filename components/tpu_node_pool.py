@@ -16,7 +16,7 @@ from components.base import Component
 from components.cluster import Cluster, node_security
 from components.foundation import NetworkFoundation
 from components.project_services import ProjectServices
-from settings.derive import Deployment, TpuPool
+from settings.derive import PODS_PER_TPU_NODE, Deployment, TpuPool
 
 
 class TpuNodePool(Component):
@@ -51,7 +51,7 @@ class TpuNodePool(Component):
                 auto_upgrade=True,
             ),
             upgrade_settings=container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
-            max_pods_per_node=32,
+            max_pods_per_node=PODS_PER_TPU_NODE,
             node_config=container.NodePoolNodeConfigArgs(**self._node_config(cluster)),
             placement_policy=self._placement(),
             opts=self.child(

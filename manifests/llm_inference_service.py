@@ -127,13 +127,10 @@ def probes(model: ServedModel) -> dict[str, Any]:
 
 def _resources(model: ServedModel) -> dict[str, Any]:
     """All chips of the node (TP03), and half of its CPU and memory: the pod has the node to itself."""
-    machine = generations()[model.shape.generation].machines[model.shape.machine_type]
     chips = str(model.shape.chips_per_host)
     requests = {TPU_RESOURCE: chips}
-    cpu = model.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
-    memory = model.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
-    if cpu:
-        requests["cpu"] = str(cpu)
-    if memory:
-        requests["memory"] = f"{memory}Gi"
+    if model.cpu:
+        requests["cpu"] = str(model.cpu)
+    if model.memory_gib:
+        requests["memory"] = f"{model.memory_gib}Gi"
     return {"requests": requests, "limits": {TPU_RESOURCE: chips}}

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from settings.derive import HEALTH_PATH, SERVER_PORT, SHUTDOWN_SECONDS, ServedModel
+from settings.names import server_flag
 
 if TYPE_CHECKING:
     from settings.model import FlagValue
@@ -28,7 +29,7 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
     if model.shape.multi_host:
         flags |= {"pipeline-parallel-size": model.shape.hosts, "distributed-executor-backend": "ray"}
     for source in (model.settings.server_flags, model.settings.unlisted_server_flags):
-        flags |= {name.removeprefix("--").replace("_", "-"): value for name, value in source.items()}
+        flags |= {server_flag(name): value for name, value in source.items()}
     return flags
 
 

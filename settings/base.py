@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from settings.names import RESOURCE_NAME
+
 
 class Section(BaseModel):
     """A part of the environment file: unknown keys are refused, nothing is converted silently."""
@@ -23,8 +25,13 @@ class Section(BaseModel):
 
 
 Cidr = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", examples=["10.0.0.0/20"])]
-# RFC 1035: what Service names and Google resource names have in common.
-ResourceName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+ResourceName = Annotated[str, Field(pattern=RESOURCE_NAME)]
+# What Kubernetes takes for a Secret's name: RFC 1123, with dots, and a digit may come first.
+SecretName = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+]
+# Of Certificate Manager: capitals and underscores too.
+CertificateName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 # RFC 1123, in small letters as Kubernetes writes them: no scheme, no port, no path, no wildcard.
 HostName = Annotated[
     str,

@@ -33,10 +33,12 @@ NODE_BUDGET_SECONDS = 3600
 # The slowest answer we plan for; one request alone ran at about 105 tokens/s in the field report.
 _SLOWEST_TOKENS_PER_SECOND = 10
 _MIN_ANSWER_SECONDS = 300
+PODS_PER_TPU_NODE = 32
 SHUTDOWN_SECONDS = 45
 GRACE_SECONDS = 90
 # KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.
 _SURGE_SHARE = 0.25
+_LONGEST_ACCOUNT_NAME = 24  # and `-nodes`
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
@@ -72,6 +74,18 @@ class ServedModel:
     def tensor_parallel_size(self) -> int:
         """Chips of one host (TP04)."""
         return self.shape.chips_per_host
+
+    @property
+    def cpu(self) -> int | None:
+        """CPUs that the server asks for: half of its machine where nobody says it; None where that is not known."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
+
+    @property
+    def memory_gib(self) -> int | None:
+        """Memory that the server asks for, likewise."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
 
     @property
     def context_length(self) -> int:
@@ -219,6 +233,17 @@ class Deployment:
     def cluster_name(self) -> str:
         """Name of the cluster."""
         return self.settings.cluster.name or f"tpu-serving-{self.name}"
+
+    @property
+    def node_account_id(self) -> str:
+        """Id of the nodes' service account: within Google's 30 characters, and of no other cluster of the project."""
+        name = self.cluster_name
+        if len(name) > _LONGEST_ACCOUNT_NAME:
+            import hashlib  # only a long name needs it
+
+            told_apart = hashlib.sha256(name.encode()).hexdigest()[:6]
+            name = f"{name[: _LONGEST_ACCOUNT_NAME - 7].rstrip('-')}-{told_apart}"
+        return f"{name}-nodes"
 
     @cached_property
     def version_floor(self) -> tuple[str, str]:

@@ -9,22 +9,42 @@ from typing import Any, ClassVar
 
 import yaml
 
+from settings.form import key_at
 from settings.names import PROJECT_NAME
 from settings.refusal import Finding, Path, RefusedError
 
+_TAG = "tag:yaml.org,2002:"
+# YAML 1.2's numbers and truth values, as the engine's own YAML has them (seen with the CLI 3.259.0): `10:00` is no
+# number there, `1e3` and `0o17` are; yes, no, on and off are text.
+_SCALARS = {
+    "bool": ("tTfF", r"^(?:true|True|TRUE|false|False|FALSE)$"),
+    "int": ("-+0123456789", r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
+    "float": (
+        "-+.0123456789",
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$",
+    ),
+}
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads true and false as truth values; yes, no, on and off are text, as the engine's own YAML has them."""
+    """Reads values as `pulumi up` hands them over."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        letter: [(tag, pattern) for tag, pattern in resolvers if tag.removeprefix(_TAG) not in _SCALARS]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def date(self, node: Any) -> Any:
+        """A date; what only looks like one (2027-02-30) is text, and so is answered at its line."""
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError:
+            return node.value
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+
+for _name, (_letters, _pattern) in _SCALARS.items():
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), list(_letters))
+_Loader.add_constructor(f"{_TAG}timestamp", _Loader.date)
 ROOT = FilePath(__file__).resolve().parent.parent
 # A hundred models take about two thousand.
 _MOST_NODES = 100_000
@@ -81,7 +101,7 @@ def find_environment(environment: str, folder: FilePath | None = None) -> FilePa
 def environment_name(path: FilePath) -> str:
     """`Pulumi.dev.yaml` -> `dev`; any other file: its stem, made fit for a stack name."""
     stem = path.name.removesuffix(".yaml").removesuffix(".yml").removeprefix("Pulumi.")
-    cleaned = "".join(c if c.isalnum() else "-" for c in stem.lower()).strip("-")
+    cleaned = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower()).strip("-")
     return cleaned if cleaned[:1].isalpha() else f"env-{cleaned}".rstrip("-")
 
 
@@ -89,7 +109,8 @@ def read_document(path: FilePath) -> Document:
     """Read an environment file.
 
     Raises:
-        RefusedError: not readable, not YAML, not a mapping, or a key stands twice.
+        RefusedError: not readable, not YAML, not a mapping, a setting is encrypted, or a key stands twice or outside
+            `config:`.
     """
     origin = str(path)
     lines, raw = _parse(path)
@@ -99,8 +120,8 @@ def read_document(path: FilePath) -> Document:
             "The file has no mapping `config:`.",
             f"Begin it with:\nconfig:\n  {PROJECT_NAME}:project: {{id: my-project}}",
         )
-    if lines.repeated:
-        raise RefusedError(lines.repeated, origin)
+    if lines.misplaced:
+        raise RefusedError(lines.misplaced, origin)
     data: dict[str, Any] = {}
     secrets: set[str] = set()
     for key, value in (raw.get("config") or {}).items():
@@ -108,6 +129,10 @@ def read_document(path: FilePath) -> Document:
         if ":" in name:
             continue  # gcp:project and the like belong to a provider
         if isinstance(value, dict) and set(value) == {"secure"}:
+            if key_at((name,)) is not None:
+                said = f"`{name}` is encrypted, so nobody could say what it means before an up."
+                fix = "Write it in clear; secrets are keys of your own, which pulumiConfig names."
+                raise RefusedError([Finding("ST02", (name,), None, said, fix, line=lines.found.get((name,)))], origin)
             secrets.add(name)
             continue
         data[name] = value
@@ -142,16 +167,27 @@ def _parse(path: FilePath) -> tuple[_Lines, Any]:
         raise _unreadable(origin, f"The file is not valid YAML: {problem}.", "Mend the YAML.", line) from None
 
 
+def _meant(name: str) -> str | None:
+    """Our own key behind one whose namespace is nearly ours; None for gcp:project and the like."""
+    namespace, colon, key = name.partition(":")
+    if not colon or key_at((key,)) is None:
+        return None
+    import difflib  # only where a key has a namespace
+
+    near = difflib.get_close_matches(namespace.lower(), [PROJECT_NAME], cutoff=0.7)
+    return f"{PROJECT_NAME}:{key}" if near else None
+
+
 def _unreadable(origin: str, message: str, fix: str, line: int | None = None) -> RefusedError:
     return RefusedError([Finding("ST00", (), None, message, fix, line=line)], origin)
 
 
 class _Lines:
-    """The line of everything below `config:`, by its path in the settings, and keys that stand twice."""
+    """The line of everything below `config:`, by its path in the settings, and keys that stand twice or elsewhere."""
 
     def __init__(self, origin: str) -> None:
         self.found: dict[Path, int] = {}
-        self.repeated: list[Finding] = []
+        self.misplaced: list[Finding] = []
         self._origin = origin
         self._inside: set[int] = set()
         self._visited = 0
@@ -189,10 +225,16 @@ class _Lines:
             name = key.removeprefix(f"{PROJECT_NAME}:") if in_config and not path else key
             if name in seen:
                 said = f"The key `{key}` stands twice; the first would be lost."
-                self.repeated.append(Finding("ST01", (*path, key), None, said, "Keep one of the two.", line=number))
+                self.misplaced.append(Finding("ST01", (*path, key), None, said, "Keep one of the two.", line=number))
             seen.add(name)
+            if in_config and not path and (meant := _meant(name)):
+                said = f"`{key}` belongs to no project that is here; it would be ignored."
+                self.misplaced.append(Finding("ST01", (key,), None, said, f"Write `{meant}`.", line=number))
             if in_config:
                 self.found[(*path, name)] = number
                 self.collect(value_node, (*path, name), True)
             elif key == "config":
                 self.collect(value_node, (), True)
+            elif key_at((key.removeprefix(f"{PROJECT_NAME}:"),)) is not None:
+                said = f"`{key}` stands outside `config:`, where nothing reads it."
+                self.misplaced.append(Finding("ST01", (key,), None, said, "Indent it, below `config:`.", line=number))

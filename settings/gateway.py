@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
-from settings.base import HostName, ResourceName, Section
+from settings.base import CertificateName, HostName, ResourceName, SecretName, Section
 from settings.values import GatewayFacts, iso_date
 
 IsoDate = Annotated[date, BeforeValidator(iso_date)]
@@ -24,15 +24,17 @@ class Address(Section):
 class Tls(Section):
     """Where the listener's certificate comes from: exactly one of the three (GW05)."""
 
-    certificate_manager_certs: list[str] = Field(
+    certificate_manager_certs: list[CertificateName] = Field(
         default_factory=list, description="Names of regional Certificate Manager certificates."
     )
-    pre_shared_certs: list[str] = Field(default_factory=list, description="Names of regional compute SSL certificates.")
-    secret_name: ResourceName | None = Field(None, description="A kubernetes.io/tls Secret in the models' namespace.")
+    pre_shared_certs: list[ResourceName] = Field(
+        default_factory=list, description="Names of regional compute SSL certificates."
+    )
+    secret_name: SecretName | None = Field(None, description="A kubernetes.io/tls Secret in the models' namespace.")
     secret_exists: bool = Field(
         False, description="The Secret is in the cluster: so only after a first `pulumi up` without tls (GW07)."
     )
-    ssl_policy: str | None = Field(None, description="Name of a regional SSL policy.")
+    ssl_policy: ResourceName | None = Field(None, description="Name of a regional SSL policy.")
     ca_certificate: str | None = Field(
         None,
         pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$",
@@ -44,7 +46,7 @@ class Authentication(Section):
     """Who is let in at the edge."""
 
     iap_client_id: str | None = Field(None, description="Identity-Aware Proxy: OAuth client id.")
-    iap_client_secret_name: ResourceName | None = Field(
+    iap_client_secret_name: SecretName | None = Field(
         None, description="Secret with the OAuth client secret (key `key`)."
     )
     security_policy: str | None = Field(None, description="Regional Cloud Armor policy with an allow list or tokens.")

@@ -6,6 +6,8 @@ A value that is wrong is taken out and the rest is read again, so that one typo 
 from __future__ import annotations
 
 import copy
+import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +15,24 @@ from pydantic_core import ValidationError
 
 from settings.document import Document
 from settings.form import key_at, read
-from settings.refusal import Finding, Path
+from settings.names import PROJECT_NAME, RESOURCE_NAME
+from settings.refusal import Finding, Path, render_path
 
 if TYPE_CHECKING:
     from settings.environment import Environment
 
-_PLACEHOLDERS: dict[Path, Any] = {
-    ("project",): {"id": "placeholder"},
-    ("project", "id"): "placeholder",
-    ("location",): {"zone": "europe-west4-a"},
-    ("location", "zone"): "europe-west4-a",
+# The least that a file must say: what is proposed for a key that is missing, and stands for a value that is wrong.
+_LEAST: dict[str, Any] = {
+    "project": {"id": "my-project"},
+    "location": {"zone": "europe-west4-a"},
+    "models": [
+        {"name": "qwen3-4b", "source": "hf://Qwen/Qwen3-4B", "tpu": {"generation": "v6e", "topology": "1x1"}},
+    ],
 }
 # As alike as this, a key is a slip of the hand, whatever else it could mean.
 _A_SLIP = 0.85
-_MINIMAL_MODEL = {
-    "name": "placeholder",
-    "source": "hf://placeholder/placeholder",
-    "tpu": {"generation": "v6e", "topology": "2x2"},
-}
+# pydantic adds a marker for keys and the names of union members; neither is in the user's file.
+_UNION = {"bool", "int", "float", "str"}
 
 
 def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Path]]:
@@ -52,15 +54,12 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
             if path not in replaced:
                 findings.append(_finding(document, path, problem))
             replaced.add(path)
-            _repair(data, path, problem["type"])
+            _repair(data, path, problem)
     return None, findings, replaced
 
 
 def _alias_path(loc: tuple[int | str, ...]) -> Path:
-    # pydantic adds a marker for keys and the names of union members; neither is in the user's file.
-    return tuple(
-        part for part in loc if not (isinstance(part, str) and part in {"[key]", "bool", "int", "float", "str"})
-    )
+    return tuple(part for part in loc if not (isinstance(part, str) and part in {"[key]", *_UNION}))
 
 
 def _finding(document: Document, path: Path, problem: Any) -> Finding:
@@ -69,7 +68,15 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
     if kind == "extra_forbidden":
         finding = unknown_key(path, value)
     elif kind == "missing":
-        finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", f"Write {path[-1]}: {_describe(path)}")
+        finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", _missing(path))
+    elif problem["loc"][-1] in _UNION and path[-1] != problem["loc"][-1]:
+        said = "A flag has one value: a text, a number, true or false."
+        fix = (
+            f"Write {path[-1]}: '{json.dumps(value)}'."
+            if isinstance(value, dict | list)
+            else "Write one, or remove the line."
+        )
+        finding = Finding("ST02", path, value, said, fix)
     elif kind in {"model_type", "dict_type"}:
         keys = ", ".join(known_keys(path))
         fix = (
@@ -78,12 +85,22 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
             else "Write its keys below it, or remove the line."
         )
         finding = Finding(
-            "ST02", path, value, f"`{path[-1] if path else 'config'}` is a mapping of keys to values.", fix
+            "ST02", path, value, f"`{render_path(path) if path else 'config'}` is a mapping of keys to values.", fix
         )
     else:
         message = problem["msg"].removeprefix("Value error, ")
         finding = Finding("ST02", path, value, f"{message}.", _wanted(path, problem, value))
     return replace(finding, line=document.line_of(path))
+
+
+def _missing(path: Path) -> str:
+    import yaml  # only a refusal needs it
+
+    example, key = _least(path), f"{PROJECT_NAME}:{path[-1]}" if len(path) == 1 else path[-1]
+    if example is None:
+        return f"Write `{key}`. {_describe(path)}"
+    written = yaml.safe_dump(example, default_flow_style=True, sort_keys=False, width=1000).splitlines()[0]
+    return f"Write {key}: {written}"
 
 
 def unknown_key(path: Path, value: Any) -> Finding:
@@ -115,22 +132,43 @@ _KINDS = {
 
 def _wanted(path: Path, problem: Any, value: Any) -> str:
     """What to write instead of a value: the nearest choice where there are choices, else the kind of value."""
-    import difflib
-
     described, key = _describe(path), path[-1] if path else ""
     if problem["type"] in _KINDS:
         number = isinstance(value, str) and value.isdecimal() and problem["type"] == "int_type"
         kind = f"Write {key}: {value}, without quotes" if number else _KINDS[problem["type"]]
         return f"{kind}. {described}".rstrip()
-    if problem["type"] == "literal_error" and isinstance(value, str):
-        expected = str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
-        folded = {choice.strip("' ").lower(): choice.strip("' ") for choice in expected}
+    if str(key).lower().endswith("cidr"):
+        return f"Write an IPv4 range such as {key}: 10.0.0.0/20. {described}"
+    near = _nearest(problem)
+    if near and isinstance(key, int):
+        return f"Write {path[-2]}: [{near}]."
+    return f"Write {key}: {near}. {described}".rstrip() if near else described or "Correct the value."
+
+
+def _nearest(problem: Any) -> str | None:
+    """What was nearly written: a choice, or the value as its pattern has it; None where that can't be told."""
+    import difflib
+
+    value, context = problem.get("input"), problem.get("ctx", {})
+    if not isinstance(value, str):
+        return None
+    if problem["type"] == "literal_error":
+        folded = {choice.lower(): choice for choice in re.findall(r"'([^']+)'", str(context.get("expected", "")))}
         close = difflib.get_close_matches(value.lower(), folded, n=1, cutoff=0.5)
-        return f"Write {key}: {folded[close[0]]}. {described}" if close else described
-    return described or "Correct the value."
+        return folded[close[0]] if close else None
+    if problem["type"] == "string_pattern_mismatch":
+        pattern: str = context["pattern"]
+        small = value.lower().replace("\u00d7", "x")
+        tried = [small]
+        if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./ -]+", value):
+            # A name is often given with its path, or with capitals and underscores where there can be none.
+            own = value.rstrip("/").rpartition("/")[2]
+            tried += [own, *([re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")] if pattern == RESOURCE_NAME else [])]
+        return next((text for text in tried if re.match(pattern, text)), None)
+    return None
 
 
-def _repair(data: Any, path: Path, kind: str) -> None:
+def _repair(data: Any, path: Path, problem: Any) -> None:
     parent = data
     for part in path[:-1]:
         try:
@@ -139,30 +177,30 @@ def _repair(data: Any, path: Path, kind: str) -> None:
             return
     if not path:
         return
-    last = path[-1]
-    if path in _PLACEHOLDERS:
-        parent[last] = copy.deepcopy(_PLACEHOLDERS[path])
-    elif path == ("models",):
-        parent[last] = [copy.deepcopy(_MINIMAL_MODEL)]
-    elif path[0] == "models" and len(path) == 2 and kind != "extra_forbidden":
-        parent[last] = copy.deepcopy(_MINIMAL_MODEL)
-    elif path[0] == "models" and (stand_in := _model_placeholder(path[2:])) is not None and kind != "extra_forbidden":
-        parent[last] = stand_in
+    last, least = path[-1], None if problem["type"] == "extra_forbidden" else _least(path)
+    if path == ("location", "zone") and isinstance(parent.get("region"), str):
+        parent[last] = f"{parent['region']}-a"  # a region that is right is not called wrong beside it
+    elif least is not None:
+        parent[last] = least
+    elif problem["type"] == "literal_error" and (near := _nearest(problem)):
+        parent[last] = near  # what depends on it is judged by what was meant
     elif isinstance(parent, dict):
         if last in parent:
             del parent[last]
         elif len(path) > 1:
-            _repair(data, path[:-1], kind)
+            _repair(data, path[:-1], problem)
     elif isinstance(parent, list) and isinstance(last, int) and last < len(parent):
         del parent[last]
 
 
-def _model_placeholder(path: Path) -> Any:
-    value: Any = _MINIMAL_MODEL
+def _least(path: Path) -> Any:
+    """The example of a part of the file; None where it needs none."""
+    value: Any = _LEAST
     for part in path:
-        if not isinstance(value, dict) or part not in value:
+        try:
+            value = value[0 if isinstance(part, int) else part]
+        except (KeyError, IndexError, TypeError):
             return None
-        value = value[part]
     return copy.deepcopy(value)
 
 

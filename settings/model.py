@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import ResourceName, Section
+from settings.base import SecretName, Section
 from settings.values import ModelFacts, own_defaults
 
 
@@ -21,7 +21,7 @@ class TpuSlice(Section):
 class SecretKey(Section):
     """A Secret of the models' namespace that somebody else keeps."""
 
-    name: ResourceName = Field(description="Name of the Secret.")
+    name: SecretName = Field(description="Name of the Secret.")
     key: str = Field("HF_TOKEN", description="Key in the Secret.")
 
 

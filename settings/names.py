@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PROJECT_NAME = "tpu-serving"  # of Pulumi, and the namespace of the keys in an environment file
 MAX_MODEL_NAME = 38
+# RFC 1035: what Service names and Google resource names have in common.
+RESOURCE_NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 def inference_pool(model: str) -> str:
@@ -49,3 +51,8 @@ def base_path(namespace: str, model: str) -> str:
 def token_secret(model: str) -> str:
     """The Secret with the Hugging Face token that we make from a reference."""
     return f"{model}-hf-token"
+
+
+def server_flag(name: str) -> str:
+    """A flag of the model server as it calls it, without the dashes before it; underscores are dashes to it."""
+    return name.lstrip("-").replace("_", "-")

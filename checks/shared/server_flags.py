@@ -70,7 +70,8 @@ def _unknown(name: str, version: str, table: FlagTable) -> FlagProblem:
         rule = "VL03" if foreign.flag == _LOG_REQUESTS else "VL01"
         fix = f"Write {foreign.instead}, or remove it." if foreign.instead else "Remove it."
         return FlagProblem(rule, f"vLLM {version} for TPU has no {foreign.flag}. {foreign.message}", fix)
-    near = table.nearest(name, 1)
+    short = table.lookup(f"-{name.lstrip('-')}")
+    near = [short.name] if short else table.nearest(name, 1)
     fix = f"Write {near[0]}, or remove it." if near else "Remove it."
     return FlagProblem(UNLISTED, f"vLLM {version} for TPU has no {name} in its table.", fix)
 

@@ -126,7 +126,9 @@ def _everything(rule: Rule) -> Iterator[str]:
             "tpu-serving:overrides:",
             f"  - {{rule: {rule.id}, reason: why this is acceptable, until: YYYY-MM-DD}}",
         ]
-        yield from labelled("Waive:", "in the environment file, with a reason and a last day", width, override)
+        yield from labelled(
+            "Waive:", "in the environment file below config:, with a reason and a last day", width, override
+        )
 
 
 def _print(lines: Iterator[str]) -> None:

@@ -42,7 +42,8 @@ models = st.lists(st.tuples(st.sampled_from(SHAPES), st.integers(1, 9)), min_siz
 @given(chosen=models, spare=st.none() | st.integers(0, 3))
 def test_whatever_slice_is_accepted_fits_together(chosen: list[tuple[SliceShape, int]], spare: int | None) -> None:
     listed = [model(shape, replicas, f"m{index}") for index, (shape, replicas) in enumerate(chosen)]
-    changes: dict[str, Any] = {"models": listed, "overrides": OVERRIDES}
+    ranges = {"nodesCidr": "10.16.0.0/16", "podsCidr": "10.64.0.0/10"}  # thousands of nodes (CL11)
+    changes: dict[str, Any] = {"models": listed, "overrides": OVERRIDES, "network": ranges}
     if spare is not None:
         changes["capacity.spareSlices"] = spare
     deployment, findings = checked(changes)

@@ -145,6 +145,7 @@ def test_what_settings_cannot_express_is_answered_when_somebody_looks_for_it() -
         ("gateway.sessionAffinity", "CLIENT_IP", "BP02"),
         ("models[0].args", ["--dtype=half"], "VL01"),
         ("models[0].dtype", "half", "VL02"),
+        ("models[0].maxModelLen", 4096, "VL06"),
         ("models[0].hfToken", "secret", "SC03"),
     ],
 )
@@ -210,3 +211,8 @@ def test_the_data_says_which_rules_objects_are_held_to() -> None:
 def test_every_rule_has_a_refusing_and_an_accepted_example_somewhere() -> None:
     on_objects = {rule for rule in RULES_OF_OBJECTS if {case.refused for case in read_cases(rule)} == {True, False}}
     assert set(load_rules()) - rules_with_cases() - on_objects == {"ST00"}
+
+
+def test_a_command_is_proposed_only_for_a_network_that_has_a_name() -> None:
+    data = {**GOOD, "network": {"mode": "existing", "subnetwork": "nodes"}}
+    assert [(f.rule, render_path(f.path)) for f in findings(data)] == [("CL07", "network.name")]

@@ -14,7 +14,8 @@ from catalog.vllm_flags import load_flags
 from checks.environment import require
 from manifests import backend, kserve, llm_inference_service, route, scheduler, server, workload
 from settings.derive import Deployment, ServedModel
-from settings.document import ROOT, read_document
+from settings.document import ROOT, Document, read_document
+from tests.checks.cases import GOOD
 
 FILES = sorted([*ROOT.glob("Pulumi.*.yaml"), *ROOT.glob("examples/*.yaml")])
 DEPLOYMENTS = {p.name: require(read_document(p))[0] for p in FILES}
@@ -107,6 +108,13 @@ def test_every_flag_is_one_the_locked_runtime_knows(deployment: Deployment, mode
     assert args[0] == "--served-model-name"
     assert args[1] in model.settings.names_for_clients
     assert "--dtype=half" not in args
+
+
+@pytest.mark.parametrize("name", ["max-num-seqs", "max_num_seqs", "--max-num-seqs", "-max-num-seqs"])
+def test_a_flag_that_is_accepted_is_said_as_the_server_calls_it(name: str) -> None:
+    data = {**GOOD, "models": [{**GOOD["models"][0], "serverFlags": {name: 4}}]}
+    [model] = require(Document("test", "test.yaml", data))[0].models
+    assert "--max-num-seqs=4" in server.server_args(model)
 
 
 @pytest.mark.parametrize("profile", ["prefixCache", "loadAware"])

@@ -68,6 +68,11 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:project: null\n", "project"),
         ("\x00", "YAML"),
         ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
+        ("config:\n  tpu-serving:tier: {secure: v1:abc}\n", "encrypted"),
+        ("config:\n  tpu_serving:network: {}\n", "belongs to no project"),
+        ("config:\n  tpu-serving:models: [null]\n", "`models[0]` is a mapping"),
+        ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
+        ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
         ("config:\n  tpu-serving:gateway:\n", "mapping"),
         ("config: " + "[" * 3000, "YAML"),
         ("config:\n  a: " + "[" * 3000 + "]" * 3000, "deep"),
@@ -110,6 +115,28 @@ def test_a_value_is_answered_with_the_nearest_choice(tmp_path: Path) -> None:
     assert fixes["models[0].replicas"].startswith("Write replicas: 3, without quotes.")
 
 
+def test_what_an_empty_file_is_told_to_write_is_a_good_file(tmp_path: Path) -> None:
+    lines = [f"  {f.fix.removeprefix('Write ')}\n" for f in check(written(tmp_path, ""))[1]]
+    assert _refused(tmp_path, f"config:\n{''.join(lines)}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("tpu-serving:capacity: {purchase: flex-start, maxRunHours: 24}", "capacity.purchase"),
+        ("tpu-serving:network: {mode: Existing, name: vpc, subnetwork: nodes, podsCidr: 10.0.0.0/8}", "network.mode"),
+    ],
+)
+def test_what_depends_on_a_misspelt_choice_is_judged_by_what_was_meant(tmp_path: Path, text: str, path: str) -> None:
+    refused = [(f.rule, render_path(f.path)) for f in check(written(tmp_path, f"{GOOD}  {text}\n"))[1] if not f.warning]
+    assert refused == [("ST02", path)]
+
+
+def test_a_region_is_not_measured_by_a_zone_that_is_none(tmp_path: Path) -> None:
+    text = GOOD.replace("zone: europe-west4-a", "zone: us-east5, region: us-east5")
+    assert _refused(tmp_path, text) == [("ST02", "location.zone")]
+
+
 def test_an_unknown_environment_names_the_known_ones() -> None:
     with pytest.raises(RefusedError) as refused:
         find_environment("nowhere")
@@ -127,6 +154,7 @@ def test_provider_keys_and_secrets_are_not_settings(tmp_path: Path) -> None:
 def test_any_file_name_gives_a_name_fit_for_a_stack(stem: str) -> None:
     name = environment_name(Path(f"{stem or 'x'}.yaml".replace("/", "_").replace("\x00", "_")))
     assert name == name.strip("-").lower()
+    assert name.isascii()
     assert name[:1].isalpha()
 
 
@@ -240,6 +268,21 @@ def test_a_token_that_the_file_does_not_have_is_asked_for(tmp_path: Path) -> Non
 )
 def test_truth_values_are_those_of_the_engines_own_yaml(tmp_path: Path, text: str, refused: list[str]) -> None:
     assert [path for _, path in _refused(tmp_path, f"{GOOD}  {text}\n")] == refused
+
+
+# As `pulumi config --json` of the CLI 3.259.0 shows these texts.
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("10:00", "10:00"), ("1_0", 10), ("0x1000", 4096), ("0o17", 15), ("010", 8), ("1e3", 1000), ("0b11", 3)],
+)
+def test_numbers_are_those_of_the_engines_own_yaml(tmp_path: Path, text: str, value: object) -> None:
+    assert written(tmp_path, f"config:\n  tpu-serving:tier: {text}\n").data["tier"] == value
+
+
+def test_a_day_that_no_month_has_is_answered_at_its_line(tmp_path: Path) -> None:
+    text = f"{GOOD}  tpu-serving:overrides:\n    - {{rule: TP13, reason: a reason of some length, until: 2027-02-30}}\n"
+    [finding] = check(written(tmp_path, text))[1]
+    assert (finding.rule, render_path(finding.path), finding.line) == ("ST02", "overrides[0].until", 7)
 
 
 # As `pulumi config --json` of the CLI 3.259.0 shows a date with and without quotes.
