@@ -42,8 +42,9 @@ class Record(_Data):
     """What a rehearsal remembers between commands.
 
     `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself.
-    `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale` and
-    `probe_delay_scale` do the same to the kubelet's restart back-off and to what probes wait for a start.
+    `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale`, `probe_delay_scale` and
+    `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes wait for a start, and to what a preStop
+    hook only waits.
     `real_kubernetes_plugin` is where the real plugin was found and its path, empty where the stand-in plays it, None as
     long as nothing was chosen.
     """
@@ -59,6 +60,7 @@ class Record(_Data):
     time_scale: float = 0.001
     backoff_scale: float = 0.1
     probe_delay_scale: float = 0.1
+    pre_stop_scale: float = 0.1
     real_kubernetes_plugin: tuple[()] | tuple[str, str] | None = None
     die_with: int | None = None
     phase: str = ""

@@ -232,8 +232,9 @@ class Container:
         await process.stop(max(MINIMUM_GRACE, deadline - time.monotonic()))
 
     async def _pre_stop(self, hook: Json) -> None:
-        if sleep := hook.get("sleep"):
-            await asyncio.sleep(float(sleep["seconds"]))
+        pause = pause_of(hook)
+        if pause is not None:
+            await asyncio.sleep(pause * self._owner.place.machine.pre_stop_scale)
             return
         if command := hook.get("exec"):
             result = await self.execute(list(command.get("command") or []))
@@ -257,6 +258,16 @@ class Container:
         """SIGKILL, at once."""
         if self._process is not None:
             self._process.kill()
+
+
+def pause_of(hook: Json) -> float | None:
+    """Seconds that a hook does nothing but wait, by the action `sleep` or by the program (KServe's presets); else None."""
+    if sleep := hook.get("sleep"):
+        return float(sleep["seconds"])
+    command = (hook.get("exec") or {}).get("command") or []
+    if len(command) == 2 and Path(command[0]).name == "sleep" and command[1].isdigit():
+        return float(command[1])
+    return None
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

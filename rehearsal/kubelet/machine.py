@@ -15,6 +15,7 @@ from rehearsal.directory import RehearsalDirectory
 # A rehearsal does not wait as long as a cluster: KServe's controller and the picker alone have 30 s before the first probe.
 DEFAULT_BACKOFF_SCALE = 0.1
 DEFAULT_PROBE_DELAY_SCALE = 0.1
+DEFAULT_PRE_STOP_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Machine:
     """`server` is the API server's URL, `authority` its CA as PEM.
 
     `backoff_scale` times the kubelet's restart back-off is the one here, `probe_delay_scale` times what a probe waits for
-    a start (its initial delay, its period until the first success) is the one here; both from the record (`backoffScale`, `probeDelayScale`).
+    a start (its initial delay, its period until the first success) is the one here, `pre_stop_scale` times what a preStop
+    hook only waits; all from the record (`backoffScale`, `probeDelayScale`, `preStopScale`).
     """
 
     directory: RehearsalDirectory
@@ -30,6 +32,7 @@ class Machine:
     authority: str
     backoff_scale: float
     probe_delay_scale: float
+    pre_stop_scale: float
 
     @classmethod
     def of(cls, directory: RehearsalDirectory) -> Machine:
@@ -44,7 +47,8 @@ class Machine:
         record = json.loads(directory.record.read_bytes()) if directory.record.exists() else {}
         backoff_scale = float(record.get("backoffScale", DEFAULT_BACKOFF_SCALE))
         delay_scale = float(record.get("probeDelayScale", DEFAULT_PROBE_DELAY_SCALE))
-        return cls(directory, cluster["server"], authority, backoff_scale, delay_scale)
+        pre_stop_scale = float(record.get("preStopScale", DEFAULT_PRE_STOP_SCALE))
+        return cls(directory, cluster["server"], authority, backoff_scale, delay_scale, pre_stop_scale)
 
     @property
     def api_host_and_port(self) -> tuple[str, int]:

@@ -13,6 +13,7 @@ import pytest
 from manifests.readiness import script
 from rehearsal import kube
 from rehearsal.directory import RehearsalDirectory
+from rehearsal.kubelet.container import pause_of
 from rehearsal.kubelet.mounts import ACCOUNT
 from tests.rehearsal.kubelet.conftest import NODE, Namespace, container, is_ready, wait_for
 
@@ -267,6 +268,32 @@ signal.pause()
     assert "FailedPreStopHook" not in {reason for reason, _ in namespace.events("ending")}
     folder = namespace.directory.pods / namespace.name / "ending" / pod["metadata"]["uid"]
     assert sorted(path.name for path in folder.iterdir()) == ["c0", "c1"], "logs stay, files go"
+
+
+def test_a_hook_that_only_sleeps_is_shortened(namespace: Namespace) -> None:
+    hook = {"exec": {"command": ["/bin/sleep", "20"]}}
+    namespace.pod("waits", _python(FOREVER, lifecycle={"preStop": hook}), terminationGracePeriodSeconds=3)
+    namespace.wait_ready("waits")
+    namespace.delete("waits")
+    namespace.wait_gone("waits")
+    # Not shortened, it would have been cut off after the 3 s.
+    assert "FailedPreStopHook" not in {reason for reason, _ in namespace.events("waits")}
+
+
+@pytest.mark.parametrize(
+    ("hook", "pause"),
+    [
+        ({"sleep": {"seconds": 20}}, 20),
+        ({"exec": {"command": ["sleep", "20"]}}, 20),
+        ({"exec": {"command": ["/bin/sh", "-c", "sleep 20"]}}, None),
+        ({"exec": {"command": ["sleep", "1h"]}}, None),
+        ({"exec": {}}, None),
+        ({"httpGet": {"port": 80}}, None),
+    ],
+    ids=str,
+)
+def test_a_hook_that_does_more_than_sleep_is_run(hook: Json, pause: float | None) -> None:
+    assert pause_of(hook) == pause
 
 
 def test_the_readiness_gates_program_reaches_the_api_server_unchanged(namespace: Namespace) -> None:
