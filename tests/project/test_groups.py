@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.checks import TESTS
+from tools.checks import ROOT, TESTS
 
 _FILE = """
 import os
@@ -41,3 +41,16 @@ def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
     workers = (tmp_path / "workers").read_text(encoding="utf-8").split()
     assert len(workers) == 8
     assert len(set(workers)) == 1, workers
+
+
+def test_tests_that_share_a_control_plane_are_one_group() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "--collect-only", "-m", "xdist_group", "tests/rehearsal/gke"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert found == {"tests/rehearsal/gke/test_process.py"}
