@@ -14,7 +14,18 @@ import pytest
 from tests.project.test_hygiene import ROOT, files
 from tests.serving.against.comparing import EXTERNAL, SECOND
 
-NEEDED = ("__main__.py", "Pulumi", "catalog", "settings", "checks", "manifests", "components", "serving", "rehearsal")
+NEEDED = (
+    ".gitignore",
+    "__main__.py",
+    "Pulumi",
+    "catalog",
+    "settings",
+    "checks",
+    "manifests",
+    "components",
+    "serving",
+    "rehearsal",
+)
 _AUTHOR = ("-c", "user.name=someone", "-c", "user.email=someone@example.com", "-c", "commit.gpgsign=false")
 
 
