@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,10 +42,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> RehearsalDirectory:
+def directory(tmp_path: Path) -> Iterator[RehearsalDirectory]:
     made = RehearsalDirectory(tmp_path / "it's a rehearsal")
     made.create()
-    return made
+    yield made
+    made.remove()
 
 
 def program(path: Path, script: str = "") -> Path:
