@@ -43,8 +43,8 @@ class Record(_Data):
 
     `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself.
     `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale`, `probe_delay_scale` and
-    `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes wait for a start, and to what a preStop
-    hook only waits.
+    `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes wait for a start (KServe's controller and
+    the picker alone have 30 s before the first probe), and to what a preStop hook only waits.
     `real_kubernetes_plugin` is where the real plugin was found and its path, empty where the stand-in plays it, None as
     long as nothing was chosen.
     """

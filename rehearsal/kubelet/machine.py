@@ -12,11 +12,6 @@ import yaml
 
 from rehearsal.directory import RehearsalDirectory
 
-# A rehearsal does not wait as long as a cluster: KServe's controller and the picker alone have 30 s before the first probe.
-DEFAULT_BACKOFF_SCALE = 0.1
-DEFAULT_PROBE_DELAY_SCALE = 0.1
-DEFAULT_PRE_STOP_SCALE = 0.1
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -40,15 +35,14 @@ class Machine:
 
         Raises:
             FileNotFoundError: there is no kubeconfig yet.
+            DirectoryError: the record is not one.
         """
         document = yaml.safe_load(directory.kubeconfig.read_text(encoding="utf-8"))
         cluster = document["clusters"][0]["cluster"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        record = json.loads(directory.record.read_bytes()) if directory.record.exists() else {}
-        backoff_scale = float(record.get("backoffScale", DEFAULT_BACKOFF_SCALE))
-        delay_scale = float(record.get("probeDelayScale", DEFAULT_PROBE_DELAY_SCALE))
-        pre_stop_scale = float(record.get("preStopScale", DEFAULT_PRE_STOP_SCALE))
-        return cls(directory, cluster["server"], authority, backoff_scale, delay_scale, pre_stop_scale)
+        record = directory.load_record()
+        scales = record.backoff_scale, record.probe_delay_scale, record.pre_stop_scale
+        return cls(directory, cluster["server"], authority, *scales)
 
     @property
     def api_host_and_port(self) -> tuple[str, int]:

@@ -180,6 +180,12 @@ class Rehearsal:
         in_state = {r["id"] for r in state["resources"] if r["type"].startswith("gcp:")}
         assert on_cloud == in_state
 
+    def assert_gone(self, ports: set[tuple[str, int]]) -> None:
+        """No process and no file of it is left, and nobody listens on what were its addresses."""
+        assert processes_of(self.directory.root) == []
+        assert not ports & listening()
+        assert not self.directory.root.exists()
+
     def process(self, name: str) -> psutil.Process:
         """A process by the name in the record."""
         return psutil.Process(self.directory.load_record().pids[name].pid)

@@ -18,7 +18,7 @@ import yaml
 
 from rehearsal import kube
 from rehearsal.control_plane.processes import marked
-from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, processes_of, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
 
 pytestmark = pytest.mark.xdist_group("other environments")
 
@@ -61,9 +61,7 @@ def down_leaves_nothing(rehearsal: Rehearsal, ports: set[tuple[str, int]]) -> No
     """`down` ends with 0; no process, port or file is left."""
     ports |= rehearsal.ports()
     rehearsal.down().succeeded()
-    assert processes_of(rehearsal.directory.root) == []
-    assert not ports & listening()
-    assert not rehearsal.directory.root.exists()
+    rehearsal.assert_gone(ports)
 
 
 def test_down_ends_an_up_that_was_killed(two_models: Rehearsal, tmp_path: Path) -> None:

@@ -36,9 +36,7 @@ def test_down_under_load_leaves_no_process_no_port_and_no_file(dev: Rehearsal) -
         loaded.result()
     assert done.succeeded() == {"environment": str(dev.file), "wasRunning": True, "notes": []}
     assert {state for state, _, _ in done.steps} == {"deleted"}
-    assert processes_of(root) == []
-    assert not ports & listening()
-    assert not root.exists()
+    dev.assert_gone(ports)
 
 
 def test_down_of_what_does_not_run_is_content(shared: Rehearsal) -> None:
