@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
+from checks.shared import clock
 from checks.shared.gateway import certificate_problem, class_problem
 from settings.derive import Deployment
 from settings.refusal import Path
@@ -30,7 +31,7 @@ def exposure(deployment: Deployment) -> Iterator[Found]:
     authentication = gateway.authentication
     authenticated = authentication is not None and (authentication.iap_client_id or authentication.security_policy)
     lacks = [name for name, there in (("TLS", gateway.tls), ("authentication", authenticated)) if not there]
-    today = datetime.datetime.now(tz=datetime.UTC).date()
+    today = clock.today()
     if not lacks or (gateway.waiver is not None and gateway.waiver.until >= today):
         return
     said = f"The Gateway is external without {' and '.join(lacks)}."

@@ -17,6 +17,7 @@ from checks import (
     tpu_rules,
 )
 from checks.registry import Check
+from checks.shared import clock
 from checks.shared.overrides import SHORTEST_REASON, can_be_set_aside, in_force
 from settings.derive import Deployment
 from settings.refusal import Finding, explain
@@ -33,26 +34,21 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def on_settings(deployment: Deployment, today: datetime.date | None = None) -> list[Finding]:
+def on_settings(deployment: Deployment) -> list[Finding]:
     """Every finding of every rule; a valid override turns a refusal of level O into nothing."""
-    today = today or datetime.datetime.now(tz=datetime.UTC).date()
     findings = [finding for check in CHECKS for finding in check(deployment)]
-    refused = list(overrides(deployment, today))
-    accepted = valid_overrides(deployment, today)
+    refused = list(overrides(deployment))
+    accepted = in_force(deployment.settings.overrides)
     # Two functions of a rule may see the same mistake; it is said once.
     once = {(f.rule, f.path): f for f in reversed((*findings, *refused)) if f.rule not in accepted}
     return [explain(f) for f in reversed(once.values())]
 
 
-def valid_overrides(deployment: Deployment, today: datetime.date) -> frozenset[str]:
-    """The rules that are set aside today, in writing."""
-    return in_force(deployment.settings.overrides, today)
-
-
-def overrides(deployment: Deployment, today: datetime.date) -> Iterator[Finding]:
+def overrides(deployment: Deployment) -> Iterator[Finding]:
     """OV01: an override names a rule of level O, a reason in words, and a day that is not over."""
     import difflib  # only a refusal needs it
 
+    today = clock.today()
     for index, override in enumerate(deployment.settings.overrides):
         path = ("overrides", index)
         if not can_be_set_aside(override.rule):

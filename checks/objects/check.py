@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checks.objects.resource import Resource
 from checks.objects.values import UnknownValueError
+from checks.shared import clock
 from checks.shared.overrides import in_force
 from settings import names
 from settings.derive import Deployment
@@ -46,13 +46,10 @@ class Context:
     startup_seconds: Mapping[str, int] = field(default_factory=dict)
 
 
-def accepted_rules(
-    overrides: Iterable[Override], waiver: Waiver | None, today: datetime.date | None = None
-) -> frozenset[str]:
+def accepted_rules(overrides: Iterable[Override], waiver: Waiver | None) -> frozenset[str]:
     """Rules of level O that an override, or the waiver for GW03, sets aside today."""
-    today = today or datetime.datetime.now(tz=datetime.UTC).date()
-    accepted = in_force(overrides, today)
-    return accepted | {"GW03"} if waiver is not None and waiver.until >= today else accepted
+    accepted = in_force(overrides)
+    return accepted | {"GW03"} if waiver is not None and waiver.until >= clock.today() else accepted
 
 
 def context_of(deployment: Deployment) -> Context:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from catalog.rules import find_rule
+from checks.shared import clock
 
 if TYPE_CHECKING:
     from settings.environment import Override
@@ -21,10 +21,10 @@ def can_be_set_aside(rule: str) -> bool:
     return found is not None and found.level == "O"
 
 
-def in_force(overrides: Iterable[Override], today: datetime.date) -> frozenset[str]:
+def in_force(overrides: Iterable[Override]) -> frozenset[str]:
     """The rules whose override is allowed, has a reason, and has not ended."""
     return frozenset(
         o.rule
         for o in overrides
-        if o.until >= today and can_be_set_aside(o.rule) and len(o.reason.strip()) >= SHORTEST_REASON
+        if o.until >= clock.today() and can_be_set_aside(o.rule) and len(o.reason.strip()) >= SHORTEST_REASON
     )

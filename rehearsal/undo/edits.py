@@ -27,7 +27,6 @@ _BACKEND_POLICY = "kubernetes:networking.gke.io/v1:GCPBackendPolicy"
 _CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 MODEL = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
-JOB = "kubernetes:batch/v1:Job"
 
 
 @dataclass(frozen=True)
@@ -134,6 +133,9 @@ EDITS: Mapping[str, Mapping[str, Edit]] = {
     "KS11": {MODEL: _with_fixed_delay},
     "VL01": {MODEL: _with_gpu_flag},
 }
+
+# Rule -> the resource, beside the models, that is never ready without its fix.
+NEVER_READY: Mapping[str, str] = {"CL01": "gate-job"}
 
 
 def _single_host(deployment: Deployment) -> bool:

@@ -11,11 +11,10 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from rehearsal.undo.edits import EDITS, JOB, LEFT_OUT, MODEL
+from rehearsal.undo.edits import EDITS, LEFT_OUT, MODEL, NEVER_READY
 
 # How long the engine waits for what an undo may keep from ever being ready; the program's own budgets are hours.
 PATIENCE_SECONDS = 20
-_IMPATIENT = (MODEL, JOB)
 
 
 def undone(program: Callable[[], None], undos: Iterable[str]) -> Callable[[], None]:
@@ -40,7 +39,9 @@ class Undoing:
 
     def __init__(self, monitor: Any, undos: Iterable[str]) -> None:
         self._monitor = monitor
-        self._edits = [EDITS[rule] for rule in undos]
+        rules = tuple(undos)
+        self._edits = [EDITS[rule] for rule in rules]
+        self._never_ready = {NEVER_READY[rule] for rule in rules if rule in NEVER_READY}
         self._left_out: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
@@ -57,7 +58,7 @@ class Undoing:
                 return self._answer_for_left_out(request)
             request.object.Clear()
             json_format.ParseDict(inputs, request.object)
-        if request.type in _IMPATIENT:
+        if request.type == MODEL or request.name in self._never_ready:
             request.customTimeouts.create = request.customTimeouts.update = f"{PATIENCE_SECONDS}s"
         return self._monitor.RegisterResource(request)
 

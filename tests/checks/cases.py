@@ -29,10 +29,11 @@ GOOD: dict[str, Any] = {
         {"name": "qwen", "source": "hf://Qwen/Qwen2.5-3B-Instruct", "tpu": {"generation": "v6e", "topology": "2x2"}}
     ],
 }
-_TODAY = datetime.datetime.now(tz=datetime.UTC).date()
+# The day that it is in the tests of these cases (conftest.py): a real one could end between two lines of a test.
+TODAY = datetime.date(2026, 11, 28)
 _WORDS = {
-    "TODAY": _TODAY.isoformat(),
-    "TOMORROW": (_TODAY + datetime.timedelta(days=1)).isoformat(),
+    "TODAY": TODAY.isoformat(),
+    "TOMORROW": (TODAY + datetime.timedelta(days=1)).isoformat(),
     "TOKEN": "hf_" + "a" * 30,
 }
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from checks.environment import require
 from rehearsal.undo import UndoError, find_undos, load_undos
-from rehearsal.undo.edits import EDITS, JOB, MODEL, NEEDS
+from rehearsal.undo.edits import EDITS, MODEL, NEEDS, NEVER_READY
 from rehearsal.undo.monitor import PATIENCE_SECONDS
 from serving.checking.failures import load_failures
 from serving.cli import app
@@ -80,7 +80,8 @@ def test_only_what_it_says_is_different(undo: str, untouched: tuple[str, dict[st
         if name not in after:
             different.add((name, ""))
             continue
-        assert after[name].timeouts == resource.timeouts
+        if name != NEVER_READY.get(undo):
+            assert after[name].timeouts == resource.timeouts
         was, now = leaves(resource.inputs), leaves(after[name].inputs)
         different |= {(name, ".".join(leaf)) for leaf in was.keys() | now.keys() if was.get(leaf) != now.get(leaf)}
     assert different
@@ -99,11 +100,21 @@ def test_only_what_it_says_is_different(undo: str, untouched: tuple[str, dict[st
     assert not [r.name for r in after.values() for urns in r.property_dependencies.values() if gone & set(urns)]
 
 
-def test_what_may_never_be_ready_is_waited_for_shortly(untouched: tuple[str, dict[str, Resource]]) -> None:
-    for resource in untouched[1].values():
-        short = {key: resource.timeouts.get(key) for key in ("create", "update")}
-        impatient = resource.type in (MODEL, JOB)
-        assert (set(short.values()) == {f"{PATIENCE_SECONDS}s"}) is impatient, resource.name
+def short_waits(resources: dict[str, Resource]) -> set[str]:
+    return {
+        name
+        for name, resource in resources.items()
+        if {resource.timeouts.get(key) for key in ("create", "update")} == {f"{PATIENCE_SECONDS}s"}
+    }
+
+
+def test_only_what_may_never_be_ready_is_waited_for_shortly(untouched: tuple[str, dict[str, Resource]]) -> None:
+    environment, before = untouched
+    models = {name for name, resource in before.items() if resource.type == MODEL}
+    assert short_waits(before) == models
+    for undo, stopped in NEVER_READY.items():
+        assert stopped in before
+        assert short_waits(recorded(environment, [undo])) == models | {stopped}
 
 
 def test_several_undos_are_taken_away_together_and_each_once() -> None:
