@@ -75,7 +75,8 @@ def rehearse(
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries["helm"])
             to_fail = bool(undos or stockouts)
-            inline = undone(program, [undo.id for undo in undos]) if to_fail else program
+            ids = [undo.id for undo in undos]
+            inline = undone(program, ids, stockout=bool(stockouts)) if to_fail else program
             engine = Engine(directory, deployment.name, binaries, inline)
             outcome.notes += _said(console, engine.recover(restarted=restarted))
             _refuse_late(engine, undos)

@@ -134,8 +134,12 @@ EDITS: Mapping[str, Mapping[str, Edit]] = {
     "VL01": {MODEL: _with_gpu_flag},
 }
 
-# Rule -> the resource, beside the models, that is never ready without its fix.
-NEVER_READY: Mapping[str, str] = {"CL01": "gate-job"}
+# Rule -> name or type token of what is never ready without its fix (KS11: not before the engine's patience ends). Without
+# the others a model becomes ready, and only its traffic shows that something is wrong.
+NEVER_READY: Mapping[str, str] = {
+    "CL01": "gate-job",
+    **dict.fromkeys(("GW01", "GW02", "RT01", "KS03", "KS10", "KS11", "VL01"), MODEL),
+}
 
 
 def _single_host(deployment: Deployment) -> bool:

@@ -6,7 +6,7 @@ an object can be changed or left out whoever registers it. A transform of the SD
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -17,10 +17,10 @@ from rehearsal.undo.edits import EDITS, LEFT_OUT, MODEL, NEVER_READY
 PATIENCE_SECONDS = 20
 
 
-def undone(program: Callable[[], None], undos: Iterable[str]) -> Callable[[], None]:
-    """The program as the engine will see it: without the fixes of these undos, and without the long waits.
+def undone(program: Callable[[], None], undos: Iterable[str], *, stockout: bool = False) -> Callable[[], None]:
+    """The program as the engine will see it: without the fixes of these undos, and without the long waits in vain.
 
-    With no undo only the waits are short: for a rehearsal of something that is known to fail, such as a stock-out.
+    In a stock-out no model is ever ready, whatever is undone.
     """
     rules = tuple(undos)
 
@@ -28,7 +28,7 @@ def undone(program: Callable[[], None], undos: Iterable[str]) -> Callable[[], No
         from pulumi.runtime import settings
 
         # Belongs to this run of the program only: the SDK keeps its settings in the run's own context.
-        settings.SETTINGS.monitor = Undoing(settings.get_monitor(), rules)
+        settings.SETTINGS.monitor = Undoing(settings.get_monitor(), rules, stockout=stockout)
         program()
 
     return run
@@ -37,11 +37,12 @@ def undone(program: Callable[[], None], undos: Iterable[str]) -> Callable[[], No
 class Undoing:
     """A resource monitor that edits registrations and passes everything on to the real one."""
 
-    def __init__(self, monitor: Any, undos: Iterable[str]) -> None:
+    def __init__(self, monitor: Any, undos: Sequence[str], *, stockout: bool) -> None:
         self._monitor = monitor
-        rules = tuple(undos)
-        self._edits = [EDITS[rule] for rule in rules]
-        self._never_ready = {NEVER_READY[rule] for rule in rules if rule in NEVER_READY}
+        self._edits = [EDITS[rule] for rule in undos]
+        self._never_ready = {NEVER_READY[rule] for rule in undos if rule in NEVER_READY} | (
+            {MODEL} if stockout else set()
+        )
         self._left_out: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +59,7 @@ class Undoing:
                 return self._answer_for_left_out(request)
             request.object.Clear()
             json_format.ParseDict(inputs, request.object)
-        if request.type == MODEL or request.name in self._never_ready:
+        if not self._never_ready.isdisjoint((request.name, request.type)):
             request.customTimeouts.create = request.customTimeouts.update = f"{PATIENCE_SECONDS}s"
         return self._monitor.RegisterResource(request)
 

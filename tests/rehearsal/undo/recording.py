@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,9 +12,9 @@ from serving.plan.record import Resource, record
 from settings.document import find_environment, read_document
 
 
-def recorded(environment: str, undos: Iterable[str]) -> dict[str, Resource]:
+def recorded(environment: str, undos: Sequence[str], *, stockout: bool = False) -> dict[str, Resource]:
     """Registrations by name."""
     real = monitor.RecordingMonitor
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(monitor, "RecordingMonitor", lambda: Undoing(real(), undos))
+        patched.setattr(monitor, "RecordingMonitor", lambda: Undoing(real(), undos, stockout=stockout))
         return {resource.name: resource for resource in record(read_document(find_environment(environment))).resources}
