@@ -29,7 +29,12 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
     if model.shape.multi_host:
         flags |= {"pipeline-parallel-size": model.shape.hosts, "distributed-executor-backend": "ray"}
     for source in (model.settings.server_flags, model.settings.unlisted_server_flags):
-        flags |= {server_flag(name): value for name, value in source.items()}
+        for name, value in source.items():
+            flag = server_flag(name)
+            ours = flag.removeprefix("no-")
+            # Else both would be on the command line, and say two things.
+            negated = value is True and ours != flag and ours in flags
+            flags[ours if negated else flag] = False if negated else value
     return flags
 
 

@@ -110,11 +110,24 @@ def test_every_flag_is_one_the_locked_runtime_knows(deployment: Deployment, mode
     assert "--dtype=half" not in args
 
 
+def _arguments(flags: dict[str, Any]) -> list[str]:
+    data = {**GOOD, "models": [{**GOOD["models"][0], "serverFlags": flags}]}
+    [model] = require(Document("test", "test.yaml", data))[0].models
+    return server.server_args(model)
+
+
 @pytest.mark.parametrize("name", ["max-num-seqs", "max_num_seqs", "--max-num-seqs", "-max-num-seqs"])
 def test_a_flag_that_is_accepted_is_said_as_the_server_calls_it(name: str) -> None:
-    data = {**GOOD, "models": [{**GOOD["models"][0], "serverFlags": {name: 4}}]}
-    [model] = require(Document("test", "test.yaml", data))[0].models
-    assert "--max-num-seqs=4" in server.server_args(model)
+    assert "--max-num-seqs=4" in _arguments({name: 4})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"no-enable-prefix-caching": True}, {"--no_enable_prefix_caching": True}, {"enable-prefix-caching": False}],
+    ids=str,
+)
+def test_a_flag_of_ours_that_is_switched_off_is_said_once(given: dict[str, bool]) -> None:
+    assert [arg for arg in _arguments(given) if "prefix-caching" in arg] == ["--no-enable-prefix-caching"]
 
 
 @pytest.mark.parametrize("profile", ["prefixCache", "loadAware"])
