@@ -129,6 +129,34 @@ def listener_secret(deployment: Deployment) -> Iterator[Found]:
     yield Found((*_PATH, "tls", "secretName"), tls.secret_name, said, fix)
 
 
+@rule("GW11")
+def without_effect(deployment: Deployment) -> Iterator[Found]:
+    """Nothing is said that only matters beside something else that is not there."""
+    gateway = deployment.settings.gateway
+    if gateway.global_access and gateway.external:
+        said = "Global access is for the internal class; an external Gateway is reached from everywhere anyway."
+        yield Found((*_PATH, "globalAccess"), True, said, "Remove it, or write gatewayClassName: gke-l7-rilb.")
+    tls, authentication = gateway.tls, gateway.authentication
+    if tls is not None and tls.secret_exists and tls.secret_name is None:
+        yield Found((*_PATH, "tls", "secretExists"), True, "No Secret is named.", "Remove it.")
+    if authentication is not None and authentication.iap_client_secret_name and not authentication.iap_client_id:
+        path = (*_PATH, "authentication", "iapClientSecretName")
+        said = "Without iapClientId there is no Identity-Aware Proxy, and nothing reads the Secret."
+        yield Found(path, authentication.iap_client_secret_name, said, "Write iapClientId beside it, or remove it.")
+
+
+@rule("GW12")
+def identity_aware_proxy(deployment: Deployment) -> Iterator[Found]:
+    """Identity-Aware Proxy only behind an HTTPS listener."""
+    gateway = deployment.settings.gateway
+    authentication = gateway.authentication
+    if authentication is None or not authentication.iap_client_id or gateway.tls is not None:
+        return
+    path = (*_PATH, "authentication", "iapClientId")
+    fix = "Remove it, or add below `gateway:`\ntls: {certificateManagerCerts: [my-certificate]}"
+    yield Found(path, authentication.iap_client_id, "The Gateway has no TLS, and IAP signs in over https only.", fix)
+
+
 @rule("BP04")
 def security_policy(deployment: Deployment) -> Iterator[Found]:
     """A Cloud Armor policy by its name; a path would name another scope."""
@@ -141,4 +169,13 @@ def security_policy(deployment: Deployment) -> Iterator[Found]:
     yield Found((*_PATH, "authentication", "securityPolicy"), name, said, fix)
 
 
-CHECKS = (gateway_class, exposure, address, certificate, listener_secret, security_policy)
+CHECKS = (
+    gateway_class,
+    exposure,
+    address,
+    certificate,
+    listener_secret,
+    without_effect,
+    identity_aware_proxy,
+    security_policy,
+)
