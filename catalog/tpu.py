@@ -63,6 +63,15 @@ class SliceShape(NamedTuple):
         """True where a replica spans more than one node (and so needs LeaderWorkerSet)."""
         return self.hosts > 1
 
+    @property
+    def ambiguous(self) -> bool:
+        """True where another machine type forms the same topology: the nodes of both have the same TPU labels."""
+        return any(
+            (other.generation, other.topology) == (self.generation, self.topology)
+            and other.machine_type != self.machine_type
+            for other in all_shapes()
+        )
+
 
 @cache
 def generations() -> dict[str, Generation]:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from catalog.lock import load_lock
-from catalog.tpu import generations
+from catalog.tpu import SliceShape, generations
 from manifests.base import Manifest, manifest
 from manifests.scheduler import scheduler
 from manifests.secrets import token_env
@@ -57,6 +57,19 @@ def pipeline_preset(deployment: Deployment) -> Manifest | None:
     )
 
 
+def node_selector(shape: SliceShape) -> dict[str, str]:
+    """The labels that only the nodes of such a slice have.
+
+    The machine type is one of them where GKE's TPU labels do not tell two apart: a pod for a host of two would else fit on
+    the one host of another slice. Every node has it (Kubernetes, "Well-Known Labels, Annotations and Taints").
+    """
+    labels = {
+        "cloud.google.com/gke-tpu-accelerator": generations()[shape.generation].node_label,
+        "cloud.google.com/gke-tpu-topology": shape.topology,
+    }
+    return labels | ({"node.kubernetes.io/instance-type": shape.machine_type} if shape.ambiguous else {})
+
+
 def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[str, Any]:
     memory = f"{deployment.settings.platform.storage_initializer_memory_gib}Gi"
     initializer: dict[str, Any] = {
@@ -68,10 +81,7 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
     return {
         "serviceAccountName": names.service_account(model.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "nodeSelector": {
-            "cloud.google.com/gke-tpu-accelerator": generations()[model.shape.generation].node_label,
-            "cloud.google.com/gke-tpu-topology": model.shape.topology,
-        },
+        "nodeSelector": node_selector(model.shape),
         "initContainers": [initializer],
         "containers": [_container(model, leader=leader)],
         "volumes": [

@@ -10,6 +10,7 @@ import pytest
 
 from catalog.epp_plugins import load_epp_plugins
 from catalog.lock import is_moving_tag, load_lock, parse_image
+from catalog.tpu import all_shapes
 from catalog.vllm_flags import load_flags
 from checks.environment import require
 from manifests import backend, kserve, llm_inference_service, route, scheduler, server, workload
@@ -97,6 +98,19 @@ def test_a_pod_asks_for_all_chips_of_its_node_and_sets_no_toleration(
         assert resources["limits"]["google.com/tpu"] == str(model.shape.chips_per_host)
         assert "tolerations" not in pod
         assert pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == model.shape.topology
+
+
+def test_no_two_slices_of_the_table_are_taken_for_each_other() -> None:
+    selectors = {shape: llm_inference_service.node_selector(shape) for shape in all_shapes()}
+    assert len({tuple(sorted(selector.items())) for selector in selectors.values()}) == len(selectors)
+    [one, two] = [selectors[s] for s in selectors if (s.generation, s.topology) == ("v6e", "2x4")]
+    assert one["node.kubernetes.io/instance-type"] == "ct6e-standard-8t"
+    assert two["node.kubernetes.io/instance-type"] == "ct6e-standard-4t"
+    [usual] = [selectors[s] for s in selectors if (s.generation, s.topology) == ("v6e", "2x2")]
+    assert usual == {
+        "cloud.google.com/gke-tpu-accelerator": "tpu-v6e-slice",
+        "cloud.google.com/gke-tpu-topology": "2x2",
+    }
 
 
 @every_model
