@@ -31,10 +31,14 @@ _LONGEST_NAME = 63
 
 @rule("GW02")
 def proxy_only_subnet(deployment: Deployment) -> Iterator[Found]:
-    """An existing one is named; the range of a new one is /26 or larger."""
+    """An existing one is in an existing network, and named; the range of a new one is /26 or larger."""
     subnet, path = deployment.settings.network.proxy_only_subnet, ("network", "proxyOnlySubnet")
     if subnet.mode == "create":
         yield from at((*path, "cidr"), subnet.cidr, proxy_range_problem(subnet.cidr))
+    elif deployment.settings.network.mode == "create":
+        said = "The network is still to be made, so that no proxy-only subnet can be in it."
+        fix = "Write mode: create and a cidr of its own, or name an existing network as well (network.mode: existing)."
+        yield Found((*path, "mode"), subnet.mode, said, fix)
     elif subnet.name is None:
         fix = "Write name: my-proxy-only-subnet, or mode: create where the VPC and region have none."
         yield Found((*path, "name"), None, "The existing proxy-only subnet has no name.", fix)
