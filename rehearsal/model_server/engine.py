@@ -88,6 +88,7 @@ class Engine:
         if self.draining:
             sequence.finish_reason = "abort"
             return sequence
+        self._metrics.moving()
         self._waiting.append(sequence)
         self._idle.clear()
         self._admit(_now())

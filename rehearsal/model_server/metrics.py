@@ -25,6 +25,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._labels = {"model_name": model_name, "engine": "0"}
         self._names = tuple(self._labels)
+        self._unfinished: Callable[[], float] = lambda: 0
+        self._idle_page: bytes | None = None
         self.prefix_queries = self._counter("vllm:prefix_cache_queries", "Prefix cache queries, in tokens.")
         self.prefix_hits = self._counter("vllm:prefix_cache_hits", "Prefix cache hits, in cached tokens.")
         self.prompt_tokens = self._counter("vllm:prompt_tokens", "Number of prefill tokens processed.")
@@ -42,6 +44,7 @@ class Metrics:
 
     def watch(self, running: Callable[[], float], waiting: Callable[[], float], usage: Callable[[], float]) -> None:
         """Name the functions that the gauges ask."""
+        self._unfinished = lambda: running() + waiting()
         self._gauge("vllm:num_requests_running", "Number of requests in model execution batches.", running)
         self._gauge("vllm:num_requests_waiting", "Number of requests waiting to be processed.", waiting)
         self._gauge("vllm:kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", usage)
@@ -66,9 +69,18 @@ class Metrics:
         info = Gauge("vllm:lora_requests_info", "Running stats on lora requests.", names, registry=self.registry)
         info.labels(str(max_loras), "", "").set_to_current_time()
 
+    def moving(self) -> None:
+        """A request begins: from now on something may be different."""
+        self._idle_page = None
+
     def page(self) -> bytes:
-        """What /metrics answers."""
-        return generate_latest(self.registry)
+        """What /metrics answers. Kept while nothing runs or waits: the picker asks twenty times a second, also at night."""
+        if self._idle_page is None:
+            page = generate_latest(self.registry)
+            if self._unfinished():
+                return page
+            self._idle_page = page
+        return self._idle_page
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, self._names, registry=self.registry).labels(**self._labels)
