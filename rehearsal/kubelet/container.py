@@ -62,6 +62,9 @@ class Container:
         self.started = asyncio.Event()
         self._owner = owner
         self._restart = restart
+        # The number of the start under way; the record keeps the last one's until there is something to say of this one
+        # (kubernetes pkg/kubelet/kubelet_pods.go convertToAPIContainerStatuses).
+        self._start = record.restarts
         self._backoff = BackOff(owner.place.machine.backoff_scale)
         self._process: Process | None = None
         self._launch: Launch | None = None
@@ -77,7 +80,7 @@ class Container:
             delay = self._backoff.next_delay(time.monotonic())
             if delay > 0:
                 await self._wait_back_off(delay)
-            self.record.restarts += 1
+            self._start += 1
 
     async def _wait_back_off(self, delay: float) -> None:
         seconds = delay / self._owner.place.machine.backoff_scale
@@ -97,11 +100,12 @@ class Container:
             log = self.log_file()
             process = await Process.start(launch.argv, launch.environment, launch.working_folder, log)
         except (StartError, OSError) as error:
+            self.record.restarts = self._start
             self.record.end(START_ERROR, "StartError", str(error))
             self._owner.event("Warning", "Failed", f"Error: {error}")
             return START_ERROR
         self._launch, self._process = launch, process
-        self.record.run(f"process://{process.pid}")
+        self.record.run(f"process://{process.pid}", self._start)
         self._owner.changed()
         probing = asyncio.create_task(self._probe(time.monotonic()))
         try:
@@ -115,7 +119,7 @@ class Container:
 
     async def _pretend(self) -> int:
         """An image that the table does not know: does nothing. In a pod that has an end, it ends at once."""
-        self.record.run("unknown://image")
+        self.record.run("unknown://image", self._start)
         if not self._restart(0):
             self.record.end(0)
             return 0
@@ -146,7 +150,7 @@ class Container:
 
     def log_file(self) -> Path:
         """Log of the present start."""
-        return self._owner.place.folder / str(self.spec["name"]) / f"{self.record.restarts}.log"
+        return self._owner.place.folder / str(self.spec["name"]) / f"{self._start}.log"
 
     # Probes
 

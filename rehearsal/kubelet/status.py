@@ -47,11 +47,11 @@ class ContainerRecord:
         self.state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
         self.ready = self.started = False
 
-    def run(self, container_id: str) -> None:
-        """Its process runs now."""
+    def run(self, container_id: str, restarts: int) -> None:
+        """Its process runs now, for the first time or again."""
         if "terminated" in self.state:
             self.last_state = self.state
-        self.container_id = container_id
+        self.container_id, self.restarts = container_id, restarts
         self.state = {"running": {"startedAt": now()}}
 
     def end(self, exit_code: int, reason: str | None = None, message: str = "") -> None:

@@ -28,7 +28,7 @@ def _container(name: str, state: str) -> ContainerRecord:
     record = ContainerRecord(name, "image")
     if state == "waiting":
         return record
-    record.run("process://1")
+    record.run("process://1", 0)
     if state == "running":
         record.ready = record.started = True
         return record
@@ -112,11 +112,12 @@ def test_the_time_of_a_condition_moves_only_with_its_status() -> None:
 def test_a_restart_keeps_the_end_as_last_state() -> None:
     record = _container("c", "1")
     record.wait("CrashLoopBackOff", "back-off 10s")
-    record.run("process://2")
+    record.run("process://2", 1)
     status = record.as_status()
     assert status["lastState"]["terminated"]["exitCode"] == 1
     assert status["lastState"]["terminated"]["reason"] == "Error"
     assert status["state"]["running"]["startedAt"]
+    assert status["restartCount"] == 1
 
 
 def _met_again(policy: str, state: Json) -> ContainerRecord:
