@@ -66,11 +66,7 @@ class SliceShape(NamedTuple):
     @property
     def ambiguous(self) -> bool:
         """True where another machine type forms the same topology: the nodes of both have the same TPU labels."""
-        return any(
-            (other.generation, other.topology) == (self.generation, self.topology)
-            and other.machine_type != self.machine_type
-            for other in all_shapes()
-        )
+        return [(s.generation, s.topology) for s in all_shapes()].count((self.generation, self.topology)) > 1
 
 
 @cache

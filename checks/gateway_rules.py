@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 from collections.abc import Iterator
 
@@ -31,13 +30,11 @@ def exposure(deployment: Deployment) -> Iterator[Found]:
     authentication = gateway.authentication
     authenticated = authentication is not None and (authentication.iap_client_id or authentication.security_policy)
     lacks = [name for name, there in (("TLS", gateway.tls), ("authentication", authenticated)) if not there]
-    today = clock.today()
-    if not lacks or (gateway.waiver is not None and gateway.waiver.until >= today):
+    if not lacks or (gateway.waiver is not None and clock.holds(gateway.waiver.until)):
         return
     said = f"The Gateway is external without {' and '.join(lacks)}."
     if gateway.waiver is not None:
-        later = today + datetime.timedelta(days=90)
-        fix = f"Write until: {later} if the reason still holds, or add tls and authentication."
+        fix = f"Write until: {clock.later()} if the reason still holds, or add tls and authentication."
         ended = f"{said} The waiver ended on {gateway.waiver.until}."
         yield Found((*_PATH, "waiver", "until"), str(gateway.waiver.until), ended, fix)
         return

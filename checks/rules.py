@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 
 from catalog.rules import find_rule, load_rules
@@ -48,7 +47,6 @@ def overrides(deployment: Deployment) -> Iterator[Finding]:
     """OV01: an override names a rule of level O, a reason in words, and a day that is not over."""
     import difflib  # only a refusal needs it
 
-    today = clock.today()
     for index, override in enumerate(deployment.settings.overrides):
         path = ("overrides", index)
         if not can_be_set_aside(override.rule):
@@ -63,7 +61,7 @@ def overrides(deployment: Deployment) -> Iterator[Finding]:
         if len(override.reason.strip()) < SHORTEST_REASON:
             fix = "Say in a sentence why this is acceptable here."
             yield Finding("OV01", (*path, "reason"), override.reason, "There is no reason in it.", fix)
-        if override.until < today:
+        if not clock.holds(override.until):
             said = f"The override of {override.rule} ended on {override.until}."
-            fix = f"Remove its cause, or write until: {today + datetime.timedelta(days=90)} with a reason that still holds."
+            fix = f"Remove its cause, or write until: {clock.later()} with a reason that still holds."
             yield Finding("OV01", (*path, "until"), str(override.until), said, fix)

@@ -31,10 +31,9 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
     for source in (model.settings.server_flags, model.settings.unlisted_server_flags):
         for name, value in source.items():
             flag = server_flag(name)
-            ours = flag.removeprefix("no-")
-            # Else both would be on the command line, and say two things.
-            negated = value is True and ours != flag and ours in flags
-            flags[ours if negated else flag] = False if negated else value
+            # `no-x: true` is `x: false`; under two names both would stand on the command line.
+            negated = value is True and flag.startswith("no-")
+            flags[flag.removeprefix("no-") if negated else flag] = False if negated else value
     return flags
 
 

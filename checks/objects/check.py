@@ -49,7 +49,7 @@ class Context:
 def accepted_rules(overrides: Iterable[Override], waiver: Waiver | None) -> frozenset[str]:
     """Rules of level O that an override, or the waiver for GW03, sets aside today."""
     accepted = in_force(overrides)
-    return accepted | {"GW03"} if waiver is not None and waiver.until >= clock.today() else accepted
+    return accepted | {"GW03"} if waiver is not None and clock.holds(waiver.until) else accepted
 
 
 def context_of(deployment: Deployment) -> Context:

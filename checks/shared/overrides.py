@@ -26,5 +26,5 @@ def in_force(overrides: Iterable[Override]) -> frozenset[str]:
     return frozenset(
         o.rule
         for o in overrides
-        if o.until >= clock.today() and can_be_set_aside(o.rule) and len(o.reason.strip()) >= SHORTEST_REASON
+        if clock.holds(o.until) and can_be_set_aside(o.rule) and len(o.reason.strip()) >= SHORTEST_REASON
     )

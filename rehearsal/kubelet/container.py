@@ -100,7 +100,7 @@ class Container:
             log = self.log_file()
             process = await Process.start(launch.argv, launch.environment, launch.working_folder, log)
         except (StartError, OSError) as error:
-            self.record.restarts = self._start
+            self.record.run(self.record.container_id, self._start)  # a start that failed is one as well
             self.record.end(START_ERROR, "StartError", str(error))
             self._owner.event("Warning", "Failed", f"Error: {error}")
             return START_ERROR

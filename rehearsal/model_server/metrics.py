@@ -74,7 +74,7 @@ class Metrics:
         self._idle_page = None
 
     def page(self) -> bytes:
-        """What /metrics answers. Kept while nothing runs or waits: the picker asks twenty times a second, also at night."""
+        """What /metrics answers. Kept while nothing runs or waits: the picker asks twenty times a second."""
         if self._idle_page is None:
             page = generate_latest(self.registry)
             if self._unfinished():

@@ -40,9 +40,9 @@ class Undoing:
     def __init__(self, monitor: Any, undos: Sequence[str], *, stockout: bool) -> None:
         self._monitor = monitor
         self._edits = [EDITS[rule] for rule in undos]
-        self._never_ready = {NEVER_READY[rule] for rule in undos if rule in NEVER_READY} | (
-            {MODEL} if stockout else set()
-        )
+        self._never_ready = {NEVER_READY[rule] for rule in undos if rule in NEVER_READY}
+        if stockout:
+            self._never_ready.add(MODEL)
         self._left_out: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:

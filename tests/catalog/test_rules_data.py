@@ -50,7 +50,8 @@ def test_what_is_pasted_is_yaml_where_it_looks_like_it() -> None:
     for rule in RULES:
         first = rule.fix.split("\n")[0]
         if re.match(r"[\w{].*: ", first) and not first.endswith("."):
-            yaml.safe_load(rule.fix.split("\nmodels:")[0] if rule.id == "SC03" else rule.fix)
+            pasted = yaml.safe_load(rule.fix.split("\nmodels:")[0] if rule.id == "SC03" else rule.fix)
+            assert isinstance(pasted, dict), rule.id
 
 
 def test_a_section_has_only_its_own_rules() -> None:

@@ -17,15 +17,18 @@ def test_a_start_is_counted_only_with_the_end_of_the_one_before(tmp_path: Path) 
     seen: list[dict[str, Any]] = []
 
     async def scenario() -> None:
-        async def look() -> None:
+        def look() -> None:
             seen.append(copy.deepcopy(record.as_status()))
+
+        async def announce() -> None:
+            look()  # between the end of one process and the start of the next
 
         owner: Any = SimpleNamespace(
             place=SimpleNamespace(folder=tmp_path, machine=SimpleNamespace(backoff_scale=0.0001)),
             terminating=False,
-            changed=lambda: seen.append(copy.deepcopy(record.as_status())),
+            changed=look,
             event=lambda *_: None,
-            announce_ports=look,  # between the end of one process and the start of the next
+            announce_ports=announce,
         )
         container: Any = Container({"name": "main", "image": "image"}, record, owner, lambda _code: len(seen) < 20)
         container.image = SimpleNamespace()

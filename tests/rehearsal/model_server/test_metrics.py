@@ -9,13 +9,13 @@ from rehearsal.model_server.engine import Engine
 from rehearsal.model_server.metrics import Metrics
 from rehearsal.model_server.timing import Timing
 from rehearsal.model_server.tokens import Limits, answer_to
+from serving.verify.servers import metric_sums
 
 FAST = Timing(speed=1, server_seconds=0, compile_seconds=0, tokens_per_second=1000, prefill_tokens_per_second=1_000_000)
 
 
 def value(page: bytes, name: str) -> float:
-    [line] = [line for line in page.decode().splitlines() if line.startswith(f"{name}{{")]
-    return float(line.rpartition(" ")[2])
+    return metric_sums(page.decode(), [name])[name]
 
 
 def test_a_page_is_current_before_while_and_after_requests_and_kept_in_between() -> None:
