@@ -33,6 +33,7 @@ def end(directory: RehearsalDirectory, console: Console) -> list[str]:
             except (EngineError, assets.AssetError, control_plane.ControlPlaneError) as error:
                 notes.append(f"the stack could not be destroyed, its control plane is ended as it is: {error}")
         control_plane.stop(directory)
+        control_plane.release(directory)
     directory.remove()
     if left := control_plane.leftovers(directory):
         raise LeftoverError("still there: " + "; ".join(left))

@@ -27,10 +27,15 @@ _MAKING = ".making-"
 _LOOK = 0.2
 
 
+def user_folder() -> Path:
+    """What all checkouts of a user share. It need not exist."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base).absolute() / "tpu-serving"
+
+
 def root() -> Path:
     """The folder of all assets. It need not exist."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base).absolute() / "tpu-serving" / "assets"
+    return user_folder() / "assets"
 
 
 @dataclass(frozen=True)

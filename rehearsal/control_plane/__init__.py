@@ -6,5 +6,6 @@ from __future__ import annotations
 from rehearsal.control_plane.lifecycle import ControlPlane, ControlPlaneError, start, stop, why_ended
 from rehearsal.control_plane.names import STAND_INS
 from rehearsal.control_plane.processes import leftovers
+from rehearsal.control_plane.reservations import release
 
-__all__ = ["STAND_INS", "ControlPlane", "ControlPlaneError", "leftovers", "start", "stop", "why_ended"]
+__all__ = ["STAND_INS", "ControlPlane", "ControlPlaneError", "leftovers", "release", "start", "stop", "why_ended"]

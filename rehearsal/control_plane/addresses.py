@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import socket
 import zlib
-from collections.abc import Iterator
 
-from rehearsal.control_plane import processes
+from rehearsal.control_plane import processes, reservations
 from rehearsal.directory import Record, RehearsalDirectory
 from rehearsal.ports import Claim, claim
 
@@ -46,8 +44,8 @@ def first_service_address(network: int) -> str:
 def claim_network(directory: RehearsalDirectory, record: Record) -> tuple[int, socket.socket]:
     """Take a pair of networks that no other rehearsal has, and the socket that shows it is taken.
 
-    The recorded one is taken again. A new directory starts at a place that depends on its path and leaves out what its
-    neighbours have recorded, so that rehearsals that run at different times do not meet later.
+    The recorded one is taken again. A new directory starts at a place that depends on its path and leaves out what other
+    directories have reserved, whether they run or not; where all are reserved it takes what was not used for longest.
 
     Raises:
         AddressError: the recorded one, or every one, is taken.
@@ -60,13 +58,14 @@ def claim_network(directory: RehearsalDirectory, record: Record) -> tuple[int, s
                 f"the network {service_cidr(record.network)} of this rehearsal is in use by another one ({holder}). "
                 f"End that one, or remove {directory.root} and start again."
             )
+        reservations.reserve(record.network, directory)
         return record.network, claimed
-    recorded = set(_recorded_by_neighbours(directory))
     start = zlib.crc32(str(directory.root).encode())
     order = [(start + step) % NETWORKS for step in range(NETWORKS)]
-    for network in sorted(order, key=lambda item: item in recorded):
+    for network in sorted(order, key=lambda item: reservations.last_use(item, directory)):
         claimed = _claim(network)
         if claimed is not None:
+            reservations.reserve(network, directory)
             return network, claimed
     raise AddressError(
         f"all {NETWORKS} networks (127.64.0.0 to 127.125.255.255) are in use, or this machine's loopback interface has "
@@ -86,16 +85,6 @@ def _claim(network: int) -> socket.socket | None:
             return None
         raise
     return listener
-
-
-def _recorded_by_neighbours(directory: RehearsalDirectory) -> Iterator[int]:
-    for path in directory.root.parent.glob("*/rehearsal.json"):
-        try:
-            network = json.loads(path.read_text(encoding="utf-8"))["network"]
-        except (OSError, ValueError, KeyError):
-            continue
-        if isinstance(network, int) and path.parent != directory.root:
-            yield network
 
 
 def claim_ports(recorded: dict[str, int]) -> dict[str, Claim]:
