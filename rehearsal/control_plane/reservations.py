@@ -7,6 +7,7 @@ network of one that was killed, or whose machine was switched off. Where the fol
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from rehearsal.assets.cache import user_folder
@@ -24,6 +25,7 @@ def last_use(network: int, directory: RehearsalDirectory) -> float:
 
 def reserve(network: int, directory: RehearsalDirectory) -> None:
     """The network is this directory's; to be called while the network's socket is held."""
+    release(directory)
     link = _link(network)
     with contextlib.suppress(OSError):
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -32,12 +34,23 @@ def reserve(network: int, directory: RehearsalDirectory) -> None:
 
 
 def release(directory: RehearsalDirectory) -> None:
-    """The directory is to be removed, and needs its network no more."""
-    network = directory.load_record().network
+    """The directory needs no network any more."""
     with contextlib.suppress(OSError):
-        if network is not None and _link(network).readlink() == directory.root:
-            _link(network).unlink()
+        for link in links_of(directory):
+            link.unlink(missing_ok=True)
+
+
+def links_of(directory: RehearsalDirectory) -> Iterator[Path]:
+    """What is reserved for the directory."""
+    for link in _folder().glob("*"):
+        with contextlib.suppress(OSError):
+            if link.readlink() == directory.root:
+                yield link
+
+
+def _folder() -> Path:
+    return user_folder() / "networks"
 
 
 def _link(network: int) -> Path:
-    return user_folder() / "networks" / str(network)
+    return _folder() / str(network)

@@ -19,7 +19,7 @@ import psutil
 import yaml
 
 from rehearsal import cloud, kube
-from rehearsal.control_plane import processes
+from rehearsal.control_plane import processes, reservations
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.locate import directory_of
@@ -181,10 +181,11 @@ class Rehearsal:
         assert on_cloud == in_state
 
     def assert_gone(self, ports: set[tuple[str, int]]) -> None:
-        """No process and no file of it is left, and nobody listens on what were its addresses."""
+        """No process, file or network of it is left, and nobody listens on what were its addresses."""
         assert processes_of(self.directory.root) == []
         assert not ports & listening()
         assert not self.directory.root.exists()
+        assert list(reservations.links_of(self.directory)) == []
 
     def process(self, name: str) -> psutil.Process:
         """A process by the name in the record."""
