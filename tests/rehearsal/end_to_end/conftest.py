@@ -1,6 +1,7 @@
 """Whole rehearsals for the tests.
 
 Tests of dev are one group of pytest-xdist, those of all other environments another one: the two run side by side.
+A rehearsal that waits for nobody takes half a core all the same: the last test that needs one ends it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _few_places(configuration: dict[str, Any]) -> None:
     configuration["tpu-serving:models"][0]["serverFlags"] = {"max-num-seqs": PLACES}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     for rehearsal in copied("Pulumi.dev.yaml", tmp_path_factory.mktemp("dev")):
         rehearsal.change(_few_places)
@@ -55,13 +56,13 @@ def dev(shared: Rehearsal) -> Rehearsal:
     return shared.running()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def two_models(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Two models; not started."""
     yield from copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prod(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """prod, running."""
     for rehearsal in copied("Pulumi.prod.yaml", tmp_path_factory.mktemp("prod")):

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,12 @@ pytestmark = pytest.mark.xdist_group("other environments")
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
 _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _last_user(prod: Rehearsal) -> Iterator[None]:
+    yield
+    prod.down().succeeded()
 
 
 @pytest.fixture

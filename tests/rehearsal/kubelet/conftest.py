@@ -125,7 +125,7 @@ def container(pod: Json, name: str = "c0") -> Json:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDirectory]:
     found = assets.find(BINARIES)
     if missing := set(BINARIES) - set(found):
@@ -143,7 +143,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDir
     assert control_plane.leftovers(directory) == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(rehearsal: RehearsalDirectory) -> kube.DynamicClient:
     made = kube.connect(rehearsal.kubeconfig)
     resources = {"cpu": "64", "memory": "256Gi", "pods": "110"}

@@ -64,7 +64,7 @@ class Plane:
         return counts
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     directory = RehearsalDirectory(tmp_path_factory.mktemp("kubernetes") / "plane")
     try:
