@@ -56,11 +56,11 @@ def resource(api_version: str, kind: str) -> Resource:
     return Resource(f"urn:pulumi:s::p::{token}::x", token, "x")
 
 
-def await_served(client: kube.DynamicClient) -> None:
+def await_served(client: kube.DynamicClient, api: str = API, kind: str = "Widget") -> None:
     """Return once the kind is served."""
     while True:
         try:
-            kube.list_objects(client, API, "Widget")
+            kube.list_objects(client, api, kind)
         except (kube.ApiException, kube.ResourceNotFoundError):
             time.sleep(0.1)
         else:
