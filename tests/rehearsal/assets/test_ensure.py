@@ -79,7 +79,7 @@ def test_of_several_the_made_ones_stay_when_one_fails(rows: Rows, fake_go: Go) -
 
 def test_a_killed_run_leaves_no_go_and_the_next_one_goes_on(rows: Rows, fake_go: Go, home: Path) -> None:
     rows(hello=HELLO)
-    fake_go(f'echo $$ > {home}/pid; mkdir -p "$GOCACHE"; touch "$GOCACHE/compiled"; exec tail -f /dev/null\n')
+    fake_go(f'mkdir -p "$GOCACHE"; touch "$GOCACHE/compiled"; echo $$ > {home}/pid; exec tail -f /dev/null\n')
     child = _other_process(home)
     _until(lambda: (home / "pid").exists() and (home / "pid").read_text(encoding="utf-8").strip())
     go = int((home / "pid").read_text(encoding="utf-8"))
