@@ -155,9 +155,14 @@ def _is_healthy(directory: RehearsalDirectory, record: Record, progress: Progres
         return False
     health = Health(directory, record.ports)
     deadline = time.monotonic() + _ANSWER_LIMIT
-    while all(processes.is_marked(directory, item.pid) for item in directory.load_record().pids.values()):
+
+    def all_there() -> bool:
+        return all(processes.is_marked(directory, item.pid) for item in directory.load_record().pids.values())
+
+    while all_there():
         if health.all():
-            return True
+            # One that was being killed may have answered before it went.
+            return all_there()
         if time.monotonic() > deadline:
             return False
         progress("waiting for an answer of the control plane")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rehearsal.control_plane.waiting import until
 from tools import setup
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -20,7 +21,7 @@ case $1 in
 sync)
     echo "$@" >> "$FAKE_LOG"
     if [ -n "${FAKE_FAILURE:-}" ]; then echo "$FAKE_FAILURE" >&2; exit 2; fi
-    sleep 0.3
+    while [ -n "${FAKE_GATE:-}" ] && [ ! -e "${FAKE_GATE:-}" ]; do sleep 0.05; done
     mkdir -p .venv/bin && ln -sf "$FAKE_PYTHON" .venv/bin/python ;;
 python) exit 1 ;;
 esac
@@ -108,11 +109,17 @@ def test_a_deleted_environment_is_made_again(checkout: Checkout) -> None:
 
 
 def test_two_at_once_are_one(checkout: Checkout) -> None:
-    both = [checkout.start(), checkout.start()]
-    outputs = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    gate = checkout.root.parent / "gate"
+    first = checkout.start(FAKE_GATE=str(gate))
+    until(lambda: checkout.syncs)
+    second = checkout.start(FAKE_GATE=str(gate))
+    assert second.stdout is not None
+    assert "waiting" in second.stdout.readline()
+    gate.touch()
+    for process in (first, second):
+        process.communicate()
+    assert (first.returncode, second.returncode) == (0, 0)
     assert len(checkout.syncs) == 1
-    assert any("waiting" in output for output in outputs)
 
 
 def test_without_network_one_line_says_what_was_tried_and_how_to_retry(checkout: Checkout) -> None:

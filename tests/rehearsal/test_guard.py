@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,12 @@ from rehearsal.control_plane.names import SUPERVISOR
 from rehearsal.directory import ProcessRecord, RehearsalDirectory
 from rehearsal.engine.engine import EngineError
 from rehearsal.guard import Guard
+from tests.rehearsal.idle import idle
 
 
 def marked(directory: RehearsalDirectory) -> subprocess.Popen[bytes]:
     """A process of the rehearsal that does nothing until it is ended."""
-    environment = {**os.environ, **directory.environment}
-    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment)
+    return idle({**os.environ, **directory.environment})
 
 
 @pytest.fixture

@@ -134,8 +134,9 @@ def test_a_program_that_the_archive_does_not_have_is_built(
 def test_a_host_that_does_not_answer_is_asked_once(
     rows: Callable[..., None], fake_go: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    closed = socket.socket()  # nobody else gets the port, and nobody listens
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
     row = {
         **HELLO,
         "download": {"checksums": "{file}.sha256", "files": {this_platform(): f"http://127.0.0.1:{port}/x"}},
@@ -147,6 +148,7 @@ def test_a_host_that_does_not_answer_is_asked_once(
     from rehearsal.assets import download
 
     assert download._silent == {f"127.0.0.1:{port}"}
+    closed.close()
 
 
 @pytest.mark.parametrize(

@@ -136,10 +136,12 @@ def test_a_watch_waits_for_its_kind_and_status_is_written(
     answer = kube.patch_status(plane.client, made, {"phase": "Good", "note": "x"}, manager="test")
     assert answer is not None
     assert answer["status"] == {"phase": "Good", "note": "x"}
+    # One by one: where a watch has to list again, it tells the last state only.
+    assert watched.next() == ("MODIFIED", "one")
     answer = kube.patch_status(plane.client, made, {"phase": "Better"}, manager="test")
     assert answer is not None
     assert answer["status"] == {"phase": "Better"}
-    assert [watched.next(), watched.next()] == [("MODIFIED", "one")] * 2
+    assert watched.next() == ("MODIFIED", "one")
     kube.delete(plane.client, f"{group}/v1", "Late", "one", "default")
     assert watched.next() == ("DELETED", "one")
     assert kube.patch_status(plane.client, made, {"phase": "Late"}, manager="test") is None
@@ -226,7 +228,7 @@ def old_version(
     monkeypatch.setattr(watching, "list_with_version", first_answer_is_old)
     watched = watching_thread(client)
     assert watched.next() == ("ADDED", "new")
-    until(lambda: len(lists) == 2)
+    until(lambda: len(lists) >= 2)
     kube.delete(client, "v1", "ConfigMap", "new", "default")
     # The second list said nothing new, so the next event is the deletion.
     assert watched.next() == ("DELETED", "new")

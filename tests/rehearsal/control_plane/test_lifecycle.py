@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -32,6 +33,15 @@ def begin(directory: RehearsalDirectory, binaries: dict[str, Path], **options: o
 
 def pids(directory: RehearsalDirectory) -> dict[str, int]:
     return {name: item.pid for name, item in directory.load_record().pids.items()}
+
+
+def kill(directory: RehearsalDirectory, names: tuple[str, ...]) -> list[int]:
+    """Kill them; what a supervisor took with it may be gone before its turn."""
+    running = [pids(directory)[name] for name in names]
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return running
 
 
 def note(name: str) -> dict[str, object]:
@@ -66,7 +76,7 @@ def test_the_controllers_work_and_the_api_servers_service_has_the_first_address(
     root = until(lambda: kube.get(plane.client, "v1", "ConfigMap", "kube-root-ca.crt", "default"))
     assert root is not None
     assert root["data"]["ca.crt"] == (plane.directory.certs / "ca.crt").read_text()
-    service = kube.get(plane.client, "v1", "Service", "kubernetes", "default")
+    service = until(lambda: kube.get(plane.client, "v1", "Service", "kubernetes", "default"))
     assert service is not None
     assert service["spec"]["clusterIP"] == plane.directory.load_record().service_cidr.replace("0.0/16", "0.1")
 
@@ -113,8 +123,7 @@ def test_after_any_kill_the_next_start_has_every_object_and_stop_ends_everything
     first = begin(directory, binaries)
     for number, names in enumerate(KILLED):
         kube.apply(kube.connect(directory.kubeconfig), note(f"note-{number}"), manager="test")
-        for name in names:
-            os.kill(pids(directory)[name], signal.SIGKILL)
+        assert processes.wait_gone(kill(directory, names), 60) == []
         again = begin(directory, binaries)
         assert (again.reused, again.server, again.service_cidr) == (False, first.server, first.service_cidr)
         client = kube.connect(directory.kubeconfig)
@@ -132,8 +141,7 @@ def test_stop_ends_what_a_kill_left(
 ) -> None:
     directory = new_directory("plane")
     begin(directory, binaries)
-    for name in killed:
-        os.kill(pids(directory)[name], signal.SIGKILL)
+    kill(directory, killed)
     ports = directory.load_record().ports
     stop(directory)
     assert_nothing_runs(directory, ports)

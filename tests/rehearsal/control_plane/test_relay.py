@@ -62,7 +62,9 @@ def test_ready_pods_take_turns_and_a_dead_one_is_passed_over() -> None:
     run(test())
 
 
-def test_a_connection_waits_for_a_pod_that_becomes_ready_a_moment_later() -> None:
+def test_a_connection_waits_for_a_pod_that_becomes_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearsal.control_plane.relay._PATIENCE", 50.0)
+
     async def test() -> None:
         dialer = Dialer()
         waiting = asyncio.create_task(dialer.dial("svc.ns.svc", 443))

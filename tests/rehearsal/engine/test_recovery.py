@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import psutil
 from rehearsal.control_plane.processes import exists
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.recovery import Releases, end_engines, mend
+from tests.rehearsal.idle import idle
 
 
 def lock(directory: RehearsalDirectory, pid: int) -> None:
@@ -45,7 +45,7 @@ def test_a_release_that_lost_its_api_server_goes_unless_the_state_has_it(tmp_pat
 
 
 def sleeper(marks: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, **marks})
+    return idle({**os.environ, **marks})
 
 
 def test_half_a_file_beside_the_state_goes_and_a_whole_one_stays(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from rehearsal.plugins.kubernetes import kubeconfig
 from rehearsal.plugins.kubernetes.api import Api
 from rehearsal.plugins.kubernetes.objects import Objects, Options
 from rehearsal.plugins.kubernetes.provider import KubernetesProvider
+from tests.rehearsal.control_plane.waiting import until
 from tests.rehearsal.plugins.kubernetes import widgets
 
 Json = dict[str, Any]
@@ -83,6 +84,8 @@ def namespace(plane: Plane) -> str:
     """A namespace of the test's own."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     kube.apply(plane.client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, manager="test")
+    # Without it a pod is refused; a controller makes it a moment later.
+    until(lambda: kube.get(plane.client, "v1", "ServiceAccount", "default", name))
     return name
 
 

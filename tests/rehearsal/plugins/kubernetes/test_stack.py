@@ -12,7 +12,7 @@ from pulumi import automation
 
 from rehearsal import kube
 from tests.rehearsal.plugins.kubernetes.conftest import Plane, Stack
-from tests.rehearsal.plugins.kubernetes.widgets import API, widget
+from tests.rehearsal.plugins.kubernetes.widgets import API, await_served, widget
 
 Json = dict[str, Any]
 
@@ -94,6 +94,7 @@ def test_a_definition_is_replaced_in_place(plane: Plane, namespace: str, stack: 
     assert now is not None
     assert now["spec"]["names"]["shortNames"] == ["gg"]
     assert now["metadata"]["uid"] == made["metadata"]["uid"]
+    await_served(plane.client, f"{definition['spec']['group']}/v1", "Gadget")  # why: test_release.py
     stack.destroy()
 
 

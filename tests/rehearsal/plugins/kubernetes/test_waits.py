@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,11 +68,14 @@ def test_what_the_controllers_can_finish_is_awaited(
     ],
 )
 def test_what_stays_unready_fails_with_the_reason(
-    objects: Objects, namespace: str, api_version: str, kind: str, content: Json, reason: str
+    make: Callable[..., Objects], namespace: str, api_version: str, kind: str, content: Json, reason: str
 ) -> None:
-    inputs = obj(api_version, kind, namespace, **content)
+    objects, inputs = make(), obj(api_version, kind, namespace, **content)
     with pytest.raises(PartialFailureError) as failure:
         create(objects, inputs, timeout=5)
+    if reason not in "\n".join(failure.value.reasons):  # the controllers of a busy machine may need longer
+        with pytest.raises(PartialFailureError) as failure:
+            create(make(upsert=True), inputs, timeout=60)
     assert "'x' timed out waiting to be Ready" in failure.value.reasons[0]
     assert reason in "\n".join(failure.value.reasons)
     assert failure.value.resource_id == f"{namespace}/x"
