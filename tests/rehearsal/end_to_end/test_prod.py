@@ -32,6 +32,7 @@ from tests.rehearsal.end_to_end.traffic import (
     samples,
     servers,
 )
+from tests.rehearsal.load_balancer.rig import endpoints_in_force
 
 pytestmark = pytest.mark.xdist_group("other environments")
 
@@ -76,6 +77,7 @@ def picker_hits(prod: Rehearsal) -> float:
         f"http://{pod_address(prod, pod['metadata']['name'], 9090)}/metrics",
         headers={"Authorization": f"Bearer {base64.b64decode(secret['data']['token']).decode()}"},
         trust_env=False,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     return sum(samples(answer.text, "inference_extension_prefix_indexer_hit_bytes_sum"))
@@ -124,7 +126,8 @@ class Asked:
 
 async def fifty_streams(client: Client, all_asked: list[Asked]) -> None:
     """50 streams at once of the official client, which tries again what has not begun."""
-    official = openai.AsyncOpenAI(base_url=f"{client.url}/v1", api_key="none")
+    # Tries enough for a machine that takes its time to find the replica dead.
+    official = openai.AsyncOpenAI(base_url=f"{client.url}/v1", api_key="none", max_retries=10)
 
     async def ask(number: int, asked: Asked) -> None:
         body: Any = client.body(f"{number} of fifty", LONG, stream=True)
@@ -141,15 +144,20 @@ async def fifty_streams(client: Client, all_asked: list[Asked]) -> None:
         await asyncio.gather(*(ask(number, asked) for number, asked in enumerate(all_asked)))
 
 
-def kill_while_it_streams(prod: Rehearsal, victim: str, all_asked: list[Asked]) -> None:
+def kill_while_it_streams(
+    prod: Rehearsal, victim: str, processes: dict[str, psutil.Process], all_asked: list[Asked]
+) -> None:
     """SIGKILL to a server that streams. All stand still before, until nothing of theirs is on its way to a client."""
-    processes = {pod: server_process(prod, pod) for pod in servers(prod)}
-    with httpx.Client(base_url=f"http://{servers(prod)[victim]['endpoint']}", trust_env=False) as http:
-        while sum(samples(http.get("/metrics").text, "vllm:num_requests_running")) < 3:
-            pass
+    with httpx.Client(base_url=f"http://{servers(prod)[victim]['endpoint']}", trust_env=False, timeout=60) as http:
+        wait_until(
+            lambda: sum(samples(http.get("/metrics").text, "vllm:num_requests_running")) >= 3,
+            lambda: not all(asked.error or asked.tokens == LONG for asked in all_asked),
+            lambda: str(all_asked),
+            pause=0,
+        )
     for process in processes.values():
         process.suspend()
-    time.sleep(1)
+    time.sleep(3)
     for asked in all_asked:
         asked.begun_before = asked.begun
     processes[victim].kill()
@@ -164,8 +172,9 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
     """Behind a GKE Gateway a POST is not tried again; the client does so, for what has not begun."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     seen = [Asked() for _ in range(50)]
+    processes = {pod: server_process(prod, pod) for pod in servers(prod)}
     with ThreadPoolExecutor(1) as pool:
-        killed = pool.submit(kill_while_it_streams, prod, sorted(servers(prod))[0], seen)
+        killed = pool.submit(kill_while_it_streams, prod, sorted(processes)[0], processes, seen)
         asyncio.run(fifty_streams(client, seen))
         killed.result()
     lost = [asked for asked in seen if asked.error]
@@ -176,6 +185,7 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
 
 def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client: Client) -> None:
     victim = sorted(servers(prod))[-1]
+    endpoint = servers(prod)[victim]["endpoint"]
     policy = kube.get(prod.client, "networking.gke.io/v1", "HealthCheckPolicy", "qwen2-5-3b-pool", NAMESPACE)
     assert policy is not None
     check = policy["spec"]["default"]
@@ -184,6 +194,8 @@ def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client
     wait_until(lambda: not servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
     took = time.monotonic() - killed
     assert took <= check["unhealthyThreshold"] * check["checkIntervalSec"] + check["timeoutSec"]
+    # The report is written when Envoy is told, a moment before Envoy acts on it.
+    wait_until(lambda: endpoint not in endpoints_in_force(prod.directory), lambda: True, lambda: endpoint)
     assert {client.chat(beginning(number)).status_code for number in range(300, 330)} == {200}
     wait_until(lambda: servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
     asked = counted(prod, _STARTED)

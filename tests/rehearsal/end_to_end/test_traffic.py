@@ -72,12 +72,12 @@ def limits_scaled(dev: Rehearsal) -> Iterator[Any]:
     kind = "networking.gke.io/v1", "GCPBackendPolicy", f"{model['name']}-pool"
     path = kube.path_of(dev.client, *kind[:2], NAMESPACE, kind[2])
 
-    def limit(seconds: int | None, manager: str = "kubectl-edit") -> None:
+    def limit(seconds: int | None, manager: str = "kubectl-edit", shorter: int = _SCALE) -> None:
         """As somebody with kubectl would do it."""
         body = {"spec": {"default": {"timeoutSec": seconds}}}
         merge = {"content_type": "application/merge-patch+json", "field_manager": manager}
         dev.client.request("patch", path, body=body, **merge)
-        scaled = (seconds or 30) / _SCALE
+        scaled = (seconds or 30) / shorter
         shown = {f'"timeout": "{scaled:.3f}s"', f'"timeout": "{scaled:g}s"'}
         wait_until(
             lambda: any(text in routes_in_force(dev.directory) for text in shown), lambda: True, lambda: str(shown)
@@ -88,8 +88,9 @@ def limits_scaled(dev: Rehearsal) -> Iterator[Any]:
     finally:
         # The field is the engine's again: who writes a value that is there does not become its owner.
         limit(None)
-        limit(model["answerTimeoutSeconds"], "pulumi-kubernetes")
+        # The scale is read when an object changes.
         scale.unlink()
+        limit(model["answerTimeoutSeconds"], "pulumi-kubernetes", shorter=1)
 
 
 def test_a_stream_of_45_seconds_dies_of_the_default_limit_and_survives_with_our_policy(
@@ -97,7 +98,8 @@ def test_a_stream_of_45_seconds_dies_of_the_default_limit_and_survives_with_our_
 ) -> None:
     with limits_scaled(dev) as limit:
         limit(None)
-        [cut] = client.streams(["A long answer, please"])
+        # The limit counts before the first token too, which a busy machine may not give within it.
+        cut = next(one for _ in range(20) for one in client.streams(["A long answer, please"]) if one.tokens)
         assert cut.status == 200
         assert 0 < cut.tokens < LONG
         assert (cut.done, cut.error[:19]) == (False, "RemoteProtocolError")

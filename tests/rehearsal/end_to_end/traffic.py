@@ -115,7 +115,7 @@ def counted(rehearsal: Rehearsal, name: str) -> dict[str, float]:
     """A metric of vLLM's, of every server by its pod."""
     found = {}
     for pod, row in servers(rehearsal).items():
-        text = httpx.get(f"http://{row['endpoint']}/metrics", trust_env=False).text
+        text = httpx.get(f"http://{row['endpoint']}/metrics", trust_env=False, timeout=_HANGS).text
         found[pod] = sum(samples(text, name))
     return found
 

@@ -16,6 +16,7 @@ from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.load_balancer import report
 from rehearsal.load_balancer.balancer import Balancer
+from rehearsal.load_balancer.clusters import check_name
 from rehearsal.load_balancer.model import Defaults, gke_defaults
 from tests.rehearsal.load_balancer.objects import Obj, objects
 
@@ -91,8 +92,25 @@ class Rig:
 
 def routes_in_force(directory: RehearsalDirectory) -> str:
     """The routes that the Envoy of a rehearsal follows now, as its admin interface says."""
+    return _admin(directory, "config_dump?resource=dynamic_route_configs").text
+
+
+def endpoints_in_force(directory: RehearsalDirectory) -> set[str]:
+    """`host:port` of every endpoint that Envoy sends requests to, not only checks of health."""
+    clusters = _admin(directory, "clusters?format=json").json()["cluster_statuses"]
+    hosts = [
+        host
+        for item in clusters
+        if not item["name"].startswith(check_name(""))
+        for host in item.get("host_statuses", ())
+    ]
+    addresses = [host["address"]["socket_address"] for host in hosts]
+    return {f"{address['address']}:{address['port_value']}" for address in addresses}
+
+
+def _admin(directory: RehearsalDirectory, path: str) -> httpx.Response:
     address = (directory.root / "load-balancer" / "admin-address.txt").read_text("utf-8").strip()
-    return httpx.get(f"http://{address}/config_dump?resource=dynamic_route_configs", trust_env=False).text
+    return httpx.get(f"http://{address}/{path}", trust_env=False, timeout=_LIMIT)
 
 
 @contextmanager

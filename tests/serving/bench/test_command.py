@@ -26,6 +26,9 @@ from tests.serving.verify import world
 from tests.serving.verify.model_server import events
 from tests.serving.verify.web import Reply, connection, serving
 
+# Two benchmarks at once would disturb each other; and the server that most tests ask is started once.
+pytestmark = pytest.mark.xdist_group("bench")
+
 NAME = "Qwen/Qwen2.5-3B-Instruct"
 # Of the server below: so many answers at once, each of so many tokens a second.
 PLACES, RATE = 4, 100.0
@@ -171,7 +174,7 @@ def cut_after(good: int) -> Callable[[str, str, Any], Reply]:
 
 
 def test_answers_that_are_cut_in_the_middle_of_a_run_end_it_with_their_name(tmp_path: Path) -> None:
-    with serving(cut_after(good=20)) as server:
+    with serving(cut_after(good=6)) as server:
         options = ["--outputs", str(outputs_of(tmp_path, server.url)), "--directory", str(tmp_path)]
         done = call("dev", *options, *SHORT, "--step-time", "1s", "--format", "json")
     document = json.loads(done.stdout)

@@ -61,7 +61,8 @@ def test_every_request_is_the_workloads_with_the_token_and_a_prompt_of_its_own()
         *("step-begins", "window-begins", "window-ends", "step")
     ]
     bodies = [body for _, _, body, _ in sent]
-    assert bodies[:3] == [WORKLOAD.body(number) for number in (1, 2, 3)]
+    assert len(bodies) > 1
+    assert bodies == [WORKLOAD.body(number) for number in range(1, len(bodies) + 1)]
     assert {path for _, path, _, _ in sent} == {"/v1/chat/completions"}
     assert {(headers["Authorization"], headers["Host"]) for *_, headers in sent} == {
         ("Bearer the-token", "models.example.com")

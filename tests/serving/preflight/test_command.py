@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,9 @@ def no_quota(scene: Scene) -> None:
 
 def test_a_ready_project_is_one_table_and_its_last_line(call: Scene) -> None:
     done = run("dev")
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0
+    # A busy machine may be told what is still asked.
+    assert [line for line in done.stderr.splitlines() if "still asking" not in line] == []
     lines = done.stdout.strip().splitlines()
     assert lines[0] == "dev: project example-project"
     assert lines[-1] == "ready: 16 checks"
@@ -111,10 +114,10 @@ def test_a_refused_file_is_refused_before_anything_is_asked(call: Scene, tmp_pat
 
 
 def test_a_slow_answer_is_told_on_standard_error_while_it_is_waited_for(call: Scene) -> None:
-    call.google.troubles[("compute", "networks.get")] = Trouble(pause=4)
+    call.google.troubles[("compute", "networks.get")] = Trouble(pause=8)
     done = run("dev")
     assert done.exit_code == 0
-    assert "still asking network" in done.stderr
+    assert re.search(r"still asking .*\bnetwork\b", done.stderr)
     assert "still asking" not in done.stdout
 
 

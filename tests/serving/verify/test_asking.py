@@ -107,7 +107,10 @@ def own_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replace the checks by these functions, without pauses between the rounds."""
 
     def replace(**asks: Callable[[Context], Iterator[Result]]) -> None:
-        made = [Check(name, name, name, True, True, 0.5, 0, (), ask) for name, ask in asks.items()]
+        made = [
+            Check(name, name, name, True, True, 0.5 if name == "hangs" else 20.0, 0, (), ask)
+            for name, ask in asks.items()
+        ]
         monkeypatch.setattr(run, "checks", lambda **_: made)
         monkeypatch.setattr(run, "_FIRST_PAUSE", 0.0)
 
