@@ -136,6 +136,15 @@ class CertManager:
         """Issue it if it has to be, and write its status; seconds until its renewal."""
         key = certificate["metadata"]["namespace"], certificate["spec"]["secretName"]
         why = reason_to_issue(certificate, secrets.get(key), now)
+        if why is not None:
+            # The watches may be behind what was written last: nothing is issued twice, or for what is gone.
+            own = certificate["metadata"]
+            if kube.get(self._client, API, "Certificate", own["name"], own["namespace"]) is None:
+                return _LONGEST_WAIT
+            present = kube.get(self._client, "v1", "Secret", key[1], key[0])
+            if present is not None:
+                secrets[key] = present
+            why = reason_to_issue(certificate, present, now)
         verdict = Verdict(True, "Ready", "Certificate is up to date and has not expired")
         if why is not None:
             blocked = _blocked(certificate, issuer, secrets)

@@ -84,14 +84,15 @@ class Engine:
 
     def submit(self, prompt: list[str], answer: Answer) -> Sequence:
         """Queue a request. While draining it is over at once, aborted without a token."""
-        sequence = Sequence(prompt, answer, _now())
+        now = _now()
+        sequence = Sequence(prompt, answer, now)
         if self.draining:
             sequence.finish_reason = "abort"
             return sequence
         self._metrics.moving()
         self._waiting.append(sequence)
         self._idle.clear()
-        self._admit(_now())
+        self._admit(now)
         self._work.set()
         return sequence
 

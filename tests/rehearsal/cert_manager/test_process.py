@@ -12,7 +12,7 @@ import yaml
 from rehearsal import assets, kube
 from rehearsal.cert_manager.certificates import API
 from tests.rehearsal.cert_manager.objects import CA_ISSUER, SELF_SIGNED, Obj, certificate, obj
-from tests.rehearsal.gke.plane import Plane, running, until
+from tests.rehearsal.gke.plane import Plane, running, settled, until
 
 ANNOTATION = {"cert-manager.io/inject-ca-from": "ns/web"}
 ADMISSION = "admissionregistration.k8s.io/v1"
@@ -157,7 +157,7 @@ def test_nothing_is_written_when_nothing_changed(plane: Plane) -> None:
             o["metadata"]["resourceVersion"] for api, kind in kinds for o in kube.list_objects(plane.client, api, kind)
         ]
 
-    before = versions()
+    before = settled(versions)
     apply(plane, certificate("last"))
     until(lambda: ready(plane, "Certificate", "last").get("status") == "True")
     kube.delete(plane.client, API, "Certificate", "last", "ns")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,26 @@ def cut_off(rehearsal: Rehearsal, log: Path, seen: Callable[[], Any], victim: Ca
     return code
 
 
-def helm_installs(rehearsal: Rehearsal) -> Iterator[psutil.Process]:
+def helm_installs(rehearsal: Rehearsal) -> list[int]:
     """Helm at work on a release."""
-    return (process for process in running(rehearsal, "helm") if "install" in process.cmdline())
+    return running(rehearsal, "helm", "install")
 
 
-def running(rehearsal: Rehearsal, program: str) -> Iterator[psutil.Process]:
-    """Its processes of one program."""
+def running(rehearsal: Rehearsal, program: str, word: str) -> list[int]:
+    """Its processes of one program with a word on the command line."""
+    found = {}
     for process in marked(rehearsal.directory):
         with contextlib.suppress(psutil.Error):
-            if Path(process.exe()).name == program:
-                yield process
+            if Path(process.exe()).name == program and word in process.cmdline():
+                found[process.pid] = process.ppid()
+    # A process that starts another program is two of itself for a moment.
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def engine(rehearsal: Rehearsal) -> int:
     """The engine that works on the stack."""
-    (found,) = running(rehearsal, "pulumi")
-    return found.pid
+    (found,) = running(rehearsal, "pulumi", "up")
+    return found
 
 
 def down_leaves_nothing(rehearsal: Rehearsal, ports: set[tuple[str, int]]) -> None:
@@ -83,7 +86,7 @@ def test_killed_at_every_stage_the_next_run_goes_on(two_models: Rehearsal, tmp_p
     code = cut_off(two_models, log, reads("created      network-vpc"), lambda command: command)
     assert code == -signal.SIGKILL
     assert two_models.state().get("pending_operations") or len(two_models.state()["resources"]) < 50
-    code = cut_off(two_models, log, lambda: any(helm_installs(two_models)), lambda _: engine(two_models))
+    code = cut_off(two_models, log, lambda: helm_installs(two_models), lambda _: engine(two_models))
     assert code == 1
     assert "the engine was ended by SIGKILL" in log.read_text(encoding="utf-8")
     assert "Warning" not in log.read_text(encoding="utf-8")

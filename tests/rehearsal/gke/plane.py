@@ -54,6 +54,16 @@ def until(condition: Callable[[], T]) -> T:
     return answer
 
 
+def settled(look: Callable[[], T]) -> T:
+    """The answer of `look` once it stays the same: what a process wrote before its watch told it so, it writes twice."""
+    before = look()
+    while True:
+        time.sleep(1.0)
+        if (now := look()) == before:
+            return before
+        before = now
+
+
 def becomes(probe: Callable[[], object], wanted: object) -> None:
     """`probe` answers `wanted` at last; where it does not, its last answer is shown."""
     deadline = time.monotonic() + _LIMIT

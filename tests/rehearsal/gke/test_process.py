@@ -11,7 +11,7 @@ import pytest
 from rehearsal import assets, cloud, kube
 from rehearsal.cloud import CloudResource
 from tests.rehearsal.gke.objects import GATEWAY_API, conditions, gateway, pool, route, service
-from tests.rehearsal.gke.plane import Plane, becomes, running, until
+from tests.rehearsal.gke.plane import Plane, becomes, running, settled, until
 from tests.rehearsal.gke.pools import CLUSTER_TYPE, Obj, pod, pool_resource
 
 POOL_API = "inference.networking.k8s.io/v1"
@@ -136,7 +136,7 @@ def test_statuses_follow_objects_and_cloud_and_settle(plane: Plane) -> None:
         items = [item for api, kind in kinds for item in kube.list_objects(plane.client, api, kind)]
         return [item["metadata"]["resourceVersion"] for item in items]
 
-    before = versions()
+    before = settled(versions)
     # A change that is none: the process looks at everything again and writes nothing.
     kube.apply(plane.client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "seen"}}, manager="test")
     put(plane, pool_resource("probe", "e2-small", initialNodeCount=1, autoscaling=None))

@@ -179,10 +179,11 @@ def test_a_port_by_name_and_through_the_port_map(port: int) -> None:
 
 def test_tcp_and_nobody_there(port: int) -> None:
     assert _probe({"tcpSocket": {"port": port}}).success
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as closed:
-        free = closed.getsockname()[1]
-    for probe in ({"tcpSocket": {"port": free}}, {"httpGet": {"port": free}}):
-        assert "refused" in _probe(probe).message
+    with contextlib.closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        free = silent.getsockname()[1]
+        for probe in ({"tcpSocket": {"port": free}}, {"httpGet": {"port": free}}):
+            assert "refused" in _probe(probe).message
 
 
 def test_grpc_asks_the_health_service() -> None:

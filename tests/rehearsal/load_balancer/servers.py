@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -45,7 +44,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self._stream(int(self.path.rpartition("=")[2]))
                 return
             if self.path == "/silent":
-                time.sleep(3)
+                time.sleep(30)
             texts = {"/metrics": METRICS, "/headers": str(self.headers).lower()}
             body = texts.get(self.path, f"{server.name} {self.path}").encode()
             self.send_response(server.statuses.get(self.path, 200))
@@ -99,10 +98,3 @@ def serving(name: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[Serve
         http.shutdown()
         http.server_close()
         thread.join()
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -18,10 +18,11 @@ from manifests.scheduler import picker_config
 from rehearsal import assets, kube
 from rehearsal.die_with_parent import wrap
 from rehearsal.load_balancer.clusters import PICKED
+from rehearsal.ports import claim
 from tests.rehearsal.gke.plane import Plane, running, until
 from tests.rehearsal.load_balancer.objects import Obj, bare_route, gateway, health_policy, pod, pool, service
 from tests.rehearsal.load_balancer.rig import Rig, rig
-from tests.rehearsal.load_balancer.servers import Server, free_port, serving
+from tests.rehearsal.load_balancer.servers import Server, serving
 
 PICKER = service("pool-epp", 9002, 9002, "picker")
 LONG = "The beginning of a prompt that many requests have in common. " * 40
@@ -113,6 +114,8 @@ def picker(plane: Plane, folder: Path, ports: list[int]) -> Iterator[subprocess.
 
 def put(plane: Plane, *items: Obj) -> None:
     """Into the API server, status and all."""
+    # Pods of a node that does not exist are deleted after a minute.
+    kube.apply(plane.client, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "none"}}, manager="test")
     kube.apply(plane.client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}, manager="test")
     for item in items:
         metadata = {key: item["metadata"][key] for key in ("name", "namespace", "labels") if key in item["metadata"]}
@@ -133,7 +136,10 @@ def test_the_real_picker_keeps_a_prompts_beginning_on_one_server(lb: Rig, plane:
         kube.apply(plane.client, {**service_account, "metadata": metadata}, manager="test")
         everything = base(*servers)
         put(plane, *(item for item in everything if item["kind"] in ("Pod", "InferencePool")))
-        ports = [free_port() for _ in range(3)]
+        claims = [claim() for _ in range(3)]
+        for item in claims:
+            stack.callback(item.release)
+        ports = [item.port for item in claims]
         real = {9002 + number: f"127.0.0.1:{port}" for number, port in enumerate(ports)}
         everything.append(pod("epp", ("127.90.7.9", 8000), "picker", ports=real))
         process = stack.enter_context(picker(plane, tmp_path, ports))

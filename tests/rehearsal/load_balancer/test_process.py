@@ -42,6 +42,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 
 
 def put(plane: Plane, *items: Obj) -> None:
+    # Pods of a node that does not exist are deleted after a minute.
+    kube.apply(plane.client, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "none"}}, manager="test")
     for item in items:
         metadata = {k: v for k, v in item["metadata"].items() if k in ("name", "namespace", "labels", "annotations")}
         spec = {key: value for key, value in item["spec"].items() if key != "clusterIP"}
@@ -80,7 +82,8 @@ def test_what_is_in_the_cluster_is_served_and_reported_over_restarts(plane: Plan
         fill(plane, server)
         until(lambda: answer(plane) == "one /x")
         before = url(plane)
-        [row] = report.read(plane.directory)["backends"]
+        # Envoy is told first.
+        [row] = until(lambda: [row for row in report.read(plane.directory)["backends"] if row["healthy"]])
         assert (row["route"], row["kind"], row["name"], row["healthy"]) == ("ns/route", "Service", "web", True)
         assert row["since"]
         # The scaled limit of 15 seconds.

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rehearsal.ports import Claim, claim
+
 ROOT = Path(__file__).resolve().parents[3]
 # A start of a quarter of a second; the token rate is then given for this machine, see `rate`.
 SPEED = 500.0
@@ -87,11 +89,13 @@ Start = Callable[..., Server]
 def servers_in(folder: Path) -> Iterator[Start]:
     """Starts servers: arguments of vLLM, `rate` in tokens a second on this machine, variables of the environment."""
     servers: list[Server] = []
+    claims: list[Claim] = []
 
     def one(
         *arguments: str, rate: float = 5000.0, speed: float = SPEED, ready: bool = True, **variables: str
     ) -> Server:
-        port = free_port()
+        claims.append(claim())
+        port = claims[-1].port
         log = folder / f"server-{len(servers)}.log"
         given = {"REHEARSAL_SPEED": str(speed), "REHEARSAL_TOKENS_PER_SECOND": str(rate / speed), **variables}
         command = [sys.executable, "-m", "rehearsal.model_server", "serve", "/mnt/models", f"--port={port}"]
@@ -114,6 +118,8 @@ def servers_in(folder: Path) -> Iterator[Start]:
             server.client.close()
             server.process.kill()
             server.process.wait()
+        for item in claims:
+            item.release()
 
 
 @pytest.fixture

@@ -30,12 +30,12 @@ def test_the_start_takes_the_measured_time_scaled_and_five_seconds_by_default() 
 
 
 def test_connections_are_refused_until_it_is_ready_and_each_phase_is_logged(start: Start) -> None:
-    server = start(speed=60, ready=False)
-    server.until(lambda: "serving model /mnt/models" in server.log)
+    slow = start(speed=0.001, ready=False)
+    slow.until(lambda: "times are 0.001 times shorter" in slow.log)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port))
-    assert "Starting vLLM server" not in server.log
-    server.until_ready()
+        socket.create_connection(("127.0.0.1", slow.port))
+    assert "Starting vLLM server" not in slow.log
+    server = start(speed=60)
     texts = [
         "vLLM server version 0.27.0, serving model /mnt/models",
         "Init model",
@@ -70,7 +70,7 @@ def lines(response: httpx.Response) -> list[Any]:
 
 def test_sigterm_lets_running_requests_finish_and_aborts_new_ones(start: Start) -> None:
     server = start("--shutdown-timeout=45000", rate=100)
-    with server.client.stream("POST", CHAT, json=body(200)) as running:
+    with server.client.stream("POST", CHAT, json=body(1000)) as running:
         server.process.send_signal(signal.SIGTERM)
         server.until(lambda: "mode=drain" in server.log)
         assert server.client.get("/health").status_code == 200
