@@ -137,14 +137,9 @@ class CertManager:
         key = certificate["metadata"]["namespace"], certificate["spec"]["secretName"]
         why = reason_to_issue(certificate, secrets.get(key), now)
         if why is not None:
-            # The watches may be behind what was written last: nothing is issued twice, or for what is gone.
-            own = certificate["metadata"]
-            if kube.get(self._client, API, "Certificate", own["name"], own["namespace"]) is None:
+            if not self._look_again(certificate, key, secrets):
                 return _LONGEST_WAIT
-            present = kube.get(self._client, "v1", "Secret", key[1], key[0])
-            if present is not None:
-                secrets[key] = present
-            why = reason_to_issue(certificate, present, now)
+            why = reason_to_issue(certificate, secrets.get(key), now)
         verdict = Verdict(True, "Ready", "Certificate is up to date and has not expired")
         if why is not None:
             blocked = _blocked(certificate, issuer, secrets)
@@ -159,6 +154,19 @@ class CertManager:
         if certificate.get("status") != wanted:
             kube.patch_status(self._client, certificate, wanted, manager=MANAGER)
         return (renewal(certificate, pair) - now).total_seconds() if pair and verdict.ready else _LONGEST_WAIT
+
+    def _look_again(self, certificate: kube.KubeObject, key: _Key, secrets: dict[_Key, kube.KubeObject]) -> bool:
+        """Take the Secret as it is now, and not as the watches know it, which may be behind; else it would be issued twice.
+        False where the Certificate has gone meanwhile."""
+        own = certificate["metadata"]
+        if kube.get(self._client, API, "Certificate", own["name"], own["namespace"]) is None:
+            return False
+        present = kube.get(self._client, "v1", "Secret", key[1], key[0])
+        if present is None:
+            secrets.pop(key, None)
+        else:
+            secrets[key] = present
+        return True
 
 
 def _blocked(
