@@ -187,6 +187,14 @@ class Rehearsal:
         assert not self.directory.root.exists()
         assert list(reservations.links_of(self.directory)) == []
 
+    def files(self) -> Iterator[tuple[Path, bytes]]:
+        """Every file and its content, while they come and go. Not etcd's, where the API server keeps objects, Secrets too:
+        private to the user, as a cluster's etcd is to Google."""
+        for path in self.directory.root.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink() and not path.is_relative_to(self.directory.etcd):
+                    yield path, path.read_bytes()
+
     def process(self, name: str) -> psutil.Process:
         """A process by the name in the record."""
         return psutil.Process(self.directory.load_record().pids[name].pid)

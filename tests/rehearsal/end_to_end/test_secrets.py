@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import gzip
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,29 +14,11 @@ from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal
 
 pytestmark = pytest.mark.xdist_group("dev")
 
-# Where the API server keeps objects, Secrets too: its own files, private to the user, as a cluster's etcd is to Google.
-_ETCD = "etcd"
-
-
-def files(dev: Rehearsal) -> Iterator[Path]:
-    """Every file of a rehearsal but for the database."""
-    root = dev.directory.root
-    for path in root.rglob("*"):
-        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != _ETCD:
-            yield path
-
 
 def holding(dev: Rehearsal, secret: str) -> list[str]:
     """Files in which a text stands in clear or as base64."""
     wanted = (secret.encode(), base64.b64encode(secret.encode()).rstrip(b"="))
-    return [str(path) for path in files(dev) if any(text in content(path) for text in wanted)]
-
-
-def content(path: Path) -> bytes:
-    """Of a file; nothing where it has gone meanwhile."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    return b""
+    return [str(path) for path, content in dev.files() if any(text in content for text in wanted)]
 
 
 def test_nobody_else_can_read_what_is_private(dev: Rehearsal) -> None:
@@ -78,7 +57,7 @@ def test_keys_of_certificates_and_tokens_of_accounts_are_in_no_log_no_state_and_
     ]
     long = [secret for secret in secrets if len(secret) >= 16]
     assert long, "there is a webhook's key at least"
-    shown = [content(path).decode(errors="replace") for path in files(dev) if path.suffix in (".log", ".json")]
+    shown = [content.decode(errors="replace") for path, content in dev.files() if path.suffix in (".log", ".json")]
     shown += [
         gzip.decompress(base64.b64decode(base64.b64decode(release["data"]["release"]))).decode()
         for release in kube.list_objects(client, "v1", "Secret", field_selector="type=helm.sh/release.v1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,19 +44,11 @@ def secrets(rehearsal: Rehearsal) -> list[str]:
 def test_secrets_are_the_users_alone(dev: Rehearsal) -> None:
     assert stat.S_IMODE(dev.directory.root.stat().st_mode) == 0o700
     known = [secret.strip().encode() for secret in secrets(dev)]
-    holding = [path for path, content in files(dev.directory.root) if any(secret in content for secret in known)]
+    holding = [path for path, content in dev.files() if any(secret in content for secret in known)]
     assert {dev.directory.kubeconfig, dev.directory.passphrase, dev.directory.certs / "tokens.csv"} <= set(holding)
     assert [path for path in holding if path.stat().st_mode & 0o077] == []
     lines = [" ".join(process.cmdline()).encode() for process in marked(dev.directory)]
     assert [line for line in lines if any(secret in line for secret in known)] == []
-
-
-def files(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file and its content, of a folder that changes meanwhile; not etcd's, which holds what the API server does."""
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and not path.is_symlink() and "etcd" not in path.parts:
-                yield path, path.read_bytes()
 
 
 def test_nothing_listens_beyond_loopback_but_what_can_not_be_told_an_address(dev: Rehearsal) -> None:

@@ -53,12 +53,13 @@ def test_a_completion_streams_text_and_no_usage_that_was_not_asked_for(server: S
 
 
 def test_tokens_come_at_the_given_rate(start: Start) -> None:
-    server = start(rate=100)
+    # Slow enough that a server which stands still for a while does not give most of them at once.
+    server = start(rate=25)
     begun = time.monotonic()
     with server.client.stream("POST", CHAT, json=body(100)) as response:
-        assert len(events(response)) >= 3  # the role, tokens, the end; a server that stood still gives several at once
-    # 99 tokens after the first one, at 100 a second; the machine may be slower, the server never faster.
-    assert time.monotonic() - begun > 0.95
+        assert len(events(response)) > 20
+    # 99 tokens after the first one, at 25 a second; the machine may be slower, the server never faster.
+    assert time.monotonic() - begun > 3.9
 
 
 def test_an_answer_of_45_scaled_seconds_streams_to_its_end(start: Start) -> None:
