@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
+import cluster as kube
 from catalog.lock import load_lock
 from manifests import charts, kserve, readiness, secrets
 from manifests.base import Manifest, manifest
 from manifests.namespace import namespace
-from rehearsal import kube
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.workspace import PLACEHOLDER
 from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.directory import RehearsalDirectory
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.cert_manager.certificates import (
     API,
     GROUP,

@@ -107,7 +107,7 @@ async def _follow(
 ) -> None:
     """Keep the routes up to date."""
     # Only here: the package takes longer to load than the proxy to start.
-    from rehearsal.kube import Store, connect_when_up
+    from cluster import Store, connect_when_up
 
     loop = asyncio.get_running_loop()
     client = await asyncio.to_thread(connect_when_up, directory.kubeconfig, stop)

@@ -165,7 +165,7 @@ def _found(
     creating: list[dict[str, Any]], directory: RehearsalDirectory, releases: Releases
 ) -> Iterator[tuple[str, str]]:
     """URN and id of each resource that came to be although the engine did not hear of it."""
-    from rehearsal import kube
+    import cluster as kube
 
     client: Any = None
     made = {(r.type, r.name): r.id for r in cloud.read_all(directory.cloud, provisioning=True)}

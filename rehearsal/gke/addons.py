@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
+import cluster as kube
 from catalog.durations import seconds_of
-from rehearsal import crds, kube
+from rehearsal import crds
 from rehearsal.gke.classes import controller_name, gateway_classes
 from rehearsal.gke.cluster import Features
 

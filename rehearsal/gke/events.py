@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal import kube
+import cluster as kube
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.gke import cluster as clusters
 from rehearsal.gke.addons import Addons
 from rehearsal.gke.classes import controller_name, gateway_classes

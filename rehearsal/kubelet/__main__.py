@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.directory import DirectoryError, RehearsalDirectory
 from rehearsal.kubelet import kubelet, leftovers
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from kubernetes.client.exceptions import ApiException
 
-from rehearsal import kube
+import cluster as kube
 
 log = logging.getLogger(__name__)
 

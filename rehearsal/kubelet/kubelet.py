@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.addresses import Addresses
 from rehearsal.kubelet.api import Api

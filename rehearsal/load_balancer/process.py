@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.gke.gateway import Cloud, World
 from rehearsal.gke.gateway.world import POLICY_KINDS, Key, KubeObject, key_of
 from rehearsal.load_balancer.balancer import Balancer

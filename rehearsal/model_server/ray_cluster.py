@@ -60,7 +60,7 @@ def resolve(host: str) -> str:
         labels = host.split(".")
         if not directory or len(labels) < 3:
             raise
-    from rehearsal import kube  # heavy, and only here needed
+    import cluster as kube  # heavy, and only here needed
 
     pod = kube.get(kube.connect(RehearsalDirectory(Path(directory)).kubeconfig), "v1", "Pod", labels[0], labels[2])
     address = (pod or {}).get("status", {}).get("podIP")

@@ -14,20 +14,22 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from providers.base import UNKNOWN, Change, DiffResult, ProviderError, Unknown, Values
 from rehearsal.plugins.install import DIRECTORY_VARIABLE, install
-from rehearsal.plugins.values import UNKNOWN, Secret, Unknown, contains_unknown
+from rehearsal.plugins.values import Secret, contains_unknown
 
 __all__ = [
     "UNKNOWN",
+    "Change",
     "CheckFailure",
     "DiffResult",
     "Engine",
@@ -38,6 +40,7 @@ __all__ = [
     "Resource",
     "Secret",
     "Unknown",
+    "Values",
     "contains_unknown",
     "install",
     "serve",
@@ -49,15 +52,9 @@ MAX_MESSAGE_BYTES = 400 << 20
 THREADS = 256
 PARENT_POLL_SECONDS = 1.0
 
-Values = dict[str, Any]
-Change = Literal["add", "add-replace", "delete", "delete-replace", "update", "update-replace"]
 Severity = Literal["debug", "info", "warning", "error"]
 
 _log = logging.getLogger(__name__)
-
-
-class ProviderError(Exception):
-    """What the user is told, in one or a few lines. Never put a value in it that may be secret."""
 
 
 class PartialFailureError(ProviderError):
@@ -86,14 +83,6 @@ class CheckFailure:
 
     property: str
     reason: str
-
-
-@dataclass(frozen=True)
-class DiffResult:
-    """Differences by property path; no entry means that nothing changed."""
-
-    detailed: Mapping[str, Change] = field(default_factory=dict)
-    delete_before_replace: bool = False
 
 
 @dataclass(frozen=True)

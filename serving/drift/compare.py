@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.plugins.kubernetes.values import same
+from providers.kubernetes.values import same
 from serving.drift.ownership import Owner, Path, is_set, merge_keys, of_item, of_key
 from serving.plan.record import SECRET, UNKNOWN
 

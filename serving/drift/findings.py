@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rehearsal.plugins.kubernetes.differences import render
+from providers.kubernetes.differences import render
 from serving.checking.failures import find_failure
 from serving.drift.ownership import Path, Writer
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.field_managers import designed
-from rehearsal.plugins.kubernetes import differences as provider
-from rehearsal.plugins.kubernetes import managed_fields, overrides
-from rehearsal.plugins.kubernetes.differences import Mutability, render
+from providers.kubernetes import differences as provider
+from providers.kubernetes import managed_fields, overrides
+from providers.kubernetes.differences import Mutability, render
 from serving.drift.compare import Difference, body, differences
 from serving.drift.findings import Action, Designed, Finding, Kind
 from serving.drift.ownership import Owner, Path, Writer, additions, owners

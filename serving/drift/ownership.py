@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.plugins.kubernetes.values import at, same
+from providers.kubernetes.values import at, same
 
 Path = tuple[str | int, ...]
 # Every manager of pulumi-kubernetes: `pulumi-kubernetes` creates, `pulumi-kubernetes-<hash>` applies.

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from providers.kubernetes.values import same
 from rehearsal.plugins.kubernetes.release import head_of
-from rehearsal.plugins.kubernetes.values import same
 from serving.drift.compare import HIDDEN, Difference, differences
 from serving.drift.findings import Action, Finding, Kind
 from serving.drift.ownership import Path, Writer, owners

@@ -117,7 +117,7 @@ class Cluster:
         return _items(api_version, kind, self._get(self._path(api_version, kind, namespace), kind))
 
     def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
-        from rehearsal.kube import ResourceNotFoundError, path_of
+        from cluster import ResourceNotFoundError, path_of
 
         client = self._connected()
         try:
@@ -156,7 +156,7 @@ class Cluster:
 
 def _connect(kubeconfig: Path) -> Any:
     _knock(kubeconfig)
-    from rehearsal.kube import connect
+    from cluster import connect
 
     try:
         return connect(kubeconfig)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cluster as kube
 from catalog.files import read_yaml
-from rehearsal import cloud, kube
+from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.directory import RehearsalDirectory, write_private
 from rehearsal.gke import cluster as clusters

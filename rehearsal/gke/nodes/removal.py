@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.gke.nodes.scaling import occupies
 
 log = logging.getLogger(__name__)

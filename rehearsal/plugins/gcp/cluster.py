@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from catalog.gke import inference_pool_floor, parse_gke_version
+from providers.google.trees import get, merge, relative
 from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.directory import RehearsalDirectory
@@ -16,7 +17,6 @@ from rehearsal.plugins.frame import ProviderError, Values
 from rehearsal.plugins.gcp import google
 from rehearsal.plugins.gcp.kind import Kind
 from rehearsal.plugins.gcp.network import ranges, require_region
-from rehearsal.plugins.gcp.trees import get, merge, relative
 from rehearsal.plugins.gcp.world import (
     CLUSTER,
     NETWORK,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from providers.google.facts import TypeFacts, facts
+from providers.google.trees import COMPUTE, get, merge, put, unknown_at
 from rehearsal.cloud import CloudResource
 from rehearsal.plugins.frame import ProviderError, Values
 from rehearsal.plugins.gcp import google
-from rehearsal.plugins.gcp.facts import TypeFacts, facts
-from rehearsal.plugins.gcp.trees import COMPUTE, get, merge, put, unknown_at
 from rehearsal.plugins.gcp.world import World
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from providers.google.trees import relative
 from rehearsal.cloud import CloudResource
 from rehearsal.plugins.frame import ProviderError, Values
 from rehearsal.plugins.gcp import google
 from rehearsal.plugins.gcp.kind import Kind, full, self_link
-from rehearsal.plugins.gcp.trees import relative
 from rehearsal.plugins.gcp.world import (
     NETWORK,
     NUMBER_DIGITS,

@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 from catalog.tpu import Generation, generations
+from providers.google.trees import COMPUTE, get, merge
 from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.plugins.frame import ProviderError, Values
 from rehearsal.plugins.gcp import google
 from rehearsal.plugins.gcp.kind import Kind
 from rehearsal.plugins.gcp.slices import refuse_shape
-from rehearsal.plugins.gcp.trees import COMPUTE, get, merge
 from rehearsal.plugins.gcp.world import (
     CLUSTER,
     NODE_POOL,

@@ -11,6 +11,9 @@ from importlib import metadata
 from typing import Any
 
 from catalog.durations import seconds_of
+from providers.google.differences import difference, observed
+from providers.google.facts import facts, name_pattern
+from providers.google.trees import get
 from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.directory import RehearsalDirectory
@@ -25,10 +28,7 @@ from rehearsal.plugins.frame import (
     contains_unknown,
 )
 from rehearsal.plugins.gcp import address, cluster, google, identity, network, node_pool
-from rehearsal.plugins.gcp.differences import difference, observed
-from rehearsal.plugins.gcp.facts import facts, name_pattern
 from rehearsal.plugins.gcp.kind import Kind
-from rehearsal.plugins.gcp.trees import get
 from rehearsal.plugins.gcp.world import SUBNETWORK, World
 
 _KINDS: tuple[type[Kind], ...] = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from catalog.tpu import SliceShape, find_shape, generations
+from providers.google.trees import get
 from rehearsal.plugins.frame import ProviderError, Values
 from rehearsal.plugins.gcp import google
-from rehearsal.plugins.gcp.trees import get
 
 
 def refuse_shape(inputs: Values, machine_type: str, zones: list[str]) -> None:

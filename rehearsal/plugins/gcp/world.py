@@ -11,10 +11,10 @@ from pathlib import Path
 
 from catalog.files import read_yaml
 from catalog.tpu import generations
+from providers.google.trees import relative
 from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.plugins.gcp.trees import relative
 
 SERVICE = "gcp:projects/service:Service"
 ACCOUNT = "gcp:serviceaccount/account:Account"

@@ -9,6 +9,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from providers.kubernetes import differences, managed_fields, overrides
+from providers.kubernetes.differences import Mutability
+from providers.kubernetes.values import annotation, at, name_of
 from rehearsal.plugins.frame import (
     UNKNOWN,
     CheckFailure,
@@ -22,10 +25,8 @@ from rehearsal.plugins.frame import (
     Values,
     contains_unknown,
 )
-from rehearsal.plugins.kubernetes import differences, managed_fields, overrides, tokens
+from rehearsal.plugins.kubernetes import tokens
 from rehearsal.plugins.kubernetes.api import CREATE_MANAGER, Api, ApiError, NoMatchError, UnreachableError
-from rehearsal.plugins.kubernetes.differences import Mutability
-from rehearsal.plugins.kubernetes.values import annotation, at, name_of
 from rehearsal.plugins.kubernetes.waiting import NotReadyError, Waiter
 
 KubeObject = dict[str, Any]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from providers.kubernetes.differences import Mutability
 from rehearsal.plugins.frame import (
     UNKNOWN,
     Change,
@@ -25,7 +26,6 @@ from rehearsal.plugins.install import DIRECTORY_VARIABLE
 from rehearsal.plugins.kubernetes import kubeconfig, tokens
 from rehearsal.plugins.kubernetes.api import Api
 from rehearsal.plugins.kubernetes.charts import Charts, module_of_assets
-from rehearsal.plugins.kubernetes.differences import Mutability
 from rehearsal.plugins.kubernetes.helm import Helm
 from rehearsal.plugins.kubernetes.objects import Objects, Options
 from rehearsal.plugins.kubernetes.release import Releases

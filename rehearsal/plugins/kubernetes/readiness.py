@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.plugins.kubernetes.values import at, name_of, same
+from providers.kubernetes.values import at, name_of, same
 
 KubeObject = dict[str, Any]
 # (apiVersion, kind) -> the objects of that kind in the namespace of the object that is waited for.

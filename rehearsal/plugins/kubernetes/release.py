@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import yaml
 
+from providers.kubernetes import differences
+from providers.kubernetes.values import at
 from rehearsal.plugins.frame import (
     UNKNOWN,
     CheckFailure,
@@ -23,10 +25,9 @@ from rehearsal.plugins.frame import (
     Values,
     contains_unknown,
 )
-from rehearsal.plugins.kubernetes import differences, tokens
+from rehearsal.plugins.kubernetes import tokens
 from rehearsal.plugins.kubernetes.charts import Charts, Reference
 from rehearsal.plugins.kubernetes.helm import Found, Helm, HelmError
-from rehearsal.plugins.kubernetes.values import at
 
 DEFAULT_TIMEOUT_SECONDS = 300
 _INPUTS = (

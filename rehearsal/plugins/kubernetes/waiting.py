@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from providers.kubernetes import overrides
+from providers.kubernetes.values import at
 from rehearsal.plugins.frame import Engine, ProviderError, Resource
-from rehearsal.plugins.kubernetes import overrides, readiness
+from rehearsal.plugins.kubernetes import readiness
 from rehearsal.plugins.kubernetes.api import Api, ApiError, UnreachableError
 from rehearsal.plugins.kubernetes.readiness import Awaiter, Verdict
-from rehearsal.plugins.kubernetes.values import at
 
 KubeObject = dict[str, Any]
 # The first look comes at once, then ever later: seconds.

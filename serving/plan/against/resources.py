@@ -97,8 +97,8 @@ def _said(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 
 def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    from rehearsal.plugins.gcp.differences import difference
-    from rehearsal.plugins.gcp.facts import facts, tokens
+    from providers.google.differences import difference
+    from providers.google.facts import facts, tokens
 
     if token not in tokens():
         return []
@@ -124,8 +124,8 @@ def _grows(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def _kubernetes(old: dict[str, Any], new: dict[str, Any], more: list[str]) -> list[str]:
-    from rehearsal.plugins.kubernetes.differences import Mutability, force_new
-    from rehearsal.plugins.kubernetes.differences import compare as compare_objects
+    from providers.kubernetes.differences import Mutability, force_new
+    from providers.kubernetes.differences import compare as compare_objects
 
     if old.get("apiVersion") != new.get("apiVersion") or old.get("kind") != new.get("kind"):
         return ["apiVersion"]
@@ -135,7 +135,7 @@ def _kubernetes(old: dict[str, Any], new: dict[str, Any], more: list[str]) -> li
 
 def _through(resource: Resource, replaced: Mapping[str, Resource]) -> list[str]:
     """What is replaced with something it names, or goes with the cluster it is in."""
-    from rehearsal.plugins.gcp.facts import facts, tokens
+    from providers.google.facts import facts, tokens
 
     if resource.type not in tokens():
         return []

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal import assets, kube
+import cluster as kube
+from rehearsal import assets
 from rehearsal.cert_manager.certificates import API
 from tests.rehearsal.cert_manager.objects import CA_ISSUER, SELF_SIGNED, Obj, certificate, obj
 from tests.rehearsal.gke.plane import Plane, running, settled, until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.assets.find import find
 from rehearsal.control_plane import stop
 from rehearsal.control_plane.names import BINARIES

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane import ControlPlane, ControlPlaneError, leftovers, processes, start, stop
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory

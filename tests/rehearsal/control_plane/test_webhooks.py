@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane.routes import PORTS_ANNOTATION
 from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until

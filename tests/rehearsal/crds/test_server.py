@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from rehearsal import crds, kube
+import cluster as kube
+from rehearsal import crds
 from tests.rehearsal.crds.cases import Case, corpus
 from tests.rehearsal.gke.plane import Plane, running, until
 

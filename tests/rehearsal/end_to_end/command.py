@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 import yaml
 
-from rehearsal import cloud, kube
+import cluster as kube
+from rehearsal import cloud
 from rehearsal.control_plane import processes, reservations
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane.routes import pod_address
 from rehearsal.load_balancer import report
 from settings.derive import SERVER_PORT

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving, wait_until
 
 pytestmark = pytest.mark.xdist_group("dev")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import cluster as kube
 from checks.environment import require
-from rehearsal import cloud, control_plane, kube
+from rehearsal import cloud, control_plane
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.end import destroy
 from rehearsal.existing import seed_cloud

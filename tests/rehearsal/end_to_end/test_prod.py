@@ -17,8 +17,8 @@ import openai
 import psutil
 import pytest
 
+import cluster as kube
 from manifests.monitoring import READER
-from rehearsal import kube
 from rehearsal.control_plane.processes import marked
 from rehearsal.model_server.options import POD_IP_VARIABLE
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until

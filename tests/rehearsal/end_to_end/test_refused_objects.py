@@ -10,7 +10,7 @@ import pytest
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
 
-from rehearsal import kube
+import cluster as kube
 from tests.rehearsal.end_to_end.command import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("dev")

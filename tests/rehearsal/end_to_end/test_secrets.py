@@ -8,7 +8,7 @@ import gzip
 import psutil
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal
 

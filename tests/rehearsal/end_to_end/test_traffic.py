@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.load_balancer import report
 from rehearsal.report import with_openai
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.undo import load_undos
 from serving.checking.failures import find_failure
 from tests.rehearsal.end_to_end import symptoms

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from tests.rehearsal.end_to_end.command import Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone

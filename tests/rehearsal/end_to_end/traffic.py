@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.control_plane.routes import PORTS_ANNOTATION
 from rehearsal.load_balancer import report
 from tests.rehearsal.end_to_end.command import Rehearsal

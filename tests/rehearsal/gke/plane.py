@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.assets import find
 from rehearsal.control_plane import start, stop
 from rehearsal.control_plane.names import BINARIES

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal import assets, cloud, kube
+import cluster as kube
+from rehearsal import assets, cloud
 from rehearsal.cloud import CloudResource
 from tests.rehearsal.gke.objects import GATEWAY_API, conditions, gateway, pool, route, service
 from tests.rehearsal.gke.plane import Plane, becomes, running, settled, until

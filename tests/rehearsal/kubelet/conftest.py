@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from rehearsal import assets, control_plane, kube
+import cluster as kube
+from rehearsal import assets, control_plane
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.nodes import NODE_LABEL
 

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+import cluster as kube
 from manifests.scheduler import picker_config
-from rehearsal import assets, kube
+from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.pod import PORTS_ANNOTATION
 from tests.rehearsal.kubelet.conftest import Namespace, container, is_ready, wait_for

@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
+import cluster as kube
 from manifests.readiness import script
-from rehearsal import kube
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.container import pause_of
 from rehearsal.kubelet.mounts import ACCOUNT

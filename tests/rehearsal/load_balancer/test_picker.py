@@ -14,8 +14,9 @@ import httpx
 import pytest
 import yaml
 
+import cluster as kube
 from manifests.scheduler import picker_config
-from rehearsal import assets, kube
+from rehearsal import assets
 from rehearsal.die_with_parent import wrap
 from rehearsal.load_balancer.clusters import PICKED
 from rehearsal.ports import claim

@@ -8,7 +8,8 @@ import httpx
 import psutil
 import pytest
 
-from rehearsal import assets, cloud, kube
+import cluster as kube
+from rehearsal import assets, cloud
 from rehearsal.control_plane import processes, stop
 from rehearsal.load_balancer import report
 from tests.rehearsal.gke.plane import Plane, running, until

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.plugins.kubernetes.differences import Mutability, force_new
+from providers.kubernetes.differences import Mutability, force_new
 from serving.drift.judge import Policy
 
 Obj = dict[str, Any]

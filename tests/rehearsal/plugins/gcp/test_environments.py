@@ -13,9 +13,9 @@ import pytest
 from pulumi.runtime.stack import wait_for_rpcs
 
 from checks.environment import require
+from providers.google.facts import facts, tokens
 from rehearsal.existing import seed_cloud
 from rehearsal.plugins.frame import UNKNOWN
-from rehearsal.plugins.gcp.facts import facts, tokens
 from serving.plan.record import engine_config
 from settings.document import ROOT, read_document
 from tests.graph.planning import ENVIRONMENTS, planned

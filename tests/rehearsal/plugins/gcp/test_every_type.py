@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from providers.google.facts import facts, tokens
+from providers.google.trees import get
 from rehearsal.plugins.frame import UNKNOWN, ProviderError, contains_unknown
-from rehearsal.plugins.gcp.facts import facts, tokens
-from rehearsal.plugins.gcp.trees import get
 from rehearsal.plugins.gcp.world import (
     ACCOUNT,
     ADDRESS,

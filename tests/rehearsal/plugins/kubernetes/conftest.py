@@ -18,7 +18,8 @@ import pulumi_kubernetes
 import pytest
 from pulumi import automation
 
-from rehearsal import control_plane, kube
+import cluster as kube
+from rehearsal import control_plane
 from rehearsal.assets.find import find
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory

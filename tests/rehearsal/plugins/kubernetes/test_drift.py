@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi import automation
 
-from rehearsal import kube
+import cluster as kube
 from serving.drift.findings import Action, Finding
 from serving.drift.judge import judge, policy_of
 from tests.rehearsal.plugins.kubernetes.conftest import Plane, Stack

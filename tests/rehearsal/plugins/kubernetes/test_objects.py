@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.plugins.frame import UNKNOWN, Engine, PartialFailureError, ProviderError, Resource
 from rehearsal.plugins.kubernetes import kubeconfig
 from rehearsal.plugins.kubernetes.api import Api

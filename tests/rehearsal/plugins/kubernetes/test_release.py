@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from rehearsal import kube
+import cluster as kube
 from tests.rehearsal.plugins.kubernetes import widgets
 from tests.rehearsal.plugins.kubernetes.conftest import Plane, Stack
 

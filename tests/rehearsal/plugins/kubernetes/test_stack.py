@@ -10,7 +10,7 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from rehearsal import kube
+import cluster as kube
 from tests.rehearsal.plugins.kubernetes.conftest import Plane, Stack
 from tests.rehearsal.plugins.kubernetes.widgets import API, await_served, widget
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.plugins.frame import PartialFailureError
 from rehearsal.plugins.kubernetes.objects import Objects
 from tests.rehearsal.plugins.kubernetes.conftest import Plane

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from rehearsal import kube
+import cluster as kube
 from rehearsal.plugins.frame import Resource
 
 API = "test.example.com/v1"

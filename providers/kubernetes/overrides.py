@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.plugins.frame import ProviderError
-from rehearsal.plugins.kubernetes.jsonpath import JsonPath, JsonPathError
-from rehearsal.plugins.kubernetes.values import annotation, at
+from providers.base import ProviderError
+from providers.kubernetes.jsonpath import JsonPath, JsonPathError
+from providers.kubernetes.values import annotation, at
 
 AUTONAMED = "pulumi.com/autonamed"
 SKIP_AWAIT = "pulumi.com/skipAwait"

@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from rehearsal.plugins.frame import Change
-from rehearsal.plugins.kubernetes.values import at, prune, same
-from rehearsal.plugins.values import UNKNOWN
+from providers.base import UNKNOWN, Change
+from providers.kubernetes.values import at, prune, same
 
 KubeObject = dict[str, Any]
 Path_ = tuple[str | int, ...]

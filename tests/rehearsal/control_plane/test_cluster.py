@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal import kube
+import cluster as kube
+from cluster import watching
+from cluster.client import list_with_version
 from rehearsal.control_plane import start, stop
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.kube import watching
-from rehearsal.kube.client import list_with_version
 from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from rehearsal.plugins.frame import ProviderError
+from providers.base import ProviderError
 
 
 class TypeFacts(BaseModel):

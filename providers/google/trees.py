@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rehearsal.plugins.frame import UNKNOWN, Values
+from providers.base import UNKNOWN, Values
 
 COMPUTE = "https://www.googleapis.com/compute/v1/"
 _VERSION = re.compile(r"^https://(?:www|compute)\.googleapis\.com/(?:compute/)?(?:v1|beta)/")

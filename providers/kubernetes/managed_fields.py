@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rehearsal.plugins.kubernetes.values import at
+from providers.kubernetes.values import at
 
 KubeObject = dict[str, Any]
 Fields = dict[str, Any]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from providers.kubernetes import overrides
+from providers.kubernetes.jsonpath import JsonPath, JsonPathError
 from rehearsal.plugins.frame import ProviderError
-from rehearsal.plugins.kubernetes import overrides
-from rehearsal.plugins.kubernetes.jsonpath import JsonPath, JsonPathError
 
 Json = dict[str, Any]
 DOCUMENT: Json = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from providers.kubernetes import managed_fields
+from providers.kubernetes.differences import Mutability, as_asked, compare, force_new, ignored
+from providers.kubernetes.values import quantity, same
 from rehearsal.plugins.frame import UNKNOWN
-from rehearsal.plugins.kubernetes import managed_fields
-from rehearsal.plugins.kubernetes.differences import Mutability, as_asked, compare, force_new, ignored
-from rehearsal.plugins.kubernetes.values import quantity, same
 
 Json = dict[str, Any]
 

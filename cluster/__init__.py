@@ -1,4 +1,4 @@
-"""What every part needs of a rehearsal's API server."""
+"""A cluster's API server: client, requests, watches. Shared by commands and rehearsal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
 
-from rehearsal.kube.client import (
+from cluster.client import (
     RETRY_SECONDS,
     TRANSPORT_ERRORS,
     KubeObject,
@@ -20,7 +20,7 @@ from rehearsal.kube.client import (
     path_of,
     serves,
 )
-from rehearsal.kube.watching import Event, Store, watch
+from cluster.watching import Event, Store, watch
 
 __all__ = [
     "RETRY_SECONDS",

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.plugins.frame import UNKNOWN, Change, DiffResult, Values
-from rehearsal.plugins.gcp.facts import TypeFacts
-from rehearsal.plugins.gcp.trees import get, relative, same_link, schema_path, under
+from providers.base import UNKNOWN, Change, DiffResult, Values
+from providers.google.facts import TypeFacts
+from providers.google.trees import get, relative, same_link, schema_path, under
 
 
 def difference(facts: TypeFacts, old: Values, new: Values, replaced: frozenset[str] = frozenset()) -> DiffResult:

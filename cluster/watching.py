@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-from rehearsal.kube.client import RETRY_SECONDS, TRANSPORT_ERRORS, KubeObject, list_with_version, path_of
+from cluster.client import RETRY_SECONDS, TRANSPORT_ERRORS, KubeObject, list_with_version, path_of
 
 log = logging.getLogger(__name__)
 

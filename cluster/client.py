@@ -1,4 +1,4 @@
-"""Requests to a rehearsal's API server: client, reading, server-side apply, status, deletion.
+"""Requests to a cluster's API server: client, reading, server-side apply, status, deletion.
 
 Objects are plain dictionaries. Every write is a server-side apply: KServe's CRDs are 0.7 MB each, more than the
 annotation of a client-side apply may hold.
