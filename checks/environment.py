@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from checks.rules import on_settings
+from checks.secrets_in_clear import secrets_in_clear
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
 from settings.load import known_keys, parse
@@ -17,7 +18,7 @@ from settings.refusal import Finding, Path, RefusedError, explain, refusals
 def check(document: Document) -> tuple[Deployment | None, list[Finding]]:
     """Everything that can be said of a document: structure first, then every rule on what is left of it."""
     environment, structural, replaced = parse(document)
-    findings = [explain(finding) for finding in structural]
+    findings = [explain(finding) for finding in (*structural, *secrets_in_clear(document))]
     if environment is None:
         return None, findings
     deployment = Deployment(document.name, environment)
@@ -71,7 +72,7 @@ def load_deployment(stack: str, get_object: Callable[[str], Any], get: Callable[
     document = read_document(path)
     known = known_keys(())
     unknown = {key: value for key, value in document.data.items() if key not in known}
-    return require(Document(stack, str(path), {**unknown, **data}, document.lines))[0]
+    return require(Document(stack, str(path), {**unknown, **data}, document.lines, None, document.findings))[0]
 
 
 def _touches(path: Path, replaced: set[Path]) -> bool:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from checks.registry import Found, at, models, rule
 from settings.derive import Deployment
-from settings.refusal import Path
-from settings.tokens import holds_token
-from settings.values import as_data
 
 _SERVER_IMAGE = "vllm-tpu"
 _OCI = ("oci", "oci+native")
@@ -52,30 +48,6 @@ def combination(deployment: Deployment) -> Iterator[Found]:
             yield Found((*path, "image"), model.image, problem.message, fix)
 
 
-@rule("SC03")
-def plain_secrets(deployment: Deployment) -> Iterator[Found]:
-    """A token anywhere in the settings. Its value is not repeated."""
-    for path, value in _strings((), as_data(deployment.settings)):
-        if holds_token(value):
-            fix = (
-                "Revoke it, then refer to a new one:\n"
-                "pulumi config set --secret tpu-serving:hfToken\n"
-                "huggingFaceToken: {pulumiConfig: hfToken}"
-            )
-            yield Found(path, "(hidden)", "This looks like a secret in clear.", fix)
-
-
-def _strings(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _strings((*path, key), inner)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _strings((*path, index), inner)
-
-
 @rule("SC04")
 def gated(deployment: Deployment) -> Iterator[Found]:
     """A gated model has a token."""
@@ -115,4 +87,4 @@ def secret_references(deployment: Deployment) -> Iterator[Found]:
             yield Found(("project", "number"), None, said, fix)
 
 
-CHECKS = (images, combination, plain_secrets, gated, secret_references)
+CHECKS = (images, combination, gated, secret_references)

@@ -17,6 +17,7 @@ from settings.document import Document
 from settings.form import key_at, read
 from settings.names import PROJECT_NAME, RESOURCE_NAME
 from settings.refusal import Finding, Path, render_path
+from settings.secrets import hidden
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -42,8 +43,8 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
     wrong, and the paths that were replaced, about which no rule should speak again.
     """
     data: dict[str, Any] = copy.deepcopy(document.data)
-    findings: list[Finding] = []
-    replaced: set[Path] = set()
+    findings = list(document.findings)
+    replaced: set[Path] = {f.path for f in findings if f.rule == "ST02"}
     for _ in range(8):
         try:
             return read(data), findings, replaced
@@ -150,7 +151,7 @@ def _nearest(problem: Any) -> str | None:
     import difflib
 
     value, context = problem.get("input"), problem.get("ctx", {})
-    if not isinstance(value, str):
+    if not isinstance(value, str) or hidden(value) != value:
         return None
     if problem["type"] == "literal_error":
         folded = {choice.lower(): choice for choice in re.findall(r"'([^']+)'", str(context.get("expected", "")))}

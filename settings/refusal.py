@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from catalog.rules import find_rule
-from settings.tokens import hidden
+from settings.secrets import hidden, repeats_secret
+from settings.text import printable
 
 Path = tuple[str | int, ...]
 
@@ -39,10 +40,12 @@ class Finding:
     consequence: str = ""
 
     def __post_init__(self) -> None:
-        # Whatever rule speaks of a value, a secret in it is not repeated (SC03).
-        object.__setattr__(self, "path", tuple(hidden(part) for part in self.path))
+        # Whatever rule speaks of a value, a secret in it is not repeated (SC03), nor a name that was made of it.
+        if repeats_secret(self.fix, self.value):
+            object.__setattr__(self, "fix", "Write another value; this one looks like a secret.")
+        object.__setattr__(self, "path", tuple(_shown(part) for part in self.path))
         for name in ("value", "message", "fix"):
-            object.__setattr__(self, name, hidden(getattr(self, name)))
+            object.__setattr__(self, name, _shown(getattr(self, name)))
 
     @property
     def said(self) -> str:
@@ -55,6 +58,11 @@ class Finding:
         del data["warning"]
         data["path"] = render_path(self.path)
         return data
+
+
+def _shown(value: Any) -> Any:
+    value = hidden(value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def explain(finding: Finding) -> Finding:

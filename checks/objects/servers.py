@@ -23,7 +23,7 @@ from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
 from checks.shared.slices import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, chips_problem, label_problem
 from settings.refusal import Path
-from settings.tokens import holds_token
+from settings.secrets import holds_secret
 
 _FLAG_RULES = ("VL01", "VL02", "VL03", "VL04", UNLISTED)
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -132,13 +132,13 @@ def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
     for path, value in strings(resource.inputs):
         if resource.kind == "Secret" and path[:1] in {("data",), ("stringData",)}:
             continue
-        if holds_token(value):
+        if holds_secret(value):
             yield Found(resource, path, _HIDDEN, "A token stands here in clear.", fix)
     for pod in pods_of(resource):
         for container in containers_of(pod):
             for index, variable in enumerate(items(container.body, "env")):
                 value = text(variable, "value")
-                if text(variable, "name") in _TOKEN_VARIABLES and value and not holds_token(value):
+                if text(variable, "name") in _TOKEN_VARIABLES and value and not holds_secret(value):
                     at = (*container.path, "env", index, "value")
                     yield Found(resource, at, _HIDDEN, "A token stands here in clear.", fix)
 

@@ -120,7 +120,7 @@ def test_a_token_in_the_callers_variables_is_written_nowhere(command: tuple[str,
 
 
 def test_the_committed_files_hold_no_token() -> None:
-    from settings.tokens import holds_token
+    from settings.secrets import holds_secret
 
     for path in (*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").rglob("*.yaml")):
-        assert not holds_token(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")))), path
+        assert not holds_secret(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")))), path

@@ -59,7 +59,7 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
     [
         ("config: [", "YAML"),
         ("- a\n- b\n", "config"),
-        ("config:\n  tpu-serving:tier: dev\n  tpu-serving:tier: production\n", "twice"),
+        ("config:\n  tpu-serving:tier: dev\n  tpu-serving:tier: production\n", "Duplicate"),
         ("config: &a\n  b: *a\n", "never end"),
         ("", "missing"),
         ("config:\n  tpu-serving:models: {}\n", "list"),
@@ -67,15 +67,16 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:models: [1, null, [a]]\n", "models[1]"),
         ("config:\n  tpu-serving:project: null\n", "project"),
         ("\x00", "YAML"),
-        ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "twice"),
+        ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "Duplicate"),
         ("config:\n  tpu-serving:tier: {secure: v1:abc}\n", "encrypted"),
-        ("config:\n  tpu_serving:network: {}\n", "belongs to no project"),
+        ("config:\n  tpu_serving:network: {}\n", "does not belong to this project"),
         ("config:\n  tpu-serving:models: [null]\n", "`models[0]` is a mapping"),
         ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
         ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
         ("config:\n  tpu-serving:gateway:\n", "mapping"),
-        ("config: " + "[" * 3000, "YAML"),
-        ("config:\n  a: " + "[" * 3000 + "]" * 3000, "deep"),
+        ("config: " + "[" * 3000, "deeper"),
+        ("config:\n  a: " + "[" * 3000 + "]" * 3000, "deeper"),
+        ("x: " + "[" * 30000 + "]" * 30000, "deeper"),
         (
             "config:\n  a: &a [x,x,x,x,x,x,x,x,x]\n"
             + "".join(f"  {b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi")),
@@ -203,8 +204,8 @@ def _refused(tmp_path: Path, text: str) -> list[tuple[str, str]]:
     return [(finding.rule, render_path(finding.path)) for finding in check(read_document(path))[1]]
 
 
-def test_a_merged_key_may_be_given_anew(tmp_path: Path) -> None:
-    assert _refused(tmp_path, f"{GOOD}    - {{<<: *first, name: b}}\n") == []
+def test_a_merge_is_refused_at_its_line_and_hides_nothing(tmp_path: Path) -> None:
+    assert _refused(tmp_path, f"{GOOD}    - {{<<: *first, name: b}}\n") == [("ST01", "models[1].<<")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Text that came from outside, made fit for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+# C0 without tab and line feed, DEL, C1, and the marks that reorder or hide text on a screen.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def control_character(text: str) -> str | None:
+    """The first control or direction character of a text as `U+001B`, None where there is none."""
+    found = _CONTROL.search(text)
+    return f"U+{ord(found.group()):04X}" if found else None
+
+
+def printable(text: str) -> str:
+    """The text with such characters written as `\\x1b` or `\\u202e`."""
+    return _CONTROL.sub(lambda m: m.group().encode("unicode_escape").decode(), text)
