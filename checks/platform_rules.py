@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from settings.derive import GIB, Deployment
+from settings.names import SYSTEM_NAMESPACE
 from settings.refusal import Path
 
 # No source gives a figure; the chart's own limit of 1 GiB was too little for users (kserve#5697).
@@ -68,7 +69,7 @@ def models_namespace(deployment: Deployment) -> Iterator[Found]:
         return
     from catalog.lock import load_lock  # only where somebody chooses a name
 
-    ours = {chart.namespace for chart in load_lock().charts.values()}
+    ours = {SYSTEM_NAMESPACE, *(chart.namespace for chart in load_lock().charts.values())}
     if name == "default" or name.startswith(_RESERVED) or name in ours:
         said = f"{name} belongs to {'a controller' if name in ours else 'Kubernetes or GKE'}."
         path: Path = ("platform", "modelsNamespace")

@@ -7,8 +7,9 @@ import pulumi
 from components.base import Component
 from components.cluster import Cluster
 from manifests import readiness
-from manifests.namespace import SYSTEM, namespace
+from manifests.namespace import namespace
 from settings.derive import Deployment
+from settings.names import SYSTEM_NAMESPACE
 
 
 class ReadinessGate(Component):
@@ -16,7 +17,7 @@ class ReadinessGate(Component):
 
     def __init__(self, deployment: Deployment, cluster: Cluster) -> None:
         super().__init__("tpu-serving:cluster:ReadinessGate", "gate", cluster.kubernetes)
-        home = self.object("gate-namespace", namespace(SYSTEM))
+        home = self.object("gate-namespace", namespace(SYSTEM_NAMESPACE))
         self.needs = [self.object(f"gate-{o['kind'].lower()}", o, [home]) for o in readiness.rbac()]
         self.needs.append(self.object("gate-script", readiness.config_map(), [home]))
         self.job = self.object(

@@ -7,7 +7,6 @@ from manifests.base import Manifest, manifest
 KSERVE = "kserve"  # KServe's chart writes this namespace into its CRDs' conversion webhooks
 CERT_MANAGER = "cert-manager"
 LWS = "lws-system"
-SYSTEM = "tpu-serving-system"
 
 
 def namespace(name: str) -> Manifest:

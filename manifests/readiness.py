@@ -15,8 +15,9 @@ from pathlib import Path
 from catalog.gke import facts
 from catalog.lock import load_lock
 from manifests.base import Manifest, manifest
-from manifests.namespace import KSERVE, SYSTEM
+from manifests.namespace import KSERVE
 from settings.derive import Deployment
+from settings.names import SYSTEM_NAMESPACE
 
 NAME = "readiness"
 GATEWAY_BUDGET_SECONDS = 50 * 60
@@ -54,11 +55,11 @@ def required_crds(deployment: Deployment) -> list[str]:
 def rbac() -> list[Manifest]:
     """Account and rights: read GatewayClasses and CRDs, try out KServe's kinds in the Jobs' own namespace."""
     api = "rbac.authorization.k8s.io"
-    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": SYSTEM}]
+    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": SYSTEM_NAMESPACE}]
     cluster_role = manifest(
         f"{api}/v1",
         "ClusterRole",
-        f"{SYSTEM}-{NAME}",
+        f"{SYSTEM_NAMESPACE}-{NAME}",
         rules=[
             {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gatewayclasses"], "verbs": ["get"]},
             {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
@@ -68,27 +69,27 @@ def rbac() -> list[Manifest]:
     cluster_binding = manifest(
         f"{api}/v1",
         "ClusterRoleBinding",
-        f"{SYSTEM}-{NAME}",
-        roleRef={"apiGroup": api, "kind": "ClusterRole", "name": f"{SYSTEM}-{NAME}"},
+        f"{SYSTEM_NAMESPACE}-{NAME}",
+        roleRef={"apiGroup": api, "kind": "ClusterRole", "name": f"{SYSTEM_NAMESPACE}-{NAME}"},
         subjects=subjects,
     )
     resources = ["llminferenceservices", _CONFIGS]
     rules = [{"apiGroups": [_KSERVE], "resources": resources, "verbs": ["create"]}]
-    role = manifest(f"{api}/v1", "Role", NAME, SYSTEM, rules=rules)
+    role = manifest(f"{api}/v1", "Role", NAME, SYSTEM_NAMESPACE, rules=rules)
     binding = manifest(
         f"{api}/v1",
         "RoleBinding",
         NAME,
-        SYSTEM,
+        SYSTEM_NAMESPACE,
         roleRef={"apiGroup": api, "kind": "Role", "name": NAME},
         subjects=subjects,
     )
-    return [manifest("v1", "ServiceAccount", NAME, SYSTEM), cluster_role, cluster_binding, role, binding]
+    return [manifest("v1", "ServiceAccount", NAME, SYSTEM_NAMESPACE), cluster_role, cluster_binding, role, binding]
 
 
 def config_map() -> Manifest:
     """The Jobs' program."""
-    return manifest("v1", "ConfigMap", NAME, SYSTEM, data={_SCRIPT.name: script()})
+    return manifest("v1", "ConfigMap", NAME, SYSTEM_NAMESPACE, data={_SCRIPT.name: script()})
 
 
 def gateway_job(deployment: Deployment) -> Manifest:
@@ -107,8 +108,10 @@ def kserve_job(deployment: Deployment) -> Manifest:
     """Completes when KServe's webhooks take its objects in a dry run, which leaves nothing behind."""
     arguments = []
     for kind in ("LLMInferenceService", "LLMInferenceServiceConfig"):
-        tried = manifest(f"{_KSERVE}/v1alpha2", kind, NAME, SYSTEM, spec={"model": {"uri": "hf://readiness/readiness"}})
-        path = f"/apis/{_KSERVE}/v1alpha2/namespaces/{SYSTEM}/{kind.lower()}s"
+        tried = manifest(
+            f"{_KSERVE}/v1alpha2", kind, NAME, SYSTEM_NAMESPACE, spec={"model": {"uri": "hf://readiness/readiness"}}
+        )
+        path = f"/apis/{_KSERVE}/v1alpha2/namespaces/{SYSTEM_NAMESPACE}/{kind.lower()}s"
         arguments += ["--accepts", path, json.dumps(tried)]
     if deployment.settings.platform.kserve == "existing":
         # Others may be installing it right now; before its webhooks exist, every trial is accepted. Presets come last.
@@ -144,7 +147,7 @@ def _job(name: str, budget_seconds: int, advice: str, arguments: list[str]) -> M
         "batch/v1",
         "Job",
         name,
-        SYSTEM,
+        SYSTEM_NAMESPACE,
         spec={
             "backoffLimit": 3,
             "activeDeadlineSeconds": budget_seconds + 300,

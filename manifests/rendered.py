@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from manifests import gateway, kserve, llm_inference_service, monitoring, readiness, route, secrets, workload
 from manifests.backend import backend_policy, backends, health_check_policy
 from manifests.base import Manifest
-from manifests.namespace import CERT_MANAGER, KSERVE, LWS, SYSTEM, namespace
+from manifests.namespace import CERT_MANAGER, KSERVE, LWS, namespace
 from settings.derive import Deployment, ServedModel
+from settings.names import SYSTEM_NAMESPACE
 
 
 def rendered(deployment: Deployment) -> list[Manifest]:
@@ -27,7 +28,7 @@ def rendered(deployment: Deployment) -> list[Manifest]:
 
 def _platform(deployment: Deployment) -> Iterator[Manifest]:
     platform = deployment.settings.platform
-    yield namespace(SYSTEM)
+    yield namespace(SYSTEM_NAMESPACE)
     yield from readiness.rbac()
     yield readiness.config_map()
     yield readiness.gateway_job(deployment)

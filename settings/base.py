@@ -41,5 +41,8 @@ HostName = Annotated[
     ),
 ]
 ProjectId = Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")]
+MachineType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$")]
+# Ten characters or more that are no blanks at either end.
+Reason = Annotated[str, Field(pattern=r"^\s*\S[\s\S]{8,}\S\s*$")]
 Provision = Literal["create", "existing"]
 Install = Literal["install", "existing"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from settings.base import Cidr, ResourceName, Section
+from settings.base import Cidr, MachineType, ResourceName, Section
 from settings.values import own_defaults
 
 
@@ -32,7 +32,7 @@ class ControlPlane(Section):
 class CpuPool(Section):
     """Nodes for controllers and endpoint pickers."""
 
-    machine_type: str = Field("e2-standard-4", description="Machine type.")
+    machine_type: MachineType = Field("e2-standard-4", description="Machine type.")
     min_nodes: int = Field(1, ge=1, le=100, description="Least nodes, over all zones.")
     max_nodes: int = Field(3, ge=1, le=100, description="Most nodes, over all zones.")
     disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")

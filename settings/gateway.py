@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
-from settings.base import CertificateName, HostName, ResourceName, SecretName, Section
+from settings.base import CertificateName, HostName, Reason, ResourceName, SecretName, Section
 from settings.values import GatewayFacts, iso_date
 
 IsoDate = Annotated[date, BeforeValidator(iso_date)]
@@ -45,17 +45,19 @@ class Tls(Section):
 class Authentication(Section):
     """Who is let in at the edge."""
 
-    iap_client_id: str | None = Field(None, description="Identity-Aware Proxy: OAuth client id.")
+    iap_client_id: str | None = Field(None, pattern=r"^\S+$", description="Identity-Aware Proxy: OAuth client id.")
     iap_client_secret_name: SecretName | None = Field(
         None, description="Secret with the OAuth client secret (key `key`)."
     )
-    security_policy: str | None = Field(None, description="Regional Cloud Armor policy with an allow list or tokens.")
+    security_policy: ResourceName | None = Field(
+        None, description="Name of a regional Cloud Armor policy with an allow list or tokens."
+    )
 
 
 class Waiver(Section):
     """A written exception from GW03: external without TLS or authentication."""
 
-    reason: str = Field(min_length=10, description="Why this is acceptable.")
+    reason: Reason = Field(description="Why this is acceptable, in at least 10 characters.")
     until: IsoDate = Field(description="Last day of the exception (YYYY-MM-DD).")
 
 

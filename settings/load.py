@@ -89,9 +89,17 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
             "ST02", path, value, f"`{render_path(path) if path else 'config'}` is a mapping of keys to values.", fix
         )
     else:
-        message = problem["msg"].removeprefix("Value error, ")
-        finding = Finding("ST02", path, value, f"{message}.", _wanted(path, problem, value))
+        message = f"{problem['msg'].removeprefix('Value error, ')}."
+        if kind == "string_pattern_mismatch":  # nobody reads a regular expression
+            message = f"This is not a valid {_name_of(path)}."
+        finding = Finding("ST02", path, value, message, _wanted(path, problem, value))
     return replace(finding, line=document.line_of(path))
+
+
+def _name_of(path: Path) -> str:
+    """The last key of a path: `zone`, `servedNames[0]`."""
+    last = max((index for index, part in enumerate(path) if isinstance(part, str)), default=0)
+    return render_path(path[last:])
 
 
 def _missing(path: Path) -> str:
@@ -163,7 +171,7 @@ def _nearest(problem: Any) -> str | None:
         tried = [small]
         if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./ -]+", value):
             # A name is often given with its path, or with capitals and underscores where there can be none.
-            own = value.rstrip("/").rpartition("/")[2]
+            own = re.split("[/:]", value.rstrip("/"))[-1]
             tried += [own, *([re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")] if pattern == RESOURCE_NAME else [])]
         return next((text for text in tried if re.match(pattern, text)), None)
     return None

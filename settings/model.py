@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.base import SecretName, Section
+from settings.base import MachineType, SecretName, Section
 from settings.values import ModelFacts, own_defaults
 
 
@@ -15,14 +15,14 @@ class TpuSlice(Section):
 
     generation: str = Field(description="v6e, v5e, v5p or tpu7x.")
     topology: str = Field(pattern=r"^\d+(x\d+)+$", description="For example 2x2.")
-    machine_type: str | None = Field(None, description="Only where two machines form the topology (v6e 2x4).")
+    machine_type: MachineType | None = Field(None, description="Only where two machines form the topology (v6e 2x4).")
 
 
 class SecretKey(Section):
     """A Secret of the models' namespace that somebody else keeps."""
 
     name: SecretName = Field(description="Name of the Secret.")
-    key: str = Field("HF_TOKEN", description="Key in the Secret.")
+    key: str = Field("HF_TOKEN", max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key in the Secret.")
 
 
 class SecretManagerVersion(Section):
@@ -37,7 +37,9 @@ class SecretReference(Section):
 
     kubernetes_secret: SecretKey | None = Field(None, description="An existing Kubernetes Secret.")
     pulumi_config: str | None = Field(
-        None, description="Key of a Pulumi secret: pulumi config set --secret tpu-serving:KEY."
+        None,
+        pattern=r"^[A-Za-z][\w.-]*$",
+        description="KEY of a Pulumi secret, without the namespace: pulumi config set --secret tpu-serving:KEY.",
     )
     secret_manager: SecretManagerVersion | None = Field(None, description="A secret of Secret Manager.")
 
@@ -68,8 +70,9 @@ class Model(ModelFacts, Section):
     longest_answer_seconds: int | None = Field(
         None, ge=1, le=86400, description="Time limit of an answer in seconds; derived from the tokens when left out."
     )
-    served_names: list[Annotated[str, Field(min_length=1)]] = Field(
-        default_factory=list, description="Names clients put into `model`; the service's name when left out."
+    served_names: list[Annotated[str, Field(pattern=r"^[^-\s]([^\n]*\S)?$")]] = Field(
+        default_factory=list,
+        description="Names clients put into `model`; the service's name when left out. None begins with a dash.",
     )
     prefix_caching: bool = Field(True, description="Reuse the attention state of shared prompt beginnings.")
     scheduler_profile: Literal["prefixCache", "loadAware"] = Field(

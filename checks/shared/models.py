@@ -42,7 +42,7 @@ def source_problem(source: str, key: str) -> Problem | None:
     """KS05: a source that KServe can read. `key` is what the value is called where it stands."""
     if source.startswith(SCHEMES):
         scheme, _, rest = source.partition("://")
-        if _PLACES[scheme].fullmatch(rest) is None:
+        if _PLACES[scheme].fullmatch(rest) is None or {".", ".."} & set(rest.split("/")):
             return Problem(f"{source} names no model.", f"Write {key}: {_FORMS[scheme]}.")
         return None
     fix = f"Use one of {', '.join(SCHEMES)}."

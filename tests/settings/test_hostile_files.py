@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checks.environment import check
 from settings.document import ROOT, find_environment, read_document
-from settings.refusal import Finding, RefusedError, explain
+from settings.refusal import Finding, RefusedError, explain, render_path
 from settings.secrets import hidden, holds_secret, looks_random
 from settings.yaml_file import parse
 
@@ -200,3 +200,44 @@ def test_what_is_called_random_is_hidden(text: str) -> None:
 def test_a_path_that_cannot_be_an_environment_is_refused(name: str) -> None:
     with pytest.raises(RefusedError):
         read_document(find_environment(name))
+
+
+@pytest.mark.parametrize(
+    ("more", "rule", "path"),
+    [
+        ("  tpu-serving:platform: {modelsNamespace: tpu-serving-system}", "KS12", "platform.modelsNamespace"),
+        ("  tpu-serving:cluster: {cpuPool: {machineType: e2 standard 4}}", "ST02", "cluster.cpuPool.machineType"),
+        ("      huggingFaceToken: {kubernetesSecret: {name: hf, key: HF TOKEN}}", "ST02",
+         "models[0].huggingFaceToken.kubernetesSecret.key"),
+        ("      huggingFaceToken: {pulumiConfig: 'tpu-serving:hfToken'}", "ST02",
+         "models[0].huggingFaceToken.pulumiConfig"),
+        ("      servedNames: ['--port']", "ST02", "models[0].servedNames[0]"),
+        ("      servedNames: [' ']", "ST02", "models[0].servedNames[0]"),
+        ("  tpu-serving:gateway: {waiver: {reason: '              ', until: 2999-01-01}}", "ST02",
+         "gateway.waiver.reason"),
+        ("  tpu-serving:gateway: {authentication: {securityPolicy: ' '}}", "ST02",
+         "gateway.authentication.securityPolicy"),
+        ("  tpu-serving:gateway: {authentication: {securityPolicy: My Policy!}}", "ST02",
+         "gateway.authentication.securityPolicy"),
+        ("  tpu-serving:gateway: {authentication: {iapClientId: ' '}}", "ST02", "gateway.authentication.iapClientId"),
+    ],
+)  # fmt: skip
+def test_a_value_that_means_nothing_is_refused_at_its_line(tmp_path: Path, more: str, rule: str, path: str) -> None:
+    base = GOOD.replace("      servedNames: [first]\n", "") if "servedNames" in more else GOOD
+    text = f"{base}{more}\n"
+    at = text.splitlines().index(more) + 1
+    assert (rule, path, at) in [(f.rule, render_path(f.path), f.line) for f in findings_of(tmp_path, text)]
+
+
+@pytest.mark.parametrize(
+    "source", ["hf://../x", "hf://Qwen/..", "s3://bucket/../x", "pvc://claim/a/../../b", "oci://a/../b"]
+)
+def test_a_source_never_leaves_its_place(tmp_path: Path, source: str) -> None:
+    found = findings_of(tmp_path, GOOD.replace("hf://Qwen/Qwen2.5-3B-Instruct", source))
+    assert ("KS05", "models[0].source") in [(f.rule, render_path(f.path)) for f in found]
+
+
+def test_a_key_of_a_secret_with_its_namespace_is_answered_without_it(tmp_path: Path) -> None:
+    text = f"{GOOD}      huggingFaceToken: {{pulumiConfig: 'tpu-serving:hfToken'}}\n"
+    [finding] = [f for f in findings_of(tmp_path, text) if f.rule == "ST02"]
+    assert finding.fix.startswith("Write pulumiConfig: hfToken.")
