@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from checks.shared import clock
 from checks.shared.gateway import certificate_problem, class_problem
 from settings.derive import Deployment
+from settings.names import RESOURCE_NAME
 from settings.refusal import Path
 
 _PATH: Path = ("gateway",)
@@ -159,10 +161,13 @@ def security_policy(deployment: Deployment) -> Iterator[Found]:
     """A Cloud Armor policy by its name; a path would name another scope."""
     authentication = deployment.settings.gateway.authentication
     name = authentication.security_policy if authentication else None
-    if name is None or "/" not in name:
+    if name is None or re.fullmatch(RESOURCE_NAME, name):
         return
-    said = f"The policy is named, not located: GKE looks for it in {deployment.region}."
-    fix = f"Write securityPolicy: {name.rstrip('/').rsplit('/', 1)[-1]}, the name of a policy made with --region."
+    said = "This is not the name of a Cloud Armor policy."
+    if "/" in name:
+        said = f"The policy is named, not located: GKE looks for it in {deployment.region}."
+    own = re.sub(r"[^a-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
+    fix = f"Write securityPolicy: {own or 'my-allow-list'}, the name of a policy made with --region."
     yield Found((*_PATH, "authentication", "securityPolicy"), name, said, fix)
 
 

@@ -49,7 +49,7 @@ class Authentication(Section):
     iap_client_secret_name: SecretName | None = Field(
         None, description="Secret with the OAuth client secret (key `key`)."
     )
-    security_policy: ResourceName | None = Field(
+    security_policy: str | None = Field(
         None, description="Name of a regional Cloud Armor policy with an allow list or tokens."
     )
 

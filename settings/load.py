@@ -169,7 +169,7 @@ def _nearest(problem: Any) -> str | None:
         pattern: str = context["pattern"]
         small = value.lower().replace("\u00d7", "x")
         tried = [small]
-        if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./ -]+", value):
+        if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./: -]+", value):
             # A name is often given with its path, or with capitals and underscores where there can be none.
             own = re.split("[/:]", value.rstrip("/"))[-1]
             tried += [own, *([re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")] if pattern == RESOURCE_NAME else [])]
