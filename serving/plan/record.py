@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import runpy
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ def record(document: Document) -> Recording:
     asyncio.set_event_loop(loop)
     try:
         return _record(document, loop)
+    except KeyboardInterrupt:  # asyncio would complain about every task and coroutine that is left unfinished
+        loop.set_exception_handler(lambda *_: None)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        raise
     finally:
         loop.close()
         asyncio.set_event_loop(None)
