@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serving.plan.against import run, source
 from serving.plan.against.earlier_program import different_files
-from serving.plan.against.git import git
+from serving.plan.against.git import git, git_problem
 from serving.plan.make import planned
 from serving.plan.markdown import render_markdown
 from serving.plan.plan import Plan
@@ -39,7 +39,7 @@ def _files_of(ref: str, folder: Path) -> set[str]:
     listed = git(folder, "ls-tree", "--name-only", "-z", "--end-of-options", f"{ref}^{{commit}}", "./")
     if listed is None or listed.returncode != 0:
         fix = f"Name a commit that is here; a branch may have to be fetched first: git fetch origin {ref}"
-        said = f"'{ref}' is no git ref here."
+        said, fix = git_problem(folder) or (f"'{ref}' is not a git ref here.", fix)
         raise RefusedError([Finding("ST00", ("--against",), ref, said, fix)], f"--against {ref}")
     return {name for name in listed.stdout.split("\0") if Path(name).match(_FILES)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serving.plan.against import earlier_program
-from serving.plan.against.git import git
+from serving.plan.against.git import git, git_problem
 from serving.plan.record import Recording
 from settings.document import ROOT, Document, environment_name, find_environment, read_document
 from settings.outputs import CONTRACT_VERSION
@@ -48,9 +48,13 @@ def find(against: str, environment: Path) -> Source:
     Raises:
         RefusedError: it is none of them, more than one, or can't be read.
     """
-    path = Path(against).expanduser()
-    if path.is_file():
-        return _file(path)
+    try:
+        path = Path(against).expanduser()
+        if path.is_file():
+            return _file(path)
+    except (OSError, RuntimeError, ValueError) as error:  # name too long, no permission; no such user; a NUL
+        said = getattr(error, "strerror", None) or str(error)
+        raise _refused(against, f"The path cannot be looked up: {said}.", "Check the path.") from None
     if against == _RUNNING:
         return _running(environment_name(environment))
     ref = _is_ref(against, environment.parent)
@@ -63,12 +67,12 @@ def find(against: str, environment: Path) -> Source:
         return _ref(against, environment)
     if known:
         return _file(find_environment(against))
-    raise _refused(
-        against,
-        f"'{against}' is no git ref here, no file and no other environment.",
+    said, fix = git_problem(environment.parent) or (
+        "",
         f"Give a ref (git fetch origin {against}, where it is a branch not fetched yet), the path of an environment "
         "file, or a file with the output of `pulumi stack output --json`.",
     )
+    raise _refused(against, f"'{against}' is not a git ref here, a file or another environment. {said}".rstrip(), fix)
 
 
 def _refused(value: Any, message: str, fix: str) -> RefusedError:
@@ -78,7 +82,7 @@ def _refused(value: Any, message: str, fix: str) -> RefusedError:
 def _file(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         text = ""  # the reader of environments says what is wrong
     if path.suffix == ".json" or text.lstrip().startswith("{"):
         return Source("outputs", str(path), outputs=_outputs(str(path), text))

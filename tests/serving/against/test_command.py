@@ -85,7 +85,7 @@ def test_a_refused_side_is_named(files: tuple[str, str], tmp_path: Path) -> None
 
 def test_what_is_nothing_is_refused_without_a_traceback() -> None:
     done = serving("dev", "--against", "no-such-thing")
-    assert done.returncode == 2 and "no git ref here" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "not a git ref here" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_formats_of_objects_have_no_comparison() -> None:

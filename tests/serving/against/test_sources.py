@@ -62,7 +62,7 @@ def test_a_ref_is_read_without_a_checkout(repository: Path) -> None:
 
 def test_what_is_no_ref_no_file_and_no_environment_is_said(repository: Path) -> None:
     for name in ("no-such-branch", "--output=x", "main:environments", ""):
-        assert "is no git ref here, no file and no other environment" in refused(name, repository)
+        assert "is not a git ref here, a file or another environment" in refused(name, repository)
 
 
 def test_a_ref_without_the_file_is_said(repository: Path) -> None:

@@ -23,6 +23,8 @@ NEEDED = (
     "checks",
     "manifests",
     "components",
+    "cluster",
+    "providers",
     "serving",
     "rehearsal",
 )

@@ -130,4 +130,4 @@ def test_json_follows_its_schema(repository: Repository) -> None:
 
 def test_what_is_no_ref_is_refused(repository: Repository) -> None:
     done = repository.serving("review", "--against", "no-such-branch")
-    assert done.returncode == 2 and "no git ref here" in done.stderr
+    assert done.returncode == 2 and "not a git ref here" in done.stderr
