@@ -119,6 +119,7 @@ def _limit(text: str, origin: str) -> None:
     sizes: dict[str, int] = {}
     open_: list[tuple[str | None, int]] = []  # anchor and size of each collection around the event
     size = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             open_.append((event.anchor, size))
