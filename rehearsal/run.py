@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from cluster.outputs import parse_outputs
+from cluster.target import TargetError, TargetFile, read_target, write_target
 from rehearsal import assets, control_plane, existing, parts
 from rehearsal.company import Company
 from rehearsal.directory import RehearsalDirectory
@@ -19,6 +21,7 @@ from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError, program
 from rehearsal.engine.plugins import install_plugins
 from rehearsal.guard import Guard
+from rehearsal.load_balancer.report import authority
 from rehearsal.undo import Undo, UndoError, undone
 from settings.derive import Deployment
 
@@ -36,6 +39,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+    target: TargetFile | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -71,6 +75,7 @@ def rehearse(
             assets.ensure_modules(assets.show(console))
         with outcome.timed("control plane"):
             restarted = not _start(directory, deployment, binaries, stockouts, console).reused
+            outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries["helm"])
@@ -95,6 +100,7 @@ def rehearse(
                     outcome.failure = screen.errors() or str(error)
         if not preview:
             outcome.outputs = engine.outputs()
+            outcome.target = _publish(directory, deployment, environment, outcome.outputs)
             outcome.notes += unknown_images(directory)
     return outcome
 
@@ -109,6 +115,27 @@ def _start(
     existing.seed_cloud(deployment, directory.cloud)
     (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
     return control_plane.start(directory, binaries, progress=progress(console))
+
+
+def _publish(
+    directory: RehearsalDirectory, deployment: Deployment, environment: Path, outputs: dict[str, Any] | None = None
+) -> TargetFile:
+    """Write what other commands find this rehearsal by; without outputs those of an earlier `up` stay."""
+    earlier = None
+    with suppress(TargetError):  # written by another version: it is replaced
+        earlier = read_target(directory.path)
+    known = parse_outputs(outputs, deployment.name) if outputs else earlier and earlier.outputs
+    target = TargetFile(
+        environment=deployment.name,
+        file=environment.resolve(),
+        phase="ready" if known else "starting",
+        kubeconfig=directory.kubeconfig,
+        load_balancer=directory.path / "load-balancer.json",
+        ca_file=authority(directory),
+        outputs=known or None,
+    )
+    write_target(directory.path, target)
+    return target
 
 
 def _refuse_late(engine: Engine, undos: list[Undo]) -> None:

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from catalog.rules import LEVELS, Rule, load_rules
-from serving.checking.runbook import render as runbook
 from serving.plan.against.contract import difference_schema
-from serving.review.contract import review_schema
+from serving.plan.review.contract import review_schema
+from serving.runbook import render as runbook
 from settings.declared import section_in
 from settings.environment import Environment
 from settings.names import PROJECT_NAME

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def present(options: dict[str, Any], missing: set[str]) -> dict[str, str]:
     """Options in the INI form, without the packages that are missing."""
     kept = {
-        k: [v for v in value if v not in missing] if isinstance(value, list) else value for k, value in options.items()
+        k: [v for v in value if v.split(".")[0] not in missing] if isinstance(value, list) else value
+        for k, value in options.items()
     }
     return {key: "\n".join(["", *value]) if isinstance(value, list) else str(value) for key, value in kept.items()}
 
@@ -33,7 +34,7 @@ def contracts(root: Path) -> configparser.ConfigParser:
     config["importlinter"] = present({k: v for k, v in section.items() if k != "contracts"}, missing)
     for number, contract in enumerate(section["contracts"]):
         options = present(contract, missing)
-        if all(options.get(key, "some").strip() for key in ("source_modules", "forbidden_modules")):
+        if all(options.get(key, "some").strip() for key in ("source_modules", "forbidden_modules", "containers")):
             config[f"importlinter:contract:{number}"] = options
     return config
 

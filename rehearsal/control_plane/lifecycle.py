@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.target import remove_target
 from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import environment, last_lines, rotate
 from rehearsal.control_plane.health import Health
@@ -231,6 +232,7 @@ def _end(directory: RehearsalDirectory, progress: Progress) -> None:
         child.poll()
     with directory.change_record() as record:
         record.pids, record.phase = {}, ENDED
+    remove_target(directory.path)
 
 
 def _end_marked(directory: RehearsalDirectory) -> None:

@@ -5,14 +5,11 @@ Pure functions of the objects. EndpointSlices are not used: they may not hold lo
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# On a pod: JSON object, container port -> "host:port" where the process that plays it really listens.
-PORTS_ANNOTATION = "rehearsal.tpu-serving/ports"
+from cluster.pods import pod_address
 
 _CLUSTER_DOMAIN = "cluster.local"
 
@@ -136,15 +133,3 @@ def _named_port(pod: Mapping[str, Any], name: str) -> int | None:
             if port.get("name") == name:
                 return int(port["containerPort"])
     return None
-
-
-def pod_address(pod: Mapping[str, Any], port: int) -> Address:
-    """Where a container port of a pod is really reached."""
-    annotation = (pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "")
-    try:
-        matched = re.fullmatch(r"([0-9.]+):(\d+)", json.loads(annotation)[str(port)])
-    except (KeyError, TypeError, ValueError):
-        matched = None
-    if matched is None:  # no annotation, not this port, or not of our making: the pod's own address
-        return str(pod["status"]["podIP"]), port
-    return matched[1], int(matched[2])

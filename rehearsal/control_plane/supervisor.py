@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from cluster.target import remove_target
 from rehearsal.control_plane import addresses, certificates, credentials, flags, processes
 from rehearsal.control_plane.children import Child
 from rehearsal.control_plane.health import Health
@@ -78,6 +79,7 @@ class Supervisor:
         if self._directory.record.exists():
             with self._directory.change_record() as record:
                 record.pids, record.phase, record.failure = {}, ENDED, failure
+            remove_target(self._directory.path)
         if failure:
             print(failure, file=sys.stderr)
         return 1 if failure else 0

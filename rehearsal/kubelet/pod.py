@@ -12,6 +12,7 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
+from cluster.pods import PORTS_ANNOTATION
 from rehearsal.kubelet.api import ERRORS, Api
 from rehearsal.kubelet.container import Container
 from rehearsal.kubelet.environment import Surroundings
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-PORTS_ANNOTATION = "rehearsal.tpu-serving/ports"
 UNKNOWN_ANNOTATION = "rehearsal.tpu-serving/unknown-images"
 _RETRY_SECONDS = 1.0
 _DEFAULT_GRACE = 30.0

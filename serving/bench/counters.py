@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from serving.verify.cluster import CannotAskError, KubeObject
-from serving.verify.context import Context
-from serving.verify.servers import (
+from cluster.errors import CannotAskError
+from cluster.reading import KubeObject
+from serving.live.context import Context
+from serving.live.servers import (
     metric_sums,
     metrics_page,
     picker_page,
@@ -18,7 +19,7 @@ from serving.verify.servers import (
     prefix_share,
     ready_servers,
 )
-from serving.verify.symptoms import SymptomError
+from serving.live.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
 Answer = TypeVar("Answer")

@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rehearsal.die_with_parent import wrap
 from serving.bench.counters import Reading
 from serving.bench.events import Event, Order, line
 from serving.bench.runfile import RunFile
@@ -36,7 +35,7 @@ def drive(order: Order, file: RunFile, ask: Callable[[], Reading], tell: Callabl
     Raises:
         GeneratorError: the load generator failed; what was measured is in the file.
     """
-    command = wrap([sys.executable, "-m", "serving.bench.generator"])
+    command = [sys.executable, "-m", "serving.bench.generator"]
     with tempfile.TemporaryFile("w+") as words, ThreadPoolExecutor(1) as asking:
         process = subprocess.Popen(
             command,

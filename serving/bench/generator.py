@@ -1,7 +1,8 @@
 """The load generator's process: Locust's users, each with one request under way at any time, step after step.
 
 Run as `python -m serving.bench.generator`; the order comes as JSON on standard input. Everything that happens is told as
-it happens, one JSON object a line on standard output (`serving.bench.events`). SIGTERM ends it like the last step.
+it happens, one JSON object a line on standard output (`serving.bench.events`). SIGTERM ends it like the last step; the
+end of standard input, which is that of the command, ends it at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 # Locust patches the standard library for its green threads: nothing may have used sockets before.
 import locust  # isort: skip
 import json
+import os
 import resource
 import signal
 import ssl
@@ -19,6 +21,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gevent
+import gevent.os
 from geventhttpclient.client import HTTPClientPool
 from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
@@ -175,12 +178,20 @@ def user_class(run: Run) -> type[FastHttpUser]:
     return Client
 
 
+def _end_with_command() -> None:
+    """Wait for the end of standard input: nobody is left to hear of the load, so none is sent."""
+    while gevent.os.tp_read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
 def main() -> None:
     """Take the steps that the order allows, and say how it ended."""
     run = Run(Order.parse(json.loads(sys.stdin.readline())))
     # Each user holds a connection; 1,024 files are the usual limit, and a soft one.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gevent.spawn(_end_with_command)
     gevent.signal_handler(signal.SIGTERM, lambda: setattr(run, "stop", Ending.INTERRUPTED))
     runner = Environment(user_classes=[user_class(run)], stop_timeout=None).create_local_runner()
     steps: list[Step] = []

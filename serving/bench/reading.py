@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from serving.verify.symptoms import of_error, of_status
+from serving.live.symptoms import of_error, of_status
 
 _DATA, _DONE = b"data:", b"[DONE]"
 _LONGEST_ERROR = 64 * 1024

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cluster.reading import Cluster
+from cluster.target import Target
 from serving.bench.compare import Comparison, check_comparable, compare
 from serving.bench.counters import Counters
 from serving.bench.drive import GeneratorError, drive
@@ -14,13 +16,11 @@ from serving.bench.events import Event, Order
 from serving.bench.runfile import Run, RunFile, read_run
 from serving.bench.summary import Summary
 from serving.bench.workload import Workload
-from serving.verify.answers import check_stream
-from serving.verify.cluster import Cluster
-from serving.verify.context import Context
-from serving.verify.exchange import Request
-from serving.verify.streaming import stream
-from serving.verify.symptoms import SymptomError
-from serving.verify.target import Target
+from serving.live.answers import check_stream
+from serving.live.context import Context
+from serving.live.exchange import Request
+from serving.live.streaming import stream
+from serving.live.symptoms import SymptomError
 from settings.document import ROOT
 from settings.outputs import ModelOutput
 

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
+from cluster.outputs import OutputsError, parse_outputs
+from cluster.target import Target
 from serving.bench.counters import Reading
 from serving.bench.events import Order, line
 from serving.bench.measure import Asked, Window
 from serving.bench.verdict import Ending
 from serving.bench.workload import Workload
-from serving.verify.target import Target
 from settings.outputs import ModelOutput, Outputs
 
 FORMAT = 1
@@ -122,7 +121,7 @@ def read_run(path: Path) -> Run:
         run = _head(path, events[0])
         for event in events[1:]:
             run = _with(run, event)
-    except (LookupError, TypeError, ValueError, ValidationError) as error:
+    except (LookupError, TypeError, ValueError, OutputsError) as error:
         raise RunError(f"{path} is not the file of a run: {type(error).__name__}: {error}") from None
     return run
 
@@ -140,7 +139,7 @@ def _event(path: Path, text: str, number: int, count: int) -> dict[str, Any] | N
 
 
 def _head(path: Path, head: Mapping[str, Any]) -> Run:
-    outputs = Outputs.model_validate(head["outputs"])
+    outputs = parse_outputs(head["outputs"], str(path))
     return Run(
         path=path,
         environment=head["environment"],

@@ -20,3 +20,12 @@ def heading(result: AnyResult, checks: Iterable[AnyCheck]) -> str:
     """The line above everything about a result that is no pass, after an empty one."""
     names = ", ".join(check.name for check in checks)
     return f"\n[bold {result.verdict.colour}]{result.verdict.words}[/] {escape(f'{names}: {result.object}')}"
+
+
+def cell(text: str) -> str:
+    """Text as it is in Markdown: nothing in a file of settings becomes markup, a mention or a link."""
+    for character in "\\`*_[]|#":
+        text = text.replace(character, f"\\{character}")
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    # A zero-width space keeps a name from being notified and an address from being linked.
+    return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")

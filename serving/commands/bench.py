@@ -23,7 +23,7 @@ from serving.commands.target_options import (
 
 if TYPE_CHECKING:
     from serving.bench.run import Bench, Done
-    from serving.verify.symptoms import SymptomError
+    from serving.live.symptoms import SymptomError
 
 _NEEDED = ("locust", "plotly", "scipy")
 _INTERRUPTED = 130
@@ -85,12 +85,11 @@ def bench(
     as_json = output is Format.JSON
     _require_packages(as_json)
 
-    from rehearsal.directory import DirectoryError
+    from cluster.target import TargetError
     from serving.bench.run import BenchError, Wish, prepare
     from serving.bench.runfile import RunError
-    from serving.verify import TargetError
 
-    with wrong_calls(as_json, TargetError, DirectoryError, BenchError, RunError):
+    with wrong_calls(as_json, TargetError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
         wish = Wish(model, prompt_words, answer_tokens, shared_prefix, *steps)
         target = chosen_target(
@@ -107,7 +106,7 @@ def _require_packages(as_json: bool) -> None:
 
 
 def _seconds(text: str, option: str) -> float:
-    from serving.verify.duration import parse_duration
+    from serving.commands.durations import parse_duration
 
     seconds = parse_duration(text)
     if seconds < 1:
@@ -119,10 +118,9 @@ def _run(prepared: Bench, as_json: bool) -> int:
     """Probe, run, report; the exit code. Progress goes to standard error."""
     from rich.console import Console
 
-    from rehearsal.assets.progress import duration
     from serving.bench.drive import GeneratorError
     from serving.bench.show import Progress
-    from serving.verify.symptoms import SymptomError
+    from serving.live.symptoms import SymptomError
 
     errors = Console(stderr=True, soft_wrap=True)
     try:
@@ -133,7 +131,7 @@ def _run(prepared: Bench, as_json: bool) -> int:
     errors.print(f"  one request: {came}", highlight=False, markup=False)
     errors.print(
         f"  steps of {limits.step_seconds:g} s and the answers they wait for, up to {limits.max_concurrency} requests at "
-        f"once, at most {duration(limits.seconds)}; Ctrl-C reports what was measured",
+        f"once, at most {limits.seconds:g} s; Ctrl-C reports what was measured",
         highlight=False,
         markup=False,
     )

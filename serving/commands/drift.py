@@ -13,9 +13,9 @@ from serving.commands.options import Environment, wrong_calls
 from serving.commands.target_options import Kubeconfig, OutputsFile, chosen_target
 
 if TYPE_CHECKING:
+    from cluster.target import Target
     from serving.drift.findings import Report
     from serving.drift.planned import Planned
-    from serving.verify.target import Target
 
 
 class Format(StrEnum):
@@ -45,10 +45,9 @@ def drift(
 
         python -m serving drift prod --outputs prod.json --kubeconfig prod.kubeconfig --format markdown
     """
-    from rehearsal.directory import DirectoryError
-    from serving.verify import TargetError
+    from cluster.target import TargetError
 
-    with wrong_calls(output is Format.JSON, TargetError, DirectoryError):
+    with wrong_calls(output is Format.JSON, TargetError):
         found = chosen_target(environment, outputs=outputs, kubeconfig=kubeconfig)
         planned = _planned(environment)
     raise typer.Exit(_run(environment, planned, found, output))
@@ -62,7 +61,7 @@ def _planned(environment: str) -> Planned:
     """
     from checks.environment import require
     from serving.drift.planned import planned
-    from serving.plan.record import record
+    from serving.program.record import record
     from settings.document import find_environment, read_document
 
     document = read_document(find_environment(environment))

@@ -36,7 +36,7 @@ def preflight(
         python -m serving preflight prod --strict --format json
     """
     from checks.environment import require
-    from serving.verify.duration import parse_duration
+    from serving.commands.durations import parse_duration
     from settings.document import find_environment, read_document
 
     with wrong_calls(output is Format.JSON):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from rehearsal.run import Outcome
     from rehearsal.undo import Undo
-    from serving.verify import Report
+    from serving.verify.results import Report
     from settings.derive import Deployment
 
 # Several rounds of health checks.
@@ -106,16 +108,41 @@ def _undos(ids: list[str], deployment: Deployment, output: Format) -> list[Undo]
     if not ids:
         return []
     from rehearsal.undo import UndoError, find_undos
-    from serving.undone import list_undos
 
     try:
         if ids != ["list"]:
             return find_undos(ids, deployment)
-        list_undos("", output is Format.JSON)
+        _list_undos("", output is Format.JSON)
         raise typer.Exit(0)
     except UndoError as error:
-        list_undos(str(error), output is Format.JSON)
+        _list_undos(str(error), output is Format.JSON)
         raise typer.Exit(2) from None
+
+
+def _list_undos(error: str, as_json: bool) -> None:
+    """All undos on standard output; with an error it comes first and everything goes to standard error."""
+    from rehearsal.undo import load_undos
+
+    undos = list(load_undos().values())
+    if as_json:
+        rows = [{"id": u.id, "undoes": u.undoes, "symptom": u.symptom, "look": u.look} for u in undos]
+        sys.stdout.write(json.dumps({**({"error": error} if error else {}), "undos": rows}, indent=2) + "\n")
+        return
+    to_error = bool(error)
+    if error:
+        typer.secho(f"{error} There are:", fg="red", err=True)
+    width = shutil.get_terminal_size((100, 24)).columns
+    for undo in undos:
+        issues = undo.rule.field_issues
+        named = f" (field issue{'s' if len(issues) > 1 else ''} {', '.join(map(str, issues))})" if issues else ""
+        text = undo.undoes + named
+        first, *rest = textwrap.wrap(text, max(40, width - 8))
+        typer.echo(f"  {undo.id}  {first}", err=to_error)
+        for line in rest:
+            typer.echo(f"        {line}", err=to_error)
+    typer.echo(
+        "What is to be seen then: docs/rehearsal.md. All about a rule: python -m serving rules RT01", err=to_error
+    )
 
 
 def _report(
@@ -127,7 +154,7 @@ def _report(
     if output is Format.TEXT:
         print_counts(console, deployment, outcome)
     wrong = bool(undos or outcome.failure)
-    verdict = _verdict(console, path, outcome, wrong=wrong) if outcome.outputs or outcome.failure else None
+    verdict = _verdict(console, outcome, wrong=wrong) if outcome.outputs or outcome.failure else None
     if output is Format.JSON:
         document = {
             **_document(outcome),
@@ -136,28 +163,44 @@ def _report(
         }
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     elif verdict is not None:
-        from serving.undone import print_undone
         from serving.verify.show import print_report
 
         if outcome.outputs:
             print_access(console, deployment, outcome, path)
         print_report(console, verdict)
-        print_undone(console, deployment, outcome, undos)
+        _print_undone(console, deployment, outcome, undos)
     return int(bool(outcome.failure)) or (verdict.exit_code if verdict else 0)
 
 
-def _verdict(console: Console, path: Path, outcome: Outcome, *, wrong: bool) -> Report:
+def _verdict(console: Console, outcome: Outcome, *, wrong: bool) -> Report:
     """Ready is not healthy yet: the load balancer's checks need a moment. What is wrong needs one to get its name."""
-    from serving.verify import rehearsal_target, verify
-    from serving.verify.target import planned_outputs
+    from serving.program.outputs import planned_outputs
+    from serving.verify.run import verify
 
+    assert outcome.target is not None
     with outcome.timed("verify"):
         return verify(
-            rehearsal_target(outcome.directory, outcome.outputs or planned_outputs(path)),
+            outcome.target.target(planned_outputs),
             wait_seconds=_NAMED_SECONDS if wrong else _HEALTHY_SECONDS,
             until_named=wrong,
             progress=lambda text: console.print(f"  {text}", highlight=False, markup=False),
         )
+
+
+def _print_undone(console: Console, deployment: Deployment, outcome: Outcome, undos: list[Undo]) -> None:
+    """What was taken away, what to look at, and the command that brings it back."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    if outcome.failure:
+        say(f"\n`up` did not come to its end: {outcome.failure}")
+    for undo in undos:
+        say(f"\nUndone: {undo.id}. {undo.undoes}")
+        say(f"  What happens: {undo.symptom}")
+        say(f"  Look: KUBECONFIG={outcome.directory.kubeconfig} {undo.look.replace('NS', deployment.namespace)}")
+    if undos:
+        say(f"To bring it back: python -m serving rehearse {deployment.name}")
 
 
 def down(

@@ -36,8 +36,8 @@ def review(
 
         python -m serving review --against origin/main --format markdown --output review.md
     """
+    from serving.plan.review import run, show
     from serving.refused import print_findings
-    from serving.review import run, show
     from settings.refusal import RefusedError
 
     def tell(name: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from serving.verify import Target
+    from cluster.target import Target
 
 OutputsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The cloud's stack: pulumi stack output --json > FILE.")
@@ -34,14 +34,16 @@ def chosen_target(
 
     Raises:
         RefusedError: there is no such environment.
-        TargetError, DirectoryError: it can't be found.
+        TargetError: it can't be found.
         ValueError: a file is not what it should be.
     """
-    from serving.verify.target import find_target
+    from cluster.target import cloud_target, find_rehearsal
+    from serving.program.outputs import planned_outputs
 
     options = {"kubeconfig": _file(kubeconfig), "ca_file": _authority(ca_file)}
     token = _text(token_file)
-    return find_target(environment, outputs).with_options(url=url, token=token, **options)
+    found = find_rehearsal(environment, planned_outputs) if outputs is None else cloud_target(environment, outputs)
+    return found.with_options(url=url, token=token, **options)
 
 
 def _file(path: Path | None) -> Path | None:

@@ -19,7 +19,7 @@ from serving.commands.target_options import (
 )
 
 if TYPE_CHECKING:
-    from serving.verify import Target
+    from cluster.target import Target
 
 
 def verify(
@@ -49,11 +49,10 @@ def verify(
 
         python -m serving verify prod --outputs prod.json --kubeconfig prod.kubeconfig --wait 40m
     """
-    from rehearsal.directory import DirectoryError
-    from serving.verify import TargetError
-    from serving.verify.duration import parse_duration
+    from cluster.target import TargetError
+    from serving.commands.durations import parse_duration
 
-    with wrong_calls(output is Format.JSON, TargetError, DirectoryError):
+    with wrong_calls(output is Format.JSON, TargetError):
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
@@ -67,7 +66,7 @@ def _run(found: Target, quick: bool, wait_seconds: float, request_seconds: float
     """Ask, print the report, and give the exit code. Progress goes to standard error."""
     from rich.console import Console
 
-    from serving.verify import verify as ask
+    from serving.verify.run import verify as ask
     from serving.verify.show import print_report
 
     errors = Console(stderr=True, soft_wrap=True)

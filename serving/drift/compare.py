@@ -9,7 +9,7 @@ from typing import Any
 
 from providers.kubernetes.values import same
 from serving.drift.ownership import Owner, Path, is_set, merge_keys, of_item, of_key
-from serving.plan.record import SECRET, UNKNOWN
+from serving.program.record import SECRET, UNKNOWN
 
 # What a plan can't say (known after `up` only, or secret) is not compared.
 HIDDEN = (UNKNOWN, SECRET)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.checking.google_backends import Backend, backends_of, health_check_of
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.drift.compare import Difference, differences
 from serving.drift.findings import Action, Finding, Kind, Unasked
 from serving.drift.planned import Planned
 from serving.google.asking import Google
+from serving.live.google_backends import Backend, backends_of, health_check_of
 
 _POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy")
 _NOT_ASKED = "backends-not-asked"

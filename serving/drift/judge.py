@@ -18,7 +18,7 @@ from providers.kubernetes.differences import Mutability, render
 from serving.drift.compare import Difference, body, differences
 from serving.drift.findings import Action, Designed, Finding, Kind
 from serving.drift.ownership import Owner, Path, Writer, additions, owners
-from serving.plan.record import SECRET
+from serving.program.record import SECRET
 
 _BOOKKEEPING = ("metadata", "managedFields")
 _SECRET_KEYS = ("data", "stringData")

@@ -8,7 +8,7 @@ from typing import Any
 
 from manifests.base import MANAGED_BY
 from serving.drift.judge import Policy, policy_of
-from serving.plan.record import Recording, Resource
+from serving.program.record import Recording, Resource
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 # Kinds that an environment has only with some settings: one that is left over is found all the same.

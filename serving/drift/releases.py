@@ -12,13 +12,12 @@ from typing import Any
 
 import yaml
 
+from cluster.reading import Cluster
 from providers.kubernetes.values import same
-from rehearsal.plugins.kubernetes.release import head_of
 from serving.drift.compare import HIDDEN, Difference, differences
 from serving.drift.findings import Action, Finding, Kind
 from serving.drift.ownership import Path, Writer, owners
 from serving.drift.planned import PlannedRelease
-from serving.verify.cluster import Cluster
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CRD = "CustomResourceDefinition"
@@ -40,7 +39,7 @@ class Deployed:
         """What its chart made. Of a definition of a kind, which is long, only what names it."""
         for document in re.split(r"^---.*$", self.manifest, flags=re.MULTILINE):
             crd = re.search(rf"^kind: *\"?{_CRD}\"?\s*$", document, re.MULTILINE)
-            obj = yaml.load(head_of(document) if crd else document, Loader=_Loader)  # noqa: S506 - a safe loader
+            obj = yaml.load(_head_of(document) if crd else document, Loader=_Loader)  # noqa: S506 - a safe loader
             if isinstance(obj, dict) and "kind" in obj:
                 yield obj
 
@@ -104,6 +103,19 @@ def _beyond(planned: Any, found: Any, path: Path = ()) -> Iterator[Difference]:
                 yield from _beyond(planned[key], value, (*path, key))
             elif not same(value, None):
                 yield Difference((*path, key), None, value)
+
+
+def _head_of(document: str) -> str:
+    """The part of a YAML object that names it: KServe's definitions are 4 MB, which take seconds to parse."""
+    if not re.search(r"^kind:", document, re.MULTILINE):
+        return document
+    kept, keep = [], False
+    for line in document.splitlines():
+        if line and line[0] not in " \t#-":
+            keep = line.startswith(("apiVersion:", "kind:", "metadata:"))
+        if keep:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _bare(version: str) -> str:

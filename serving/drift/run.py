@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.errors import CannotAskError
+from cluster.reading import Cluster
+from cluster.target import Target
 from manifests.base import MANAGED_BY
-from serving.checking.google_backends import clients
+from manifests.gateway import API as _GATEWAY_API
 from serving.checking.side_by_side import ask_all
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Designed, Finding, Kind, Report, Unasked
@@ -19,9 +22,7 @@ from serving.drift.ownership import owners
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
 from serving.drift.releases import judge_release, newest
 from serving.google.asking import Google
-from serving.verify.checks.gateway import API as _GATEWAY_API
-from serving.verify.cluster import CannotAskError, Cluster
-from serving.verify.target import Target
+from serving.live.google_backends import clients
 
 Progress = Callable[[str], None]
 _ATONCE = 8

@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from serving.checking.show import cell
 from serving.drift.findings import MEANINGS, Action, Finding, Report
-from serving.plan.against.show import cell
 
 _WIDTH = 100
 _LABEL = 13

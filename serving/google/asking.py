@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.google.errors import obstacle_of
 
 # API -> version of its discovery document.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from cluster.errors import CannotAskError
 from serving.checking.fixes import gcloud
-from serving.checking.obstacles import CannotAskError
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 LOGIN = gcloud("auth", "application-default", "login")

@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.errors import CannotAskError
 from serving.checking.fixes import gcloud
-from serving.checking.obstacles import CannotAskError
 from serving.google.credentials import LOGIN
 
 # What any question to Google can end with.

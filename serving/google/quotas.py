@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.google.asking import Google, quiet
 from serving.google.errors import obstacle_of
 

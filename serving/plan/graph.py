@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from catalog.durations import seconds_of
-from serving.plan.record import Recording, Resource
+from serving.program.record import Recording, Resource
 
 
 @dataclass

@@ -7,7 +7,7 @@ import re
 from checks.objects import Resource, context_of, on_stack
 from checks.objects.values import with_unknowns
 from serving.plan.graph import Graph
-from serving.plan.record import SECRET, UNKNOWN
+from serving.program.record import SECRET, UNKNOWN
 from settings.derive import Deployment
 from settings.refusal import Finding
 

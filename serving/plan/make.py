@@ -6,7 +6,7 @@ from checks.environment import require
 from serving.plan.graph import Graph
 from serving.plan.invariants import findings as findings_on
 from serving.plan.plan import Plan
-from serving.plan.record import Recording, record
+from serving.program.record import Recording, record
 from settings.derive import Deployment
 from settings.document import Document
 from settings.refusal import Finding, RefusedError, refusals

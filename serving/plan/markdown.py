@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.plan.against.show import cell
+from serving.checking.show import cell
 from serving.plan.plan import Plan
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from serving.plan.plan import Plan
-from serving.plan.record import Resource
+from serving.program.record import Resource
 
 _BOX_WIDTH, _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 178, 46, 58, 22, 24
 _MANY_MODELS = 6

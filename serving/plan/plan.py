@@ -10,7 +10,7 @@ from catalog.durations import model_start_seconds, seconds_of
 from catalog.preflight import quota_metric
 from manifests.base import Manifest
 from serving.plan.graph import Graph
-from serving.plan.record import Resource
+from serving.program.record import Resource
 from settings import names
 from settings.cost import Cost, estimate
 from settings.derive import Deployment, ServedModel

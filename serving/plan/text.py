@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from serving.plan.plan import Plan
-from serving.plan.record import Resource
+from serving.program.record import Resource
 from serving.refused import describe
 from settings import names
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 
 _ENDPOINT = "https://huggingface.co"
 # The names under which Hugging Face's own library looks for a token, and for another address of the Hub.

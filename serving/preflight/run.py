@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.checking.side_by_side import ask_all
 from serving.preflight.context import Context
 from serving.preflight.registry import checks

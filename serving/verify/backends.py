@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from catalog.gke import POOL_GROUP
-from serving.verify.cluster import CannotAskError
-from serving.verify.context import Context
+from cluster.errors import CannotAskError
+from serving.live.context import Context
 from settings.outputs import ModelOutput
 
 # Group, kind and name, as routes and policies refer to it.

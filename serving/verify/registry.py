@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from serving.checking.registry import Registry
-from serving.verify.context import Context
+from serving.live.context import Context
 from serving.verify.results import Check, Result
 
 _Ask = Callable[[Context], Iterable[Result]]

@@ -10,7 +10,7 @@ from serving.checking import results
 from serving.checking.verdict import Verdict
 
 if TYPE_CHECKING:
-    from serving.verify.context import Context
+    from serving.live.context import Context
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from cluster.errors import CannotAskError
+from cluster.reading import Cluster
+from cluster.target import Target
 from serving.checking.side_by_side import ask_all
 from serving.checking.verdict import Verdict
 from serving.google.asking import Google
-from serving.verify.cluster import CannotAskError, Cluster
-from serving.verify.context import Context
+from serving.live.context import Context
 from serving.verify.registry import checks
 from serving.verify.results import Check, Outcome, Report, Result, failed, passed, unknown
-from serving.verify.target import Target
 
 Progress = Callable[[str], None]
 

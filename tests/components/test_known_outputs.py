@@ -13,7 +13,7 @@ import pulumi
 import pytest
 from pulumi.runtime.stack import wait_for_rpcs
 
-from serving.plan.record import engine_config
+from serving.program.record import engine_config
 from settings.document import ROOT, read_document
 from settings.outputs import Outputs
 

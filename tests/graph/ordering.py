@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from catalog.gke import facts
 from serving.plan.plan import Plan
-from serving.plan.record import Resource
+from serving.program.record import Resource
 from tests.graph.planning import kind, of_kind
 
 MODEL, CPU_POOL, GATE, GATEWAY = "LLMInferenceService", "cluster-cpu-pool", "gate-job", "gateway-object"

@@ -8,7 +8,7 @@ from pathlib import Path
 from checks.environment import require
 from serving.plan.graph import Graph
 from serving.plan.plan import Plan
-from serving.plan.record import Resource, record
+from serving.program.record import Resource, record
 from settings.document import ROOT, Document, read_document
 
 ENVIRONMENTS = sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("Pulumi.*.yaml"), *ROOT.glob("examples/*.yaml")])

@@ -8,7 +8,7 @@ import pytest
 
 from serving.plan.graph import Graph
 from serving.plan.plan import Plan
-from serving.plan.record import Recording
+from serving.program.record import Recording
 from tests.graph.planning import planned
 
 DEV = "Pulumi.dev.yaml"

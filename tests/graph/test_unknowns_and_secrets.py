@@ -10,10 +10,10 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN as SENTINEL
 
 from checks.environment import require
-from serving.plan import record as recorder
 from serving.plan.graph import Graph
 from serving.plan.plan import Plan
-from serving.plan.record import UNKNOWN
+from serving.program import record as recorder
+from serving.program.record import UNKNOWN
 from settings.document import ROOT, read_document
 from tests.graph.planning import ENVIRONMENTS, of_kind, planned
 

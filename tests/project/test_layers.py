@@ -47,6 +47,7 @@ WRONG = [
     ("policy", "manifests"),
     ("policy", "serving"),
     ("components", "serving"),
+    ("serving", "rehearsal"),
 ]
 
 

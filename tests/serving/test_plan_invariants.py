@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from components import tpu_node_pool
 from manifests import route
 from serving.cli import app
-from serving.plan import monitor
 from serving.plan.invariants import seconds
-from serving.plan.record import record
+from serving.program import monitor
+from serving.program.record import record
 from settings.document import ROOT, read_document
 from settings.refusal import RefusedError, render_path
 

@@ -9,12 +9,13 @@ import tarfile
 from pathlib import Path
 
 from serving.plan.against.git import git
-from serving.plan.record import Recording, load
+from serving.program.record import Recording, load
 from settings.document import ROOT
 
 # What makes resources out of a file.
 _PROGRAM = ("__main__.py", "catalog", "settings", "checks", "manifests", "components")
 _RECORDER = "serving"
+_MODULES = ("serving.program.record", "serving.plan.record")  # the second one before December 2026
 _SECONDS = 120
 
 
@@ -46,7 +47,8 @@ def _run(ref: str, environment: Path) -> Recording | None:
         return None
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
-    command = [sys.executable, "-m", "serving.plan.record", str(environment)]
+    module = next((m for m in _MODULES if (folder / f"{m.replace('.', '/')}.py").is_file()), _MODULES[0])
+    command = [sys.executable, "-m", module, str(environment)]
     try:
         run = subprocess.run(
             command,

@@ -13,7 +13,7 @@ import yaml
 
 from serving.plan.against.leaves import leaves
 from serving.plan.graph import Graph
-from serving.plan.record import UNKNOWN, Resource
+from serving.program.record import UNKNOWN, Resource
 
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from serving.checking.show import cell
 from serving.plan.against.contract import ChipChange, Difference, ModelChange
 from serving.plan.against.headline import money
 
@@ -146,12 +147,3 @@ def render_markdown(made: Difference) -> str:
         lines += ["", "</details>", ""]
     lines.append(f"<sub>{cell(_against(made))}; offline estimate, list prices</sub>")
     return "\n".join(lines) + "\n"
-
-
-def cell(text: str) -> str:
-    """Text as it is in Markdown: nothing in a file of settings becomes markup, a mention or a link."""
-    for character in "\\`*_[]|#":
-        text = text.replace(character, f"\\{character}")
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    # A zero-width space keeps a name from being notified and an address from being linked.
-    return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")

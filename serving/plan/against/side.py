@@ -11,6 +11,7 @@ from catalog.gke import GatewayClass
 from catalog.preflight import quota_metric
 from serving.plan.graph import Graph
 from serving.plan.plan import SERVICE_TYPE, Plan
+from settings.outputs import Outputs
 from settings.refusal import Finding, Path, render_path
 
 # (generation, purchase, place); what outputs don't say is None.
@@ -134,40 +135,45 @@ def of_plan(plan: Plan) -> Side:
     )
 
 
-def of_outputs(data: dict[str, Any]) -> Side:
-    """The side of a running stack, by its outputs; whoever read them has checked their shape."""
-    gateway = data["gateway"]
+def of_outputs(outputs: Outputs) -> Side:
+    """The side of a running stack."""
+    gateway = outputs.gateway
     models = {
-        m["name"]: Model(
-            m["name"],
-            m["url"],
-            m["replicas"],
-            m["chips"],
+        m.name: Model(
+            m.name,
+            m.url,
+            m.replicas,
+            m.chips,
             {
-                "context length": m["contextLength"],
-                "served names": m["servedNames"],
-                "chips of a replica": m["chips"] // m["replicas"],
-                "longest answer": m["longestAnswerTokens"],
-                "time limit of an answer": m["answerTimeoutSeconds"],
+                "context length": m.context_length,
+                "served names": m.served_names,
+                "chips of a replica": m.chips // max(m.replicas, 1),
+                "longest answer": m.longest_answer_tokens,
+                "time limit of an answer": m.answer_timeout_seconds,
             },
         )
-        for m in data["models"]
+        for m in outputs.models
     }
     return Side(
-        data["environment"],
-        {key: data[key] for key in ("project", "region", "cluster", "namespace")},
+        outputs.environment,
         {
-            "exposure": "external" if gateway["className"] == GatewayClass.EXTERNAL else "internal",
-            "class": gateway["className"],
-            "name": gateway["name"],
-            "scheme": gateway["scheme"],
-            "port": str(gateway["port"]),
+            "project": outputs.project,
+            "region": outputs.region,
+            "cluster": outputs.cluster,
+            "namespace": outputs.namespace,
+        },
+        {
+            "exposure": "external" if gateway.class_name == GatewayClass.EXTERNAL else "internal",
+            "class": gateway.class_name,
+            "name": gateway.name,
+            "scheme": gateway.scheme,
+            "port": str(gateway.port),
         },
         models,
-        {(None, None, data["region"]): data["chips"]},
-        data["currency"],
-        data["costPerHour"],
-        overrides={o["rule"]: f"until {o.get('until')}: {o.get('reason')}" for o in data["overrides"]},
+        {(None, None, outputs.region): outputs.chips},
+        outputs.currency,
+        outputs.cost_per_hour,
+        overrides={o["rule"]: f"until {o.get('until')}: {o.get('reason')}" for o in outputs.overrides},
     )
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from cluster.outputs import OutputsError, read_outputs
 from serving.plan.against import earlier_program
 from serving.plan.against.git import git, git_problem
-from serving.plan.record import Recording
+from serving.program.record import Recording
 from settings.document import ROOT, Document, environment_name, find_environment, read_document
-from settings.outputs import CONTRACT_VERSION
+from settings.outputs import Outputs
 from settings.refusal import Finding, RefusedError
-
-_NEEDED = {
-    "": ("environment", "project", "region", "cluster", "namespace", "gateway", "models", "chips", "costPerHour",
-         "currency", "overrides"),
-    "gateway": ("className", "name", "scheme", "port"),
-    "models": ("name", "url", "replicas", "chips", "contextLength", "servedNames", "longestAnswerTokens",
-               "answerTimeoutSeconds"),
-}  # fmt: skip
-
 
 # In place of a file: the outputs of the environment's own stack, as the Pulumi CLI knows it.
 _RUNNING = "outputs"
@@ -37,7 +28,7 @@ class Source:
     kind: Literal["ref", "file", "outputs"]
     name: str
     document: Document | None = None
-    outputs: dict[str, Any] | None = None
+    outputs: Outputs | None = None
     recording: Recording | None = None
     notes: tuple[str, ...] = ()
 
@@ -106,31 +97,11 @@ def _running(stack: str) -> Source:
     return Source("outputs", f"of stack {stack}", outputs=_outputs(f"stack {stack}", done.stdout))
 
 
-def _outputs(origin: str, text: str) -> dict[str, Any]:
-    fix = "Write it with: pulumi stack output --json > outputs.json"
+def _outputs(origin: str, text: str) -> Outputs:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _refused(origin, f"The file is not valid JSON: {error}.", fix) from None
-    if not isinstance(data, dict) or "contractVersion" not in data:
-        raise _refused(origin, "The file holds no outputs of this program: `contractVersion` is missing.", fix)
-    version = str(data["contractVersion"])
-    if version.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
-        said = f"The outputs follow contract {version}; this program reads {CONTRACT_VERSION.split('.')[0]}.x."
-        raise _refused(origin, said, "Compare with a file or a ref.")
-    missing = [key for key in _NEEDED[""] if key not in data]
-    gateway, models = data.get("gateway"), data.get("models")
-    missing += [f"gateway.{k}" for k in _NEEDED["gateway"] if not isinstance(gateway, dict) or k not in gateway]
-    for index, model in enumerate(models if isinstance(models, list) else [None]):
-        missing += [f"models[{index}].{k}" for k in _NEEDED["models"] if not isinstance(model, dict) or k not in model]
-    if missing:
-        raise _refused(origin, f"The outputs are not whole: {', '.join(missing[:5])} missing.", fix)
-    numbers = [data["chips"], *(model[key] for model in data["models"] for key in ("replicas", "chips"))]
-    if not all(type(number) is int for number in numbers) or any(model["replicas"] < 1 for model in data["models"]):
-        raise _refused(origin, "The outputs have something else where numbers of chips or replicas stand.", fix)
-    if not isinstance(data["costPerHour"], (int, float)) or not isinstance(data["overrides"], list):
-        raise _refused(origin, "The outputs have no number as costPerHour, or no list of overrides.", fix)
-    return data
+        return read_outputs(text, origin)
+    except OutputsError as error:
+        raise _refused(origin, error.message, error.fix) from None
 
 
 def _is_ref(name: str, folder: Path) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.errors import CannotAskError
 from serving.checking.fixes import gcloud
-from serving.checking.obstacles import CannotAskError
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.hub import TOKEN_VARIABLE

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from serving.checking.google_backends import HEALTHY, backends_of, health_of
-from serving.checking.obstacles import CannotAskError as GoogleSilentError
+from cluster.errors import CannotAskError
+from cluster.load_balancer import RecordError, read_record
 from serving.google.errors import ASKING
+from serving.live.context import Context
+from serving.live.google_backends import HEALTHY, backends_of, health_of
 from serving.verify.checks.gateway import declared_gateway
-from serving.verify.context import Context
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed, unknown, warned
-from serving.verify.target import TargetError, read_load_balancer
 
 
 @check(
@@ -27,29 +27,32 @@ def backends_healthy(context: Context) -> Iterator[Result]:
     if context.target.rehearsal:
         yield from _of_rehearsal(context)
         return
+    gateway = declared_gateway(context)
+    if gateway is None:
+        yield unknown("backends-not-asked", "load balancer", "the Gateway that names its backend services is not there")
+        return
     try:
-        yield from _of_google(context)
-    except GoogleSilentError as error:
+        yield from _of_google(context, gateway)
+    except CannotAskError as error:
         for model in context.models:
             yield unknown(error.failure, _pool(context, model.inference_pool), error.message)
 
 
 def _of_rehearsal(context: Context) -> Iterator[Result]:
+    assert context.target.load_balancer is not None
     try:
-        backends = read_load_balancer(context.target.load_balancer).get("backends") or []
-        for model in context.models:
-            own = [item for item in backends if (item["kind"], item["name"]) == ("InferencePool", model.inference_pool)]
-            shown = [(f"{item['endpoint']} (since {item.get('since', 'unknown')})", item["healthy"]) for item in own]
-            yield _judge(_pool(context, model.inference_pool), shown)
-    except (TargetError, KeyError, TypeError, AttributeError) as error:
+        record = read_record(context.target.load_balancer)
+    except RecordError as error:
         yield failed("backends-missing", "load balancer", str(error))
-
-
-def _of_google(context: Context) -> Iterator[Result]:
-    gateway = declared_gateway(context)
-    if gateway is None:
-        yield unknown("backends-not-asked", "load balancer", "the Gateway that names its backend services is not there")
         return
+    for model in context.models:
+        own = [b for b in record.backends if (b.kind, b.name) == ("InferencePool", model.inference_pool)]
+        yield _judge(
+            _pool(context, model.inference_pool), [(f"{b.endpoint} (since {b.since})", b.healthy) for b in own]
+        )
+
+
+def _of_google(context: Context, gateway: dict[str, Any]) -> Iterator[Result]:
     google = context.google()
     backends = backends_of(google, gateway)
     for model in context.models:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import GatewayClass
-from serving.verify.checks.gateway import API
+from manifests.gateway import API
+from serving.live.context import Context, title
 from serving.verify.checks.policies import policy_of
-from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed, warned
 from settings.outputs import ModelOutput

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from catalog.gke import GatewayClass
+from manifests.gateway import API
+from serving.live.context import Context, title
 from serving.verify.backends import Backend, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
-from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
 from settings import names
 
 # A message that names one of these speaks of another object, for which GKE stops the whole Gateway.
 _STOPPING = ("HTTPRoute", "extension service", "InferencePool")
-API = "gateway.networking.k8s.io/v1"
 
 
 @check(

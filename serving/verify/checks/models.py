@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import POOL_GROUP
+from cluster.errors import CannotAskError
 from manifests.monitoring import PICKER
-from serving.verify.cluster import CannotAskError
+from serving.live.context import Context, title
+from serving.live.servers import belongs
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
-from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
-from serving.verify.servers import belongs
 from settings.outputs import ModelOutput
 
 SERVICE_API = "serving.kserve.io/v1alpha2"

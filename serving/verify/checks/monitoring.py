@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from serving.verify.context import Context, title
+from serving.live.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, passed, warned
 

@@ -6,14 +6,14 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 
+from cluster.errors import CannotAskError
+from serving.live.context import Context
+from serving.live.exchange import Request
+from serving.live.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
+from serving.live.symptoms import SymptomError
 from serving.verify.checks.traffic import ANSWER, chat_body, for_each_model
-from serving.verify.cluster import CannotAskError
-from serving.verify.context import Context
-from serving.verify.exchange import Request
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed, unknown, warned
-from serving.verify.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
-from serving.verify.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
 # Servers cache blocks of 16 to 128 tokens; a word is a token or more.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
-from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
 from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME

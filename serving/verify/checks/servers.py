@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from serving.live.context import Context, title
 from serving.verify.checks.models import SERVICE_API
 from serving.verify.conditions import NOT_WRITTEN
-from serving.verify.context import Context, title
 from serving.verify.registry import READING, check
 from serving.verify.results import Result, failed, passed
 from settings.derive import SERVER_SCHEME

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from serving.verify.answers import check_chat, check_completion, check_stream, model_ids
+from cluster.errors import CannotAskError
+from serving.live.answers import check_chat, check_completion, check_stream, model_ids
+from serving.live.context import Context
+from serving.live.exchange import Request
+from serving.live.streaming import stream
+from serving.live.symptoms import SymptomError
 from serving.verify.checks.policies import DEFAULT_TIMEOUT, policy_of
-from serving.verify.cluster import CannotAskError
-from serving.verify.context import Context
-from serving.verify.exchange import Request
 from serving.verify.registry import check
 from serving.verify.results import Result, failed, passed, unknown
-from serving.verify.streaming import stream
-from serving.verify.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
 _TOKENS = 16

@@ -14,7 +14,7 @@ from checks.objects.values import with_unknowns
 from manifests.base import reference
 from manifests.rendered import rendered
 from serving.plan.invariants import findings
-from serving.plan.record import SECRET, UNKNOWN
+from serving.program.record import SECRET, UNKNOWN
 from settings.document import Document
 from settings.refusal import refusals
 from tests.graph.planning import ENVIRONMENTS, plan_document, planned

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.control_plane.routes import PORTS_ANNOTATION, Routes, build, service_name
+from cluster.pods import PORTS_ANNOTATION
+from rehearsal.control_plane.routes import Routes, build, service_name
 
 API = ("127.0.0.1", 6443)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import cluster as kube
-from rehearsal.control_plane.routes import PORTS_ANNOTATION
+from cluster.pods import PORTS_ANNOTATION
 from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until
 from tests.rehearsal.control_plane.webhook_server import Webhook, serving

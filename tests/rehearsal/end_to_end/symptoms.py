@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 import cluster as kube
-from rehearsal.control_plane.routes import pod_address
+from cluster.pods import pod_address
 from rehearsal.load_balancer import report
 from settings.derive import SERVER_PORT
 from tests.rehearsal.end_to_end.command import Rehearsal

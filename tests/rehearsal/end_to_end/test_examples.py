@@ -20,7 +20,8 @@ from rehearsal.directory import RehearsalDirectory
 from rehearsal.end import destroy
 from rehearsal.existing import seed_cloud
 from rehearsal.run import rehearse
-from serving.verify import rehearsal_target, verify
+from serving.program.outputs import planned_outputs
+from serving.verify.run import verify
 from settings.document import find_environment, read_document
 from tests.rehearsal.end_to_end.command import ROOT, is_ready
 
@@ -61,7 +62,8 @@ def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_
         services = kube.list_objects(client, "serving.kserve.io/v1alpha2", "LLMInferenceService")
         assert {service["metadata"]["name"] for service in services} == {model.name for model in deployment.models}
         assert all(map(is_ready, services))
-        report = verify(rehearsal_target(directory, outcome.outputs), wait_seconds=_HEALTHY_SECONDS)
+        assert outcome.target is not None and outcome.target.outputs is not None
+        report = verify(outcome.target.target(planned_outputs), wait_seconds=_HEALTHY_SECONDS)
         assert report.exit_code == 0, report.line
     finally:  # also after a failure, so that the next one finds the control plane empty
         destroy(directory, deployment.name, console)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.target import HOME
 from rehearsal.control_plane.processes import marked
-from rehearsal.locate import HOME
 from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving, wait_until
 from tests.rehearsal.end_to_end.traffic import Client, Streamed, client_of
 

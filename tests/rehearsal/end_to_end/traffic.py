@@ -13,7 +13,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 import cluster as kube
-from rehearsal.control_plane.routes import PORTS_ANNOTATION
+from cluster.pods import PORTS_ANNOTATION
 from rehearsal.load_balancer import report
 from tests.rehearsal.end_to_end.command import Rehearsal
 

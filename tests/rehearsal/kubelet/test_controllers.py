@@ -12,10 +12,10 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 import cluster as kube
+from cluster.pods import PORTS_ANNOTATION
 from manifests.scheduler import picker_config
 from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.kubelet.pod import PORTS_ANNOTATION
 from tests.rehearsal.kubelet.conftest import Namespace, container, is_ready, wait_for
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rehearsal.control_plane.routes import PORTS_ANNOTATION
+from cluster.pods import PORTS_ANNOTATION
 from rehearsal.gke.gateway import Cloud, World
 from rehearsal.gke.gateway.world import key_of
 from rehearsal.load_balancer.model import Objects

@@ -9,7 +9,7 @@ from rehearsal.model_server.engine import Engine
 from rehearsal.model_server.metrics import Metrics
 from rehearsal.model_server.timing import Timing
 from rehearsal.model_server.tokens import Limits, answer_to
-from serving.verify.servers import metric_sums
+from serving.live.servers import metric_sums
 
 FAST = Timing(speed=1, server_seconds=0, compile_seconds=0, tokens_per_second=1000, prefill_tokens_per_second=1_000_000)
 

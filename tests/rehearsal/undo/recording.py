@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from rehearsal.undo.monitor import Undoing
-from serving.plan import monitor
-from serving.plan.record import Resource, record
+from serving.program import monitor
+from serving.program.record import Resource, record
 from settings.document import find_environment, read_document
 
 

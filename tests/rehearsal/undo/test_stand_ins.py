@@ -26,7 +26,7 @@ from rehearsal.load_balancer.model import Backend, Objects, gke_defaults
 from rehearsal.model_server.arguments import parse
 from rehearsal.model_server.options import options_of
 from rehearsal.undo import load_undos
-from serving.plan.record import Resource
+from serving.program.record import Resource
 from tests.rehearsal.undo.recording import recorded
 
 Registered = dict[str, Resource]

@@ -14,7 +14,7 @@ from rehearsal.undo.edits import EDITS, MODEL, NEEDS, NEVER_READY
 from rehearsal.undo.monitor import PATIENCE_SECONDS
 from serving.checking.failures import load_failures
 from serving.cli import app
-from serving.plan.record import Resource
+from serving.program.record import Resource
 from serving.verify.registry import checks
 from settings.document import find_environment, read_document
 from tests.rehearsal.undo.recording import recorded

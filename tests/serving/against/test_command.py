@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from serving.checking.show import cell
 from serving.plan.against.contract import difference_schema
-from serving.plan.against.show import cell, render_markdown, render_text
+from serving.plan.against.show import render_markdown, render_text
 from settings.document import ROOT
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared
 

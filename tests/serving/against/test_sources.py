@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cluster.outputs import parse_outputs
 from serving.plan.against.contract import Difference
 from serving.plan.against.run import against
 from serving.plan.against.source import Source, find
@@ -27,7 +28,7 @@ def outputs(text: str = DEV, **changes: Any) -> dict[str, Any]:
 
 
 def against_outputs(data: dict[str, Any], text: str) -> Difference:
-    return against(plan_of(text), Source("outputs", "outputs.json", outputs=data))
+    return against(plan_of(text), Source("outputs", "outputs.json", outputs=parse_outputs(data, "outputs.json")))
 
 
 @pytest.fixture
@@ -88,9 +89,9 @@ def test_another_environment_is_found_by_its_name(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("{", "not valid JSON"),
-        ("[]", "contractVersion"),
+        ("[]", "no stack outputs"),
         ('{"contractVersion": "9.0"}', "follow contract 9.0"),
-        ('{"contractVersion": "1.0", "models": 3}', "not whole"),
+        ('{"contractVersion": "1.0", "models": 3}', "environment: Field required"),
     ],
 )
 def test_outputs_that_are_none_are_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -6,12 +6,12 @@ import random
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from cluster.target import Target
 from serving.bench.counters import Reading, Server
 from serving.bench.events import Order, line
 from serving.bench.measure import SLICES, Asked, Step, Window, percentiles
 from serving.bench.runfile import RunFile
 from serving.bench.workload import Workload
-from serving.verify.target import Target
 from tests.serving.verify import world
 
 WORKLOAD = Workload("Qwen/Qwen2.5-3B-Instruct", 60, 48, 0.5, 1)

@@ -222,7 +222,7 @@ def test_an_endpoint_that_is_down_is_one_line_for_machines_too(tmp_path: Path) -
 
 WRONG: list[tuple[list[str], str]] = [
     (["--step-time", "0"], "--step-time 0: at least 1 s"),
-    (["--time", "soon"], "no duration"),
+    (["--time", "soon"], "not a duration"),
     (["--model", "llama"], "no such model; the outputs name qwen2-5-3b"),
     (["--answer-tokens", "1000000"], "answers of qwen2-5-3b have at most"),
     (["--prompt-words", "1000000"], "do not fit into the context"),

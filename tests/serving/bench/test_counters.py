@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cluster.reading import Cluster
 from serving.bench.counters import Counters, Reading
-from serving.verify.cluster import Cluster
-from serving.verify.context import Context
+from serving.live.context import Context
 from tests.serving.verify.conftest import Scene, make, scene
 
 __all__ = ["make", "scene"]  # fixtures

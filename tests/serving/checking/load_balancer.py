@@ -10,8 +10,8 @@ from typing import Any
 
 from google.oauth2.credentials import Credentials
 
-from serving.checking.google_backends import BACKEND_SERVICES
 from serving.google.asking import Google
+from serving.live.google_backends import BACKEND_SERVICES
 from tests.serving.google.stand_in import GoogleStandIn
 
 PROJECT, REGION, ZONE = "272087841988", "europe-west4", "europe-west4-a"

@@ -9,9 +9,9 @@ import pytest
 
 from catalog.rules import find_rule
 from serving.checking.failures import Failure, load_failures
-from serving.checking.runbook import render
 from serving.drift.findings import Kind
 from serving.preflight import registry as before
+from serving.runbook import render
 from serving.verify import registry as after
 
 ROOT = Path(__file__).resolve().parents[3]

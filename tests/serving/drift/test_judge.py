@@ -13,7 +13,7 @@ from catalog.field_managers import designed_fields
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Designed, Finding, Kind
 from serving.drift.judge import Policy, judge
-from serving.plan.record import SECRET, UNKNOWN
+from serving.program.record import SECRET, UNKNOWN
 from tests.serving.drift.objects import APPLIER, ENGINE, PERSON, Obj, edit, entry, healthy, leaves, policy, remove
 
 KEYS = st.sampled_from(["path", "port", "timeoutSec", "type", "config", "enabled", "weight", "name"])

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from cluster.target import Target
 from manifests.backend import backend_policy, backends, health_check_policy
 from manifests.base import MANAGED_BY
 from manifests.namespace import namespace
@@ -26,8 +27,7 @@ from serving.drift.findings import Action, Finding, Kind, Report
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, planned
 from serving.drift.run import look
 from serving.drift.show import print_text, render_markdown
-from serving.plan.record import UNKNOWN, Recording, Resource
-from serving.verify.target import Target
+from serving.program.record import UNKNOWN, Recording, Resource
 from tests.serving.drift.objects import PERSON, Obj, edit, healthy, policy
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer, config

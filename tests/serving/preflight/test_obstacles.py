@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.checking.verdict import Verdict
 from serving.google.credentials import default_credentials
 from serving.preflight.hub import Hub, Repository

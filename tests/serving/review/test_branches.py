@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from serving.review.contract import review_schema
+from serving.plan.review.contract import review_schema
 from tests.serving.review.conftest import (
     A_COMMENT,
     ADDS_A_MODEL,

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
+from cluster.target import Target
 from serving.google.asking import Google
-from serving.verify import Report, Target, verify
-from serving.verify.results import Outcome
+from serving.verify.results import Outcome, Report
+from serving.verify.run import verify
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer
 from tests.serving.verify.model_server import Replicas

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from serving.verify import Target, Verdict, registry, run, verify
-from serving.verify.context import Context
+from cluster.target import Target
+from serving.checking.verdict import Verdict
+from serving.live.context import Context
+from serving.program.outputs import planned_outputs
+from serving.verify import registry, run
 from serving.verify.results import Check, Result, passed
-from serving.verify.target import parse_outputs, planned_outputs
+from serving.verify.run import verify
 from settings.document import find_environment
 from tests.serving.verify import world
 from tests.serving.verify.conftest import Scene, outcome
@@ -186,7 +189,7 @@ def test_a_check_names_only_failures_it_declares(scene: Scene) -> None:
 
 @pytest.mark.parametrize("environment", ["dev", "examples/external-tls.yaml", "examples/multi-host.yaml"])
 def test_outputs_that_are_only_planned_say_everything_but_the_address(environment: str) -> None:
-    outputs = parse_outputs(planned_outputs(find_environment(environment)), "plan")
+    outputs = planned_outputs(find_environment(environment))
     made = world.deployment(environment)
     declared = world.outputs(made, outputs.base_url)
     assert [(m.name, m.url, m.served_names) for m in outputs.models] == [

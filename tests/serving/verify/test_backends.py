@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.verify import Verdict
+from serving.checking.verdict import Verdict
 from serving.verify.results import Result
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.google.stand_in import Trouble, error

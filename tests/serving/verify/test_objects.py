@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.verify import Verdict
+from serving.checking.verdict import Verdict
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.world import condition, find, refuse
 

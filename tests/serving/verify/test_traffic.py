@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from serving.verify import Target, Verdict, verify
-from serving.verify.exchange import Client, Request
-from serving.verify.symptoms import SymptomError
+from cluster.target import Target
+from serving.checking.verdict import Verdict
+from serving.live.exchange import Client, Request
+from serving.live.symptoms import SymptomError
+from serving.verify.run import verify
 from tests.serving.verify import world
 from tests.serving.verify.certificate import self_signed
 from tests.serving.verify.conftest import Scene, outcome

@@ -16,7 +16,7 @@ from checks.environment import require
 from providers.google.facts import facts, tokens
 from rehearsal.existing import seed_cloud
 from rehearsal.plugins.frame import UNKNOWN
-from serving.plan.record import engine_config
+from serving.program.record import engine_config
 from settings.document import ROOT, read_document
 from tests.graph.planning import ENVIRONMENTS, planned
 from tests.rehearsal.plugins.gcp.scene import Scene, resource

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.checking.obstacles import CannotAskError
+from cluster.errors import CannotAskError
 from serving.google.asking import Google
 from serving.google.credentials import default_credentials
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 
+from cluster.pods import pod_address
+from cluster.reading import KubeObject
 from manifests.monitoring import PICKER, READER, WORKLOAD
 from manifests.scheduler import PICKER_METRICS_PORT
-from rehearsal.control_plane.routes import pod_address
-from serving.verify.cluster import KubeObject
-from serving.verify.context import Context
-from serving.verify.exchange import Client, Request
+from serving.live.context import Context
+from serving.live.exchange import Client, Request
 from settings.derive import SERVER_PORT
 from settings.outputs import ModelOutput
 

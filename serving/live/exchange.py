@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from serving.verify.symptoms import SymptomError, document, of_error, of_status
+from serving.live.symptoms import SymptomError, document, of_error, of_status
 
 Result = TypeVar("Result")
 

@@ -82,7 +82,7 @@ def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
     import pulumi
     from pulumi.runtime.stack import Stack, wait_for_rpcs
 
-    from serving.plan.monitor import RecordingMonitor
+    from serving.program.monitor import RecordingMonitor
 
     monitor = RecordingMonitor()
     pulumi.runtime.settings.reset_options()

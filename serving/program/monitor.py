@@ -10,7 +10,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_SENTINEL
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
-from serving.plan.record import SECRET, UNKNOWN, Resource
+from serving.program.record import SECRET, UNKNOWN, Resource
 
 
 class _FreshCloud(Mocks):

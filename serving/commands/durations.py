@@ -16,5 +16,5 @@ def parse_duration(text: str) -> float:
     """
     match = _FORM.fullmatch(text.strip())
     if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is no duration; write for example 90s, 40m or 1h30m")
+        raise ValueError(f"{text!r} is not a duration; write for example 90s, 40m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in zip(match.groups(), "hms") if number)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from serving.verify.cluster import Cluster, KubeObject
-from serving.verify.target import Target
+from cluster.reading import Cluster, KubeObject
+from cluster.target import Target
 
 if TYPE_CHECKING:
     from serving.google.asking import Google
-    from serving.verify.exchange import Client
+    from serving.live.exchange import Client
     from settings.outputs import ModelOutput
 
 
@@ -42,14 +42,14 @@ class Context:
     @cached_property
     def client(self) -> Client:
         """The way to send requests; the package for it is heavy, and `--quick` sends none."""
-        from serving.verify.exchange import Client
+        from serving.live.exchange import Client
 
         return Client(self.request_seconds, self.target.ca_file, self.target.token, self.target.host)
 
     @cached_property
     def google(self) -> Callable[[], Google]:
         """Makes a client of Google's APIs that has no answers yet; credentials are found once."""
-        from serving.checking.google_backends import clients
+        from serving.live.google_backends import clients
 
         return self.google_client or clients(self.target.outputs.project)
 

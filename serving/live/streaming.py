@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from serving.verify.exchange import Client, Request, body_of
-from serving.verify.symptoms import SymptomError, document, raise_error_inside, shown
+from serving.live.exchange import Client, Request, body_of
+from serving.live.symptoms import SymptomError, document, raise_error_inside, shown
 
 _DONE = "[DONE]"
 # Events per asked token before a stream is called endless; a token may come in several events.

@@ -11,7 +11,7 @@ from serving.plan.against.git import git, git_problem
 from serving.plan.make import planned
 from serving.plan.markdown import render_markdown
 from serving.plan.plan import Plan
-from serving.review.contract import EnvironmentReview, Refusal, Review
+from serving.plan.review.contract import EnvironmentReview, Refusal, Review
 from settings.document import ROOT, environment_name, read_document
 from settings.refusal import Finding, RefusedError, explain, refusals, render_path
 

@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
+from cluster.errors import CannotAskError
+
 KubeObject = dict[str, Any]
 _Key = tuple[str, str, str | None]
 
@@ -19,16 +21,6 @@ _Key = tuple[str, str, str | None]
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 15.0
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-
-
-class CannotAskError(Exception):
-    """Something could not be asked; `failure` is its section of the runbook, `status` the server's answer if any."""
-
-    def __init__(self, failure: str, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.failure = failure
-        self.message = message
-        self.status = status
 
 
 class Cluster:
@@ -156,7 +148,7 @@ class Cluster:
 
 def _connect(kubeconfig: Path) -> Any:
     _knock(kubeconfig)
-    from cluster import connect
+    from cluster.client import connect
 
     try:
         return connect(kubeconfig)
@@ -190,9 +182,9 @@ def _cannot(error: Exception, what: str) -> CannotAskError:
     status = getattr(error, "status", None)
     if status in (401, 403):
         message = f"{what}: the API server refuses with {status} {_reason(error)}"
-        return CannotAskError("not-allowed-to-read", message, status)
+        return CannotAskError("not-allowed-to-read", message, status=status)
     said = f"{status} {_reason(error)}" if status else f"{type(error).__name__}: {error}"
-    return CannotAskError("kubernetes-not-reachable", f"{what}: {' '.join(said.split())[:300]}", status)
+    return CannotAskError("kubernetes-not-reachable", f"{what}: {said}", status=status)
 
 
 def _items(api_version: str, kind: str, answer: str) -> list[KubeObject]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from serving.verify.streaming import Streamed
-from serving.verify.symptoms import SymptomError, shown
+from serving.live.streaming import Streamed
+from serving.live.symptoms import SymptomError, shown
 
 _ENDS = ("stop", "length", "tool_calls")
 _TEXTS = ("content", "reasoning_content", "reasoning")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from serving.plan.against.show import cell, render_text
+from serving.checking.show import cell
 from serving.plan.against.show import render_markdown as difference_markdown
-from serving.review.contract import EnvironmentReview, Review
+from serving.plan.against.show import render_text
+from serving.plan.review.contract import EnvironmentReview, Review
 
 _LOUDEST = ("refused", "removed", "changed", "incomparable", "new")
 
