@@ -137,7 +137,7 @@ def rehearsal_folder(environment: str, home: Path = HOME) -> Path:
         path = find_environment(environment).resolve()
     except RefusedError:
         # The file may be gone while its rehearsal still runs.
-        if re.fullmatch(r"[A-Za-z0-9._-]+", environment) and (home / environment).is_dir():
+        if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", environment) and (home / environment).is_dir():
             return home / environment
         raise
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem.removeprefix("Pulumi."))

@@ -180,7 +180,9 @@ def user_class(run: Run) -> type[FastHttpUser]:
 
 def _end_with_command() -> None:
     """Wait for the end of standard input: nobody is left to hear of the load, so none is sent."""
-    while gevent.os.tp_read(sys.stdin.fileno(), 1):
+    number = sys.stdin.fileno()
+    gevent.os.make_nonblocking(number)
+    while gevent.os.nb_read(number, 1):
         pass
     os._exit(1)
 

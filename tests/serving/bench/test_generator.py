@@ -31,8 +31,13 @@ def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0, host: s
     authority = str(ca_file) if ca_file else None
     order = Order(server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", authority, host)
     command = [sys.executable, "-m", "serving.bench.generator"]
-    done = subprocess.run(command, cwd=ROOT, input=order.text() + "\n", capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(order.text() + "\n")
+        process.stdin.flush()
+        found = [json.loads(line) for line in process.stdout]
+    assert process.returncode == 0
+    return found
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,21 @@ def test_the_run_ends_when_its_time_is_up() -> None:
         found = told(server, None, seconds=0.5)
     assert found[-1]["ending"] == "time"
     assert not any(event["kind"] == "step" for event in found)
+
+
+def test_without_a_command_no_load_is_sent() -> None:
+    """A command that was killed sends no word; the end of the pipe is the word."""
+    with serving(answer) as server:
+        order = Order(server.url, WORKLOAD, 1, 600.0, 10.0, 600.0, None, None)
+        command = [sys.executable, "-m", "serving.bench.generator"]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(order.text() + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline()
+            process.stdin.close()
+            assert process.wait() == 1
+            process.stdout.read()
 
 
 def test_an_order_is_read_as_it_was_written() -> None:
