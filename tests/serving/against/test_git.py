@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.plan.against.source import find
-from serving.review.run import review
+from serving.plan.review.run import review
 from settings.document import ROOT
 from settings.refusal import RefusedError
 
