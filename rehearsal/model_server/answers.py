@@ -1,88 +1,81 @@
-"""Answers of the two generating routes, whole and as a stream. Source: vllm 0.27.0 entrypoints/openai/{chat_completion,completion}/."""
+"""Requests and answers of the two generating routes (vllm 0.27.0 entrypoints/openai/{chat_completion,completion}/)."""
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass, field
-from typing import Any
+import hashlib
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rehearsal.model_server.engine import Sequence
+from pydantic import BaseModel, ConfigDict
 
-Json = dict[str, Any]
+from rehearsal.model_server.options import default
+
+# A word of more letters is several tokens, so that a prompt can't hide its length in one word.
+_TOKEN = re.compile(r"\S{1,16}")
+_OPENING = "[synthetic answer of rehearsal model server]"
+_SENTENCE = (
+    "no model has read this prompt: these words show how many tokens an answer has, how fast they come, where it ends."
+)
+
+
+class _Message(BaseModel):
+    role: str
+    content: str
+
+
+class EmulatedRequest(BaseModel):
+    """A field that is not named here is refused: a real server would act on it, or it is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None
+    messages: list[_Message] = []
+    prompt: str = ""
+    max_tokens: int | None = None
+    ignore_eos: bool = False
+    stream: bool = False
+    stream_options: dict[str, bool] = {}
+    # Taken, and without a meaning here.
+    min_tokens: int = 0
+    temperature: float = 0
+    top_p: float = 1
+    seed: int = 0
+
+    def text(self) -> str:
+        """The prompt as one text: equal beginnings of conversations give equal beginnings of prompts."""
+        said = "".join(f"<{one.role}> {one.content}\n" for one in self.messages)
+        return f"{said}<assistant> " if said else self.prompt
 
 
 @dataclass(frozen=True)
-class Writer:
-    """Writes the answers to one request; `model` is the first served name, whatever name was asked for."""
+class Answer:
+    """What will be generated: a word a token, the same for the same request."""
 
-    model: str
-    chat: bool
-    fingerprint: str
-    request_id: str
-    created: int = field(default_factory=lambda: int(time.time()))
+    prompt: Sequence[str]
+    pieces: Sequence[str]
+    finish_reason: str
 
-    def whole(self, sequence: Sequence) -> Json:
-        """The answer in one piece."""
-        text = "".join(sequence.answer.pieces[: sequence.emitted])
-        choice: Json = {"index": 0}
-        if self.chat:
-            choice["message"] = {"role": "assistant", "content": text}
-        else:
-            choice["text"] = text
-        choice |= {
-            "logprobs": None,
-            "finish_reason": sequence.finish_reason,
-            "stop_reason": sequence.answer.stop_reason if sequence.finish_reason == "stop" else None,
-        }
-        head = self._head("chat.completion" if self.chat else "text_completion")
-        return {**head, "choices": [choice], "system_fingerprint": self.fingerprint, "usage": usage(sequence)}
+    @classmethod
+    def to(cls, body: EmulatedRequest, context: int) -> Answer:
+        """Ends by itself after some tokens (`stop`), or at the limit of request or context (`length`).
 
-    def opening(self) -> bytes:
-        """The first event of a chat, the role; nothing for a completion."""
-        if not self.chat:
-            return b""
-        choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
-        return self._event([choice])
-
-    def part(self, sequence: Sequence, sent: int, until: int) -> bytes:
-        """The tokens from `sent` to `until`, with the end if it is there."""
-        text = "".join(sequence.answer.pieces[sent:until])
-        last = self.has_ended(sequence, until)
-        choice: Json = {"index": 0}
-        if self.chat:
-            choice["delta"] = {"content": text}
-        else:
-            choice["text"] = text
-        choice |= {"logprobs": None, "finish_reason": sequence.finish_reason if last else None}
-        if last:
-            choice["stop_reason"] = sequence.answer.stop_reason if sequence.finish_reason == "stop" else None
-        return self._event([choice])
-
-    @staticmethod
-    def has_ended(sequence: Sequence, sent: int) -> bool:
-        """Whether the end is there and `sent` tokens are all there will be."""
-        return sequence.finish_reason is not None and sent == sequence.emitted
-
-    def closing(self, sequence: Sequence) -> bytes:
-        """The usage, where the client asked for it."""
-        return self._event([], usage=usage(sequence), system_fingerprint=self.fingerprint)
-
-    def _head(self, kind: str) -> Json:
-        prefix = "chatcmpl" if self.chat else "cmpl"
-        return {"id": f"{prefix}-{self.request_id}", "object": kind, "created": self.created, "model": self.model}
-
-    def _event(self, choices: list[Json], **more: Any) -> bytes:
-        head = self._head("chat.completion.chunk" if self.chat else "text_completion")
-        return event({**head, "choices": choices, **more})
-
-
-def usage(sequence: Sequence) -> Json:
-    """Tokens of a request."""
-    prompt = len(sequence.prompt)
-    return {"prompt_tokens": prompt, "total_tokens": prompt + sequence.emitted, "completion_tokens": sequence.emitted}
-
-
-def event(data: Json) -> bytes:
-    """One server-sent event."""
-    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+        Raises ValueError where prompt and answer do not fit into `context` tokens.
+        """
+        wanted = body.max_tokens or (0 if body.messages else 16)
+        room = max(0, context - (wanted or 1))
+        # A longer prompt is not looked at to its end.
+        prompt = [match.group() for match in itertools.islice(_TOKEN.finditer(body.text()), room + 1)]
+        if not 0 < len(prompt) <= room:
+            raise ValueError(
+                f"This model's maximum context length is {context} tokens. However, you requested {wanted} output tokens "
+                f"and your prompt contains at least {len(prompt)} input tokens. Please reduce the length of the input "
+                "prompt or the number of requested output tokens."
+            )
+        most, natural = wanted or context - len(prompt), int(default("answerTokens"))
+        ends = natural <= most and not body.ignore_eos
+        digest = hashlib.sha256("\0".join(prompt).encode()).hexdigest()[:8]
+        words = itertools.chain(_OPENING.split(), ["prompt", digest, ":"], itertools.cycle(_SENTENCE.split()))
+        pieces = [f"{word} " for word in itertools.islice(words, natural if ends else most)]
+        return cls(prompt, pieces, "stop" if ends else "length")

@@ -1,187 +1,151 @@
-"""The engine: a queue, a batch of running requests, and tokens that come at a rate. Source: vllm 0.27.0 v1/core/sched.
+"""The engine: a batch with a queue before it, tokens that come at a rate, and the prefix cache.
 
-Times are of the event loop's clock. A pass every few hundredths of a second hands out the tokens that are due, several at
-once where a pass is longer than a token: a slow reader of the real server gets them merged as well (v1/engine/
-output_processor.py, RequestOutputCollector).
+Source: vllm 0.27.0 v1/core/sched, v1/core/kv_cache_manager.py. Simpler than there: a request waits for a place in the batch
+only, never for room in the cache, and nothing is preempted.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
-from rehearsal.model_server.blocks import Blocks, Held
-from rehearsal.model_server.metrics import Metrics
-from rehearsal.model_server.timing import Timing
-from rehearsal.model_server.tokens import Answer
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-_SHORTEST_PASS = 0.02
-# So many running requests make a pass twice as long: less work with the same tokens a second.
+from rehearsal.model_server.answers import Answer
+from rehearsal.model_server.options import Options
+
+# Tokens are handed out this often, several at once; with 200 requests three times as rarely, to spare the machine.
+_PASS_SECONDS = 0.02
 _LONG_BATCH = 100
-CUT = "cut"
 
 
-class CutError(Exception):
-    """The engine is gone and the rest of an answer with it."""
+class Metrics:
+    """What picker, verify and bench read, under vLLM's names (vllm 0.27.0 v1/metrics/loggers.py)."""
+
+    def __init__(self, options: Options) -> None:
+        self.registry = CollectorRegistry()
+        labels = {"model_name": options.names[0], "engine": "0"}
+        gauge = partial(Gauge, labelnames=[*labels], registry=self.registry)
+        counter = partial(Counter, labelnames=[*labels], registry=self.registry)
+        self.running = gauge("vllm:num_requests_running", "Requests in execution batches.").labels(**labels)
+        self.waiting = gauge("vllm:num_requests_waiting", "Requests waiting to be processed.").labels(**labels)
+        self.usage = gauge("vllm:kv_cache_usage_perc", "KV-cache usage, 1 is all of it.").labels(**labels)
+        self.queries = counter("vllm:prefix_cache_queries", "Prefix cache queries, in tokens.").labels(**labels)
+        self.hits = counter("vllm:prefix_cache_hits", "Prefix cache hits, in cached tokens.").labels(**labels)
+        self.generated = counter("vllm:generation_tokens", "Generation tokens processed.").labels(**labels)
+        names = [*labels, "finished_reason"]
+        success = Counter("vllm:request_success", "Requests processed.", names, registry=self.registry)
+        self.success = {reason: success.labels(**labels, finished_reason=reason) for reason in ("stop", "length")}
+        cache = {"block_size": str(options.block_size), "num_gpu_blocks": str(options.num_blocks)}
+        Gauge("vllm:cache_config_info", "CacheConfig.", [*cache], registry=self.registry).labels(**cache).set(1)
 
 
-@dataclass(eq=False)
-class Sequence:
-    """One request in the engine. `emitted` tokens of the answer are there; `finish_reason` is None until the last."""
+class PrefixCache:
+    """At most `size` blocks of `tokens` tokens; the longest unused go first, the end of a prompt before its beginning."""
 
-    prompt: list[str]
-    answer: Answer
-    arrived: float
-    emitted: int = 0
-    finish_reason: str | None = None
-    cached_tokens: int = 0
-    started: float = 0.0
-    first_token: float = 0.0
-    held: Held | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, size: int, tokens: int) -> None:
+        self._size = size
+        self._tokens = tokens
+        self._blocks: OrderedDict[int, None] = OrderedDict()
 
-    @property
-    def tokens(self) -> int:
-        """Tokens in the cache by now."""
-        return len(self.prompt) + self.emitted
+    def hits(self, prompt: Sequence[str]) -> int:
+        """Tokens at the beginning of a prompt that are cached. The last token is always computed."""
+        count = 0
+        for block in self._keys(prompt[:-1]):
+            if block not in self._blocks:
+                break
+            count += self._tokens
+        return count
 
-    async def more(self, than: int) -> int:
-        """Wait until there are more tokens than `than`, or the end; the number of tokens. Raises CutError."""
-        while self.emitted <= than and self.finish_reason is None:
-            self._changed.clear()
-            await self._changed.wait()
-        if self.finish_reason == CUT:
-            raise CutError
-        return self.emitted
+    def add(self, sequence: Sequence[str]) -> None:
+        """Keep the full blocks of a prompt, or of a prompt with its answer."""
+        for block in reversed(self._keys(sequence)):
+            self._blocks[block] = None
+            self._blocks.move_to_end(block)
+        while len(self._blocks) > self._size:
+            self._blocks.popitem(last=False)
 
-    def notify(self) -> None:
-        """Wake whoever waits."""
-        self._changed.set()
+    def _keys(self, tokens: Sequence[str]) -> list[int]:
+        keys = [0]
+        for end in range(self._tokens, len(tokens) + 1, self._tokens):
+            keys.append(hash((keys[-1], *tokens[end - self._tokens : end])))
+        return keys[1:]
 
 
 class Engine:
-    """Runs at most `max_num_seqs` requests at once; the others wait in the order they came."""
+    """Runs at most `max_num_seqs` requests at once; the others wait in the order they came.
 
-    def __init__(self, blocks: Blocks, timing: Timing, max_num_seqs: int, metrics: Metrics) -> None:
-        self._blocks = blocks
-        self._timing = timing
-        self._max_num_seqs = max_num_seqs
+    While `draining`, new requests are aborted; `idle` is set as long as no request runs or waits.
+    """
+
+    def __init__(self, options: Options, metrics: Metrics) -> None:
+        self._options = options
         self._metrics = metrics
-        self._waiting: deque[Sequence] = deque()
-        self._running: dict[Sequence, None] = {}
+        self._cache = PrefixCache(options.num_blocks, options.block_size)
+        self._places = asyncio.Semaphore(options.max_num_seqs)
         self._prefill_free = 0.0
-        self._work = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._present = self._held = 0  # requests, and their tokens in the cache
         self.draining = False
-        metrics.watch(
-            lambda: len(self._running),
-            lambda: len(self._waiting),
-            lambda: blocks.usage((s.held, s.tokens) for s in self._running if s.held),
-        )
+        self.idle = asyncio.Event()
+        self.idle.set()
 
-    def submit(self, prompt: list[str], answer: Answer) -> Sequence:
-        """Queue a request. While draining it is over at once, aborted without a token."""
-        now = _now()
-        sequence = Sequence(prompt, answer, now)
-        if self.draining:
-            sequence.finish_reason = "abort"
-            return sequence
-        self._metrics.moving()
-        self._waiting.append(sequence)
-        self._idle.clear()
-        self._admit(now)
-        self._work.set()
-        return sequence
-
-    def abort(self, sequence: Sequence) -> None:
-        """The client is gone: its place is free at once. Nothing for a request that has ended."""
-        if sequence.finish_reason is None:
-            self._end(sequence, "abort")
-            self._admit(_now())
-
-    def end_all(self, reason: Literal["abort", "cut"]) -> None:
-        """Abort every request, which tells its client, or cut them all, which does not."""
-        for sequence in [*self._running, *self._waiting]:
-            self._end(sequence, reason)
-
-    @property
-    def unfinished(self) -> int:
-        """Requests that run or wait."""
-        return len(self._running) + len(self._waiting)
-
-    async def until_idle(self) -> None:
-        """Wait until no request runs or waits."""
-        await self._idle.wait()
-
-    async def run(self) -> None:
-        """Work for ever."""
-        while True:
-            if not self._running:
-                self._work.clear()
-                await self._work.wait()
-            now = _now()
-            for sequence in [*self._running]:
-                self._advance(sequence, now)
-            self._admit(now)
-            batch = 1 + len(self._running) / _LONG_BATCH
-            await asyncio.sleep(max(_SHORTEST_PASS * batch, 1 / self._timing.tokens_per_second))
-
-    def _admit(self, now: float) -> None:
-        while self._waiting and len(self._running) < self._max_num_seqs:
-            sequence = self._waiting[0]
-            held = self._blocks.take(sequence.prompt, len(sequence.prompt) + len(sequence.answer.pieces))
-            if held is None:
-                return
-            self._waiting.popleft()
-            self._running[sequence] = None
-            self._start(sequence, held, now)
-
-    def _start(self, sequence: Sequence, held: Held, now: float) -> None:
-        sequence.held, sequence.started, sequence.cached_tokens = held, now, held.cached_tokens
-        # One prefill after the other, each as long as the tokens that are not cached.
-        computed = len(sequence.prompt) - held.cached_tokens
-        self._prefill_free = max(now, self._prefill_free) + computed / self._timing.prefill_tokens_per_second
-        sequence.first_token = self._prefill_free
-        if self._blocks.caching:
-            self._metrics.prefix_queries.inc(len(sequence.prompt))
-            self._metrics.prefix_hits.inc(held.cached_tokens)
-        self._metrics.queue.observe(now - sequence.arrived)
-
-    def _advance(self, sequence: Sequence, now: float) -> None:
-        if now < sequence.first_token:
+    async def generate(self, answer: Answer) -> AsyncGenerator[int, None]:
+        """How many tokens of the answer are there, each time there are more. Closing it frees the place at once."""
+        if not answer.pieces:  # aborted
             return
-        total = len(sequence.answer.pieces)
-        due = min(total, 1 + int((now - sequence.first_token) * self._timing.tokens_per_second))
-        if due <= sequence.emitted:
-            return
-        if sequence.emitted == 0:
-            self._metrics.prompt_tokens.inc(len(sequence.prompt))
-            self._metrics.first_token.observe(sequence.first_token - sequence.arrived)
-        self._metrics.generation_tokens.inc(due - sequence.emitted)
-        sequence.emitted = due
-        if due == total:
-            self._end(sequence, sequence.answer.finish_reason)
-        sequence.notify()
+        self._present += 1
+        self.idle.clear()
+        try:
+            with self._metrics.waiting.track_inprogress():
+                await self._places.acquire()
+            try:
+                with self._metrics.running.track_inprogress():
+                    async for count in self._run(answer):
+                        yield count
+            finally:
+                self._places.release()
+        finally:
+            self._present -= 1
+            if not self._present:
+                self.idle.set()
 
-    def _end(self, sequence: Sequence, reason: str) -> None:
-        sequence.finish_reason = reason
-        if sequence.held is not None:
-            answered = [piece.strip() for piece in sequence.answer.pieces[: sequence.emitted]]
-            self._blocks.give_back(sequence.held, [*sequence.prompt, *answered])
-            sequence.held = None
-        self._running.pop(sequence, None)
-        if sequence in self._waiting:
-            self._waiting.remove(sequence)
-        if reason in {"stop", "length"}:
-            self._metrics.success[reason].inc()
-            self._metrics.latency.observe(_now() - sequence.arrived)
-        if not self.unfinished:
-            self._idle.set()
-        sequence.notify()
+    async def _run(self, answer: Answer) -> AsyncGenerator[int, None]:
+        loop, rate, total = asyncio.get_running_loop(), self._options.timing.tokens_per_second, len(answer.pieces)
+        first = loop.time() + self._prefill(answer.prompt)
+        await asyncio.sleep(first - loop.time())
+        self._hold(len(answer.prompt))
+        emitted = 0
+        try:
+            while emitted < total:
+                due = min(total, 1 + int((loop.time() - first) * rate)) - emitted
+                if due > 0:
+                    self._metrics.generated.inc(due)
+                    self._hold(due)
+                    emitted += due
+                    yield emitted
+                left = first + (total - 1) / rate - loop.time()
+                step = max(_PASS_SECONDS * (1 + self._present / _LONG_BATCH), 1 / rate)
+                await asyncio.sleep(min(step, max(left, 0.0)))
+        finally:
+            self._hold(-len(answer.prompt) - emitted)
+        self._cache.add([*answer.prompt, *answer.pieces])
+        self._metrics.success[answer.finish_reason].inc()
 
+    def _prefill(self, prompt: Sequence[str]) -> float:
+        """Seconds until a prompt is computed: one after the other, each without the tokens that are cached."""
+        cached = 0
+        if self._options.prefix_caching:
+            cached = self._cache.hits(prompt)
+            self._cache.add(prompt)
+            self._metrics.queries.inc(len(prompt))
+            self._metrics.hits.inc(cached)
+        now = asyncio.get_running_loop().time()
+        seconds = (len(prompt) - cached) / self._options.timing.prefill_tokens_per_second
+        self._prefill_free = max(now, self._prefill_free) + seconds
+        return self._prefill_free - now
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    def _hold(self, tokens: int) -> None:
+        self._held += tokens
+        self._metrics.usage.set(min(1.0, self._held / (self._options.num_blocks * self._options.block_size)))

@@ -1,22 +1,94 @@
-"""What of the command line and the environment the stand-in acts on."""
+"""vLLM's command line, and what of it and of the environment the stand-in acts on."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from rehearsal.model_server.arguments import RefusedError
-from rehearsal.model_server.blocks import page_size
-from rehearsal.model_server.timing import Timing, default
+import yaml
+
+from catalog.files import read_yaml
+from catalog.lock import load_lock
+from catalog.vllm_flags import Flag, load_flags
 
 POD_IP_VARIABLE = "TPU_SERVING_POD_IP"
 ROOT_VARIABLE = "TPU_SERVING_ROOT"
 
 
+def locked_version() -> str:
+    """The version of the locked image, `0.27.0`."""
+    return load_lock().images["vllm-tpu"].tag.removeprefix("v")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The values of `vllm serve MODEL ...` by their Python names, by the locked version's own flag table.
+
+    argparse words the error and ends the program with 2 where a flag is unknown. Values are not checked: the settings have
+    done so (VL01).
+    """
+    table = load_flags(locked_version())
+    parser = argparse.ArgumentParser(prog="vllm")
+    serve = parser.add_subparsers(required=True, dest="command").add_parser("serve")
+    serve.add_argument("model_tag")
+    for flag in table.flags:
+        serve.add_argument(flag.name, *flag.aliases, default=flag.default, **_keywords(flag))
+
+    def is_json_key(argument: str) -> bool:
+        # The server folds `--flag.key=value` into the JSON flag, which nothing here reads.
+        name = argument.partition("=")[0]
+        return name.startswith("--") and "." in name and table.lookup(name) is not None
+
+    return parser.parse_args([argument for argument in arguments if not is_json_key(argument)])
+
+
+def _keywords(flag: Flag) -> dict[str, Any]:
+    if flag.kind == "bool":
+        return {"action": argparse.BooleanOptionalAction if flag.negation else "store_true"}
+    words: dict[str, Any] = {"type": int} if flag.kind == "int" and not flag.suffixes and not flag.words else {}
+    if flag.kind == "list":
+        return words | {"nargs": "+"}
+    return words | ({"nargs": "?", "const": True} if flag.value_optional else {})
+
+
+@cache
+def default(name: str) -> float:
+    """A figure of `timing.yaml`."""
+    data = yaml.safe_load(Path(__file__).with_name("timing.yaml").read_text(encoding="utf-8"))
+    return float(data[name]["value"])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Durations are seconds on this machine, rates are per second on this machine."""
+
+    speed: float
+    server_seconds: float
+    compile_seconds: float
+    tokens_per_second: float
+    prefill_tokens_per_second: float
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Timing:
+        """The times under `REHEARSAL_SPEED` (how many times faster than real) and `REHEARSAL_TOKENS_PER_SECOND`."""
+        speed = float(environment.get("REHEARSAL_SPEED") or default("speed"))
+        rate = float(environment.get("REHEARSAL_TOKENS_PER_SECOND") or default("tokensPerSecond"))
+        start = read_yaml("durations.yaml")["modelStart"]
+        return cls(
+            speed=speed,
+            server_seconds=float(start["server"]["seconds"]) / speed,
+            compile_seconds=float(start["compile"]["seconds"]) / speed,
+            tokens_per_second=rate * speed,
+            prefill_tokens_per_second=default("prefillTokensPerSecond") * speed,
+        )
+
+
 @dataclass(frozen=True)
 class Options:
-    """`ray_nodes` is the number of hosts that must have joined; 0 where there is no Ray."""
+    """`ray_hosts` is the number of hosts that must have joined, 0 where there is no Ray; times are in seconds."""
 
     model: str
     names: tuple[str, ...]
@@ -25,61 +97,42 @@ class Options:
     max_model_len: int
     max_num_seqs: int
     block_size: int
-    num_gpu_blocks: int
+    num_blocks: int
     prefix_caching: bool
-    api_keys: tuple[str, ...]
-    key_file: str | None
-    certificate_file: str | None
     shutdown_timeout: float
-    quiet_paths: frozenset[str]
-    access_log: bool
-    max_loras: int
-    ray_nodes: int
+    ray_hosts: int
     timing: Timing
-
-    @property
-    def scheme(self) -> str:
-        """`https` with a key and a certificate."""
-        return "https" if self.key_file and self.certificate_file else "http"
 
 
 def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Options:
-    """The options of a command line.
+    """The options of a command line. The server listens on the pod's own address, never on every one.
 
-    Without --host the real server listens on every address; here that is the pod's own, `TPU_SERVING_POD_IP`.
-    Raises RefusedError where the cache can't hold one request of the full length, as the engine does at its start.
+    Raises SystemExit (1) where the cache can't hold one request of the full length, as the engine does at its start.
     """
     timing = Timing.of(environment)
-    context = values.max_model_len if (values.max_model_len or 0) > 0 else int(default("contextLength"))
-    block_size = values.block_size or page_size(context)
-    blocks = values.num_gpu_blocks_override or int(default("kvCacheTokens")) // block_size
+    context = int(values.max_model_len or default("contextLength"))
+    # As the TPU platform chooses it (tpu_inference 0.27.0 flash_attn.py, get_page_size).
+    page = 16 if context > 8192 else min(256, max(16, (1 << (context - 1).bit_length()) // 16))
+    block_size = values.block_size or page
+    blocks = int(values.num_gpu_blocks_override or default("kvCacheTokens") // block_size)
     if blocks * block_size < context:
-        raise RefusedError(
-            f"To serve at least one request with the model's max seq len ({context}), more KV cache is needed than "
-            f"{blocks} blocks of {block_size} tokens. Try decreasing `max_model_len`."
+        raise SystemExit(
+            f"ValueError: To serve at least one request with the model's max seq len ({context}), more KV cache is needed "
+            f"than {blocks} blocks of {block_size} tokens. Try decreasing `max_model_len`."
         )
     # The kubelet made the path one of this machine; clients know the container's (field report: /mnt/models).
-    model = values.model.removeprefix(environment.get(ROOT_VARIABLE, ""))
-    everywhere = {None, "", "0.0.0.0", "::"}  # noqa: S104 - compared, never bound
-    host = environment.get(POD_IP_VARIABLE) or "127.0.0.1" if values.host in everywhere else values.host
-    quiet = (values.disable_access_log_for_endpoints or "").split(",")
+    model = values.model_tag.removeprefix(environment.get(ROOT_VARIABLE, ""))
     return Options(
         model=model,
         names=tuple(values.served_model_name or [model]),
-        host=host,
+        host=environment.get(POD_IP_VARIABLE) or "127.0.0.1",
         port=values.port,
         max_model_len=context,
         max_num_seqs=values.max_num_seqs or int(default("maxNumSeqs")),
         block_size=block_size,
-        num_gpu_blocks=blocks,
+        num_blocks=blocks,
         prefix_caching=values.enable_prefix_caching is not False,
-        api_keys=tuple(values.api_key or filter(None, [environment.get("VLLM_API_KEY")])),
-        key_file=values.ssl_keyfile,
-        certificate_file=values.ssl_certfile,
         shutdown_timeout=values.shutdown_timeout / timing.speed,
-        quiet_paths=frozenset(path.strip() for path in quiet if path.strip()),
-        access_log=not values.disable_uvicorn_access_log,
-        max_loras=(values.max_loras or 1) if values.enable_lora else 0,
-        ray_nodes=values.pipeline_parallel_size if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
+        ray_hosts=values.pipeline_parallel_size if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
         timing=timing,
     )

@@ -1,203 +1,124 @@
-"""The HTTP routes. Source: vllm 0.27.0 entrypoints/openai and entrypoints/serve."""
+"""The HTTP routes that probes, verify, bench and picker ask. Source: vllm 0.27.0 entrypoints/openai and entrypoints/serve."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
+import contextlib
 import json
-import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
+from prometheus_client import generate_latest
 
-from rehearsal.model_server import answers
-from rehearsal.model_server.bodies import ChatBody, CompletionBody, GenerationBody
-from rehearsal.model_server.engine import CutError, Engine, Sequence
-from rehearsal.model_server.errors import RequestError, from_validation, invalid, not_json, plain
-from rehearsal.model_server.metrics import Metrics
+from rehearsal.model_server.answers import Answer, EmulatedRequest
+from rehearsal.model_server.engine import Engine, Metrics
 from rehearsal.model_server.options import Options
-from rehearsal.model_server.timing import default
-from rehearsal.model_server.tokens import Limits, answer_to, tokenize
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-# Paths that an API key guards (server_utils.py, GUARDED_PREFIX).
-_GUARDED = ("/v1", "/v2", "/inference", "/cohere")
+Json = dict[str, Any]
 
 
 class Routes:
-    """Handlers over one engine."""
-
-    def __init__(self, options: Options, engine: Engine, metrics: Metrics, version: str) -> None:
+    def __init__(self, options: Options, engine: Engine, metrics: Metrics) -> None:
         self._options = options
         self._engine = engine
         self._metrics = metrics
-        self._version = version
-        self._created = int(time.time())
-        self._keys = [hashlib.sha256(key.encode()).digest() for key in options.api_keys]
 
     def application(self) -> web.Application:
-        """The application with every route; bodies may be of any size."""
-        app = web.Application(middlewares=[self._errors, self._authentication], client_max_size=0)
-        app.add_routes(
-            [
-                web.get("/health", self._healthy, allow_head=False),
-                web.route("*", "/metrics", self._metrics_page),
-                web.get("/version", self._show_version, allow_head=False),
-                web.get("/ping", self._healthy, allow_head=False),
-                web.post("/ping", self._healthy),
-                web.get("/v1/models", self._models, allow_head=False),
-                web.post("/v1/chat/completions", self._chat),
-                web.post("/v1/completions", self._completion),
-            ]
-        )
+        """The application with every route; bodies may be of any size, as with uvicorn."""
+        app = web.Application(client_max_size=0)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics_page)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._generate)
+        app.router.add_post("/v1/completions", self._generate)
         return app
 
-    @web.middleware
-    async def _errors(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except RequestError as error:
-            return error.response()
-        except web.HTTPException as error:
-            return plain(error)
-
-    @web.middleware
-    async def _authentication(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if self._keys and request.method != "OPTIONS" and request.path.startswith(_GUARDED):
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            digest = hashlib.sha256(token.encode()).digest()
-            if scheme.lower() != "bearer" or not any(secrets.compare_digest(digest, key) for key in self._keys):
-                return web.json_response({"error": "Unauthorized"}, status=HTTPStatus.UNAUTHORIZED)
-        return await handler(request)
-
-    async def _healthy(self, _request: web.Request) -> web.Response:
+    async def _health(self, _request: web.Request) -> web.Response:
         return web.Response()
 
     async def _metrics_page(self, _request: web.Request) -> web.Response:
-        content_type = "text/plain; version=0.0.4; charset=utf-8"
-        return web.Response(body=self._metrics.page(), headers={"Content-Type": content_type})
-
-    async def _show_version(self, _request: web.Request) -> web.Response:
-        return web.json_response({"version": self._version})
+        content_type = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=generate_latest(self._metrics.registry), headers=content_type)
 
     async def _models(self, _request: web.Request) -> web.Response:
-        cards: list[dict[str, Any]] = [
-            {
-                "id": name,
-                "object": "model",
-                "created": self._created,
-                "owned_by": "vllm",
-                "root": self._options.model,
-                "parent": None,
-                "max_model_len": self._options.max_model_len,
-                "permission": [],
-            }
-            for name in self._options.names
-        ]
-        return web.json_response({"object": "list", "data": cards})
+        options = self._options
+        card = {"object": "model", "owned_by": "vllm", "max_model_len": options.max_model_len}
+        data = [{"id": name, "root": options.model, **card} for name in options.names]
+        return web.json_response({"object": "list", "data": data})
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._generate(request, ChatBody, chat=True)
-
-    async def _completion(self, request: web.Request) -> web.StreamResponse:
-        return await self._generate(request, CompletionBody, chat=False)
-
-    async def _generate(self, request: web.Request, kind: type[GenerationBody], *, chat: bool) -> web.StreamResponse:
-        body = await _read(request, kind)
-        if body.model and body.model not in self._options.names:
-            raise RequestError(
-                f"The model `{body.model}` does not exist.", "model", HTTPStatus.NOT_FOUND, "NotFoundError"
-            )
-        body.refuse_what_is_not_offered()
-        prompt, limits = self._limits(body)
-        fingerprint = f"vllm-{self._version}-rehearsal"
-        writer = answers.Writer(self._options.names[0], chat, fingerprint, _request_id(request))
-        sequence = self._engine.submit(prompt, answer_to(prompt, limits))
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        """A client that is gone cancels this."""
+        chat = "chat" in request.path
         try:
-            if body.stream:
-                return await _stream(request, writer, sequence, include_usage=body.include_usage)
-            while sequence.finish_reason is None:
-                await sequence.more(sequence.emitted)
-            return web.json_response(writer.whole(sequence))
-        except CutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise asyncio.CancelledError from None
-        finally:
-            # A client that is gone cancels this handler.
-            self._engine.abort(sequence)
+            body = EmulatedRequest.model_validate_json(await request.read())
+            if chat is not bool(body.messages):
+                raise ValueError("a chat has messages, a completion has a prompt")
+            answer = Answer.to(body, self._options.max_model_len)
+        except ValueError as error:
+            return _error(400, "BadRequestError", str(error))
+        if body.model and body.model not in self._options.names:
+            return _error(404, "NotFoundError", f"The model `{body.model}` does not exist.")
+        if self._engine.draining:
+            answer = replace(answer, pieces=[], finish_reason="abort")
+        writer = _Writer(answer, self._options.names[0], chat=chat)
+        if body.stream:
+            return await self._stream(request, writer, with_usage=bool(body.stream_options.get("include_usage")))
+        async for _ in self._engine.generate(answer):
+            pass
+        return web.json_response(writer.whole())
 
-    def _limits(self, body: GenerationBody) -> tuple[list[str], Limits]:
-        """Prompt and limits, checked against the context length (renderers/params.py, sampling_params.py)."""
-        context = self._options.max_model_len
-        name, wanted = body.output_limit()
-        reserved = wanted or 0
-        if reserved > context:
-            raise RequestError(
-                f"{name}={reserved} cannot be greater than max_model_len=max_total_tokens={context}. "
-                "Please request fewer output tokens.",
-                name,
-            )
-        room = context - reserved
-        prompt = tokenize(body.prompt_text(), room + 1)
-        if len(prompt) > room:
-            raise RequestError(
-                f"This model's maximum context length is {context} tokens. However, you requested {reserved} output "
-                f"tokens and your prompt contains at least {len(prompt)} input tokens, for a total of at least "
-                f"{len(prompt) + reserved} tokens. Please reduce the length of the input prompt or the number of "
-                "requested output tokens.",
-                "input_tokens",
-            )
-        most = context - len(prompt) if wanted is None else min(wanted, context - len(prompt))
-        if most < 1:
-            raise RequestError(f"max_tokens must be at least 1, got {most}.", "max_tokens")
-        natural = max(int(default("answerTokens")), body.min_tokens)
-        return prompt, Limits(most, natural, body.ignore_eos, body.stops, body.include_stop_str_in_output)
+    async def _stream(self, request: web.Request, writer: _Writer, *, with_usage: bool) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        if writer.chat:
+            await response.write(writer.event({"delta": {"role": "assistant", "content": ""}}))
+        sent = 0
+        async with contextlib.aclosing(self._engine.generate(writer.answer)) as counts:
+            async for until in counts:
+                await response.write(writer.part(sent, until))
+                sent = until
+        if not sent:
+            await response.write(writer.part(0, 0))
+        if with_usage:
+            await response.write(writer.event(None, usage=writer.usage()))
+        await response.write(b"data: [DONE]\n\n")
+        await response.write_eof()
+        return response
 
 
-def _request_id(request: web.Request) -> str:
-    return request.headers.get("X-Request-Id") or uuid.uuid4().hex
+class _Writer:
+    """Writes an answer whole or in events; `model` is the first served name, whatever name was asked for."""
+
+    def __init__(self, answer: Answer, model: str, *, chat: bool) -> None:
+        self.answer = answer
+        self.chat = chat
+        self._object = "chat.completion" if chat else "text_completion"
+        self._head = {"id": uuid.uuid4().hex, "created": int(time.time()), "model": model}
+
+    def usage(self) -> Json:
+        prompt, answer = len(self.answer.prompt), len(self.answer.pieces)
+        return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+    def whole(self) -> Json:
+        text = "".join(self.answer.pieces)
+        content: Json = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+        choice = {"index": 0, **content, "finish_reason": self.answer.finish_reason}
+        return {**self._head, "object": self._object, "choices": [choice], "usage": self.usage()}
+
+    def part(self, sent: int, until: int) -> bytes:
+        """The tokens from `sent` to `until`, with the end if it is there."""
+        text = "".join(self.answer.pieces[sent:until])
+        reason = self.answer.finish_reason if until == len(self.answer.pieces) else None
+        return self.event({"delta": {"content": text}} if self.chat else {"text": text}, reason)
+
+    def event(self, content: Json | None, reason: str | None = None, **more: Any) -> bytes:
+        choices = [] if content is None else [{"index": 0, **content, "finish_reason": reason}]
+        kind = f"{self._object}.chunk" if self.chat else self._object
+        return f"data: {json.dumps({**self._head, 'object': kind, 'choices': choices, **more})}\n\n".encode()
 
 
-async def _read(request: web.Request, kind: type[GenerationBody]) -> GenerationBody:
-    """The body. Raises RequestError with 400 for whatever is not a JSON object of this kind."""
-    raw = await request.read()
-    if request.content_type != "application/json":
-        raise invalid(["Unsupported Media Type: Only 'application/json' is allowed"], None)
-    if not raw:
-        raise invalid([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}], "body")
-    try:
-        data: Any = json.loads(raw)
-    except json.JSONDecodeError as error:
-        raise not_json(error) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise RequestError("There was an error parsing the body", kind="Bad Request") from error
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise from_validation(error) from error
-
-
-async def _stream(
-    request: web.Request, writer: answers.Writer, sequence: Sequence, *, include_usage: bool
-) -> web.StreamResponse:
-    """Server-sent events, each written when the client has taken the one before; the engine does not wait for it."""
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-    await response.prepare(request)
-    first, sent, ended = writer.opening(), 0, False
-    while not ended:
-        until = await sequence.more(sent)
-        # Looked at before writing: the end may come meanwhile, and then has an event of its own.
-        ended = writer.has_ended(sequence, until)
-        await response.write(first + writer.part(sequence, sent, until))
-        first, sent = b"", until
-    if include_usage:
-        await response.write(writer.closing(sequence))
-    await response.write(b"data: [DONE]\n\n")
-    await response.write_eof()
-    return response
+def _error(status: int, kind: str, message: str) -> web.Response:
+    error = {"message": message, "type": kind, "param": None, "code": status}
+    return web.json_response({"error": error}, status=status)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.model_server.timing import Timing
+from rehearsal.model_server.options import Timing
 from serving.bench.run import report
 from serving.bench.runfile import read_run
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving

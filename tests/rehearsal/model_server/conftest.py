@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,13 +22,6 @@ SPEED = 500.0
 HANGS = 120.0
 
 
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def wait_for(condition: Callable[[], bool], alive: Callable[[], bool], show: Callable[[], str]) -> None:
     """Wait for a condition; fails, with what `show` says, where it can't come any more."""
     deadline = time.monotonic() + HANGS
@@ -42,12 +34,11 @@ def wait_for(condition: Callable[[], bool], alive: Callable[[], bool], show: Cal
 class Server:
     """A running model server with a client for it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, scheme: str = "http") -> None:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         self.process = process
-        self.port = port
         self._log = log
-        self.url = f"{scheme}://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)  # noqa: S501
+        self.url = url
+        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     @property
     def log(self) -> str:
@@ -56,26 +47,19 @@ class Server:
 
     def until_ready(self) -> Server:
         """Wait until it answers."""
-        self.until(self._answers)
-        return self
 
-    def _answers(self) -> bool:
-        try:
-            return self.client.get("/health").status_code == 200
-        except httpx.TransportError:
+        def answers() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return self.client.get("/health").status_code == 200
             return False
+
+        self.until(answers)
+        return self
 
     def chat(self, text: str = "hello", **more: object) -> httpx.Response:
         """A chat answer in one piece."""
         messages = [{"role": "user", "content": text}]
         return self.client.post("/v1/chat/completions", json={"messages": messages, **more})
-
-    def metric(self, name: str) -> float:
-        """Value of the first sample of that name."""
-        for line in self.client.get("/metrics").text.splitlines():
-            if line.startswith((f"{name}{{", f"{name} ")):
-                return float(line.rpartition(" ")[2])
-        raise AssertionError(f"no metric {name}")
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, as long as the server lives."""
@@ -87,28 +71,22 @@ Start = Callable[..., Server]
 
 @contextlib.contextmanager
 def servers_in(folder: Path) -> Iterator[Start]:
-    """Starts servers: arguments of vLLM, `rate` in tokens a second on this machine, variables of the environment."""
+    """Starts servers: arguments of vLLM, `rate` in tokens a second on this machine, `speed` of the start."""
     servers: list[Server] = []
     claims: list[Claim] = []
 
-    def one(
-        *arguments: str, rate: float = 5000.0, speed: float = SPEED, ready: bool = True, **variables: str
-    ) -> Server:
+    def one(*arguments: str, rate: float = 5000.0, speed: float = SPEED, ready: bool = True) -> Server:
         claims.append(claim())
         port = claims[-1].port
         log = folder / f"server-{len(servers)}.log"
-        given = {"REHEARSAL_SPEED": str(speed), "REHEARSAL_TOKENS_PER_SECOND": str(rate / speed), **variables}
+        given = {"REHEARSAL_SPEED": str(speed), "REHEARSAL_TOKENS_PER_SECOND": str(rate / speed)}
         command = [sys.executable, "-m", "rehearsal.model_server", "serve", "/mnt/models", f"--port={port}"]
+        command += ["--served-model-name", "qwen", "--shutdown-timeout=45000", *arguments]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*command, "--served-model-name", "qwen", "publishers/ns/models/qwen", *arguments],
-                cwd=ROOT,
-                env={**os.environ, **given},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+                command, cwd=ROOT, env={**os.environ, **given}, stdout=output, stderr=output, start_new_session=True
             )
-        servers.append(Server(process, port, log, "https" if "--ssl-certfile" in " ".join(arguments) else "http"))
+        servers.append(Server(process, f"http://127.0.0.1:{port}", log))
         return servers[-1].until_ready() if ready else servers[-1]
 
     try:

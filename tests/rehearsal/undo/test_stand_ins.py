@@ -23,8 +23,7 @@ from rehearsal.gke.gateway.world import key_of
 from rehearsal.kubelet.probes import Timing
 from rehearsal.load_balancer.backends import Backends
 from rehearsal.load_balancer.model import Backend, Objects, gke_defaults
-from rehearsal.model_server.arguments import parse
-from rehearsal.model_server.options import options_of
+from rehearsal.model_server.options import options_of, parse
 from rehearsal.undo import load_undos
 from serving.program.record import Resource
 from tests.rehearsal.undo.recording import recorded
