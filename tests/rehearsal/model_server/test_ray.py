@@ -88,8 +88,13 @@ def test_a_leader_whose_worker_has_not_joined_in_time_ends_as_vllm_does(tmp_path
 
 def test_a_leaders_name_is_its_pods_address(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
+
+    def get(*about: Any) -> Any:
+        asked.append(about)
+        return {"status": {"podIP": "127.65.0.10"}}
+
     monkeypatch.setenv("TPU_SERVING_REHEARSAL", "/some/rehearsal")
     monkeypatch.setattr(kube, "connect", lambda kubeconfig: kubeconfig)
-    monkeypatch.setattr(kube, "get", lambda *about: asked.append(about) or {"status": {"podIP": "127.65.0.10"}})
+    monkeypatch.setattr(kube, "get", get)
     assert ray._resolved("llama-0.llama.models") == "127.65.0.10"
     assert asked == [(Path("/some/rehearsal/kubeconfig"), "v1", "Pod", "llama-0", "models")]
