@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from manifests import backend, gateway, kserve, llm_inference_service, route
 from settings.derive import Deployment
 from settings.document import Document, read_document
 from settings.load import known_keys
+from tests.commands import Done, run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -152,29 +151,26 @@ def test_what_cannot_be_written_is_decided_rightly() -> None:
     assert all("initialDelaySeconds" not in server[probe] for probe in ("startupProbe", "readinessProbe"))
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "serving", "plan", str(HERE / "ten_mistakes.yaml"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+def planned(*arguments: str) -> Done:
+    return run("serving", "plan", str(HERE / "ten_mistakes.yaml"), *arguments)
 
 
 def test_ten_mistakes_are_ten_refusals_of_one_run() -> None:
     wanted = marked(HERE / "ten_mistakes.yaml")
     assert len(wanted) == 10
-    done = run("--format", "json")
-    assert done.returncode == 2
-    refused = json.loads(done.stdout)["refusals"]
+    done = planned("--format", "json")
+    assert done.code == 2
+    refused = done.document["refusals"]
     assert [(r["line"], r["rule"]) for r in refused] == [(line, rule) for line, rule, *_ in wanted]
 
 
 def test_ten_mistakes_are_readable_without_colour_on_eighty_columns() -> None:
-    done = run()
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "\x1b" not in done.stderr
-    too_wide = [line for line in done.stderr.splitlines() if len(line) > 80 and " " in line.strip()]
+    done = planned()
+    assert (done.code, done.out) == (2, "")
+    assert "\x1b" not in done.err
+    too_wide = [line for line in done.err.splitlines() if len(line) > 80 and " " in line.strip()]
     assert [line for line in too_wide if "ten_mistakes.yaml" not in line] == []
     for line, rule, _, fix in marked(HERE / "ten_mistakes.yaml"):
-        assert re.search(rf"^  {rule}  line {line}: ", done.stderr, flags=re.MULTILINE)
-        assert fix in " ".join(done.stderr.split())
-    assert "10 reasons" in done.stderr
-    assert "Traceback" not in done.stderr
+        assert re.search(rf"^  {rule}  line {line}: ", done.err, flags=re.MULTILINE)
+        assert fix in " ".join(done.err.split())
+    assert "10 reasons" in done.err

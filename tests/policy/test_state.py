@@ -13,6 +13,7 @@ import pytest
 from checks.objects import Resource
 from settings.document import ROOT
 from tests.checks.objects.cases import all_cases, changed
+from tests.commands import Done, run
 from tests.policy.engine import as_resources, field_objects
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
@@ -40,22 +41,21 @@ def exported(resources: list[Resource]) -> dict[str, Any]:
     return {"version": 3, "deployment": {"manifest": {}, "resources": entries}}
 
 
-def judge(state: Any, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def judge(state: Any, folder: Path, *options: str) -> Done:
     path = folder / "state.json"
     path.write_text(state if isinstance(state, str) else json.dumps(state))
-    command = [sys.executable, "-m", "policy", str(path), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run("policy", str(path), *options)
 
 
-def rules(done: subprocess.CompletedProcess[str]) -> set[str]:
-    return {finding["rule"] for finding in json.loads(done.stdout)["refusals"]}
+def rules(done: Done) -> set[str]:
+    return {finding["rule"] for finding in done.document["refusals"]}
 
 
 def test_the_field_reports_objects_are_refused_by_the_same_rules(tmp_path: Path) -> None:
     for entry in field_objects():
         done = judge(exported(as_resources(entry["objects"])), tmp_path, "--format", "json")
         assert rules(done) == {name.removesuffix("-stack") for name in entry["refused"]}, entry["what"]
-        assert done.returncode == (1 if entry["refused"] else 0)
+        assert done.code == (1 if entry["refused"] else 0)
 
 
 def test_the_same_findings_as_of_the_resources_themselves(tmp_path: Path) -> None:
@@ -66,26 +66,26 @@ def test_the_same_findings_as_of_the_resources_themselves(tmp_path: Path) -> Non
 
 def test_a_good_state_is_content_and_a_warning_is_no_refusal(tmp_path: Path) -> None:
     done = judge(exported(changed({})), tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     warned = judge(
         exported(changed({"set": {"cluster inputs deletionProtection": False}})), tmp_path, "--format", "json"
     )
-    data = json.loads(warned.stdout)
-    assert warned.returncode == 0
+    data = warned.document
+    assert warned.code == 0
     assert [finding["rule"] for finding in data["warnings"]] == ["CL05"]
     assert data["refusals"] == []
 
 
 def test_a_refusal_in_words_names_rule_place_fix_and_source(tmp_path: Path) -> None:
     done = judge(exported(as_resources(field_objects()[0]["objects"])), tmp_path)
-    assert done.returncode == 1
+    assert done.code == 1
     for part in (
         "GW01  Gateway opendatahub/inference-gateway: spec.gatewayClassName",
         "Fix: ",
         "Source: ",
         "1 refused",
     ):
-        assert part in done.stdout
+        assert part in done.out
 
 
 def test_secrets_are_not_looked_into_and_what_is_deleted_or_foreign_is_not_judged(tmp_path: Path) -> None:
@@ -97,31 +97,27 @@ def test_secrets_are_not_looked_into_and_what_is_deleted_or_foreign_is_not_judge
     for mark in ("delete", "external"):
         entry = {"urn": f"{PREFIX}{kind}::{mark}", "custom": True, "type": kind, "inputs": gateway, mark: True}
         state["deployment"]["resources"].append(entry)
-    assert judge(state, tmp_path).returncode == 0
+    assert judge(state, tmp_path).code == 0
 
 
 def test_an_environment_brings_its_overrides_and_limits(tmp_path: Path) -> None:
     short = changed({"set": {"poolBackend spec targetRef name": "qwen2-5-3b-inference-pool"}, "remove": ["route"]})
     state = exported([r for r in short if r.key == "poolBackend"])
     state["deployment"]["resources"][-1]["inputs"]["spec"]["default"]["timeoutSec"] = 31
-    assert judge(state, tmp_path).returncode == 0
+    assert judge(state, tmp_path).code == 0
     assert rules(judge(state, tmp_path, "--environment", "dev", "--format", "json")) == {"BP01"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"deployment": {"resources": [{}]}}', "\x00"])
-def test_a_wrong_file_exits_with_2_and_no_traceback(text: str, tmp_path: Path) -> None:
+def test_a_wrong_file_exits_with_2(text: str, tmp_path: Path) -> None:
     done = judge(text, tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Traceback" not in done.stderr
-    assert "state.json: " in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert "state.json: " in done.err
 
 
 @pytest.mark.parametrize("arguments", [["nowhere.json"], ["."], [], ["--format", "pdf", "x"]])
-def test_a_wrong_call_exits_with_2_and_no_traceback(arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "policy", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_a_wrong_call_exits_with_2(arguments: list[str]) -> None:
+    assert run("policy", *arguments).code == 2
 
 
 def test_neither_pulumi_nor_a_provider_is_needed(tmp_path: Path) -> None:

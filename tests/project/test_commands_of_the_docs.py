@@ -7,18 +7,19 @@ are what the command prints; a line `...` leaves some out.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import typer.main
 
 from serving.cli import application
+from tests.commands import Done, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -53,11 +54,25 @@ SHELL = [block for block in BLOCKS if block.language == "sh"]
 RUN_HERE = [block for block in SHELL if not block.note.startswith((CLOUD, RUN_BY))]
 
 
-def _run(script: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    variables.pop("COLUMNS", None)
-    command = ["bash", "-e", "-o", "pipefail", "-c", script]
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+def _lines(text: str) -> Iterator[str]:
+    """The commands of a shell block; one may go over several lines."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if shlex.split(line, comments=True):
+            yield line.strip()
+
+
+@cache
+def _run(line: str) -> Done:
+    """A command as documented, run once: a target of make in a process, a command of ours in this one."""
+    words = shlex.split(line, comments=True)
+    variables = {}
+    while "=" in words[0]:
+        name, _, variables[name] = words.pop(0).partition("=")
+    if words[:2] == ["python", "-m"]:
+        return run(*words[2:], variables=variables)
+    assert words[0] == "make", f"only commands of ours and targets of make are run here: {line}"
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -72,8 +87,8 @@ def test_no_command_hides_in_another_kind_of_block() -> None:
 
 @pytest.mark.parametrize("block", RUN_HERE, ids=str)
 def test_a_command_of_the_documents_works(block: Block) -> None:
-    done = _run(block.text)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for line in _lines(block.text):
+        assert _run(line).code == 0, _run(line).text
 
 
 @pytest.mark.parametrize("block", [block for block in SHELL if block.note.startswith(RUN_BY)], ids=str)
@@ -83,16 +98,15 @@ def test_a_command_that_another_test_runs_is_run_by_it(block: Block) -> None:
     assert tests
     text = "".join(path.read_text(encoding="utf-8") for path in tests)
     # The subcommand of ours, or the target of make.
-    for line in block.text.splitlines():
-        words = shlex.split(line, comments=True)
+    for words in map(shlex.split, _lines(block.text)):
         wanted = words[3] if words[:3] == ["python", "-m", "serving"] else words[1]
-        assert re.search(rf"\b{wanted}\b", text), line
+        assert re.search(rf"\b{wanted}\b", text), words
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.note.startswith(PART_OF)], ids=str)
 def test_an_excerpt_is_what_the_command_prints(block: Block) -> None:
     done = _run(block.note.removeprefix(PART_OF))
-    printed = iter((done.stdout + done.stderr).splitlines())
+    printed = iter(done.text.splitlines())
     for line in block.text.splitlines():
         if line.strip() != "...":
             assert any(line.rstrip() == other.rstrip() for other in printed), line

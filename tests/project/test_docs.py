@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from functools import cache
 from typing import Any
@@ -16,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from settings.environment import Environment
 from settings.outputs import Outputs
+from tests.commands import run
 from tools.generate_docs import ROOT, project_file, stale
 
 
@@ -27,9 +26,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _plan(environment: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "serving", "plan", environment, "--format", "json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
-    data: dict[str, Any] = json.loads(done.stdout)
+    data: dict[str, Any] = run("serving", "plan", environment, "--format", "json").document
     return data
 
 

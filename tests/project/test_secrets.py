@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,9 @@ from checks.environment import require
 from serving.refused import describe
 from settings.document import ROOT, Document, read_document
 from settings.refusal import RefusedError, explain
+from settings.secrets import holds_secret
+from tests.commands import run
+from tests.graph.planning import planned
 
 TOKEN = "hf_" + "PlantedTokenThatNobodyMaySee0123456"
 Path_ = tuple[str | int, ...]
@@ -58,21 +58,6 @@ def test_a_token_in_any_text_of_the_settings_is_refused_and_not_repeated(name: s
         assert not any(TOKEN in text for text in shown), path
 
 
-def output_of(*command: str, variables: Mapping[str, str] | None = None) -> str:
-    """Everything that a command writes."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env={**os.environ, **(variables or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def with_token(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Path of a file with the token in a flag, in an override and as a key that does not exist."""
@@ -87,16 +72,16 @@ def with_token(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("format_", ["text", "json", "markdown"])
 def test_no_command_repeats_a_token_of_its_file(with_token: str, format_: str) -> None:
     for arguments in ((with_token,), ("dev", "--against", with_token)):
-        shown = output_of("serving", "plan", *arguments, "--format", format_)
+        shown = run("serving", "plan", *arguments, "--format", format_).text
         assert "SC03" in shown and TOKEN not in shown
 
 
 def test_a_token_in_outputs_is_not_repeated(tmp_path: Path) -> None:
-    outputs = json.loads(output_of("serving", "plan", "dev", "--format", "json"))["outputs"]
+    outputs = json.loads(json.dumps(planned("Pulumi.dev.yaml").graph.recording.outputs))
     path = tmp_path / "outputs.json"
     path.write_text(json.dumps({**outputs, "token": TOKEN, "gateway": {**outputs["gateway"], "key": TOKEN}}))
     for command in (("plan", "dev", "--against", str(path)), ("verify", "dev", "--quick", "--outputs", str(path))):
-        assert TOKEN not in output_of("serving", *command)
+        assert TOKEN not in run("serving", *command).text
 
 
 SECRETS_OF_A_PERSON = dict.fromkeys(
@@ -116,11 +101,9 @@ SECRETS_OF_A_PERSON = dict.fromkeys(
     ],
 )
 def test_a_token_in_the_callers_variables_is_written_nowhere(command: tuple[str, ...]) -> None:
-    assert TOKEN not in output_of(*command, variables=SECRETS_OF_A_PERSON)
+    assert TOKEN not in run(*command, variables=SECRETS_OF_A_PERSON).text
 
 
 def test_the_committed_files_hold_no_token() -> None:
-    from settings.secrets import holds_secret
-
     for path in (*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").rglob("*.yaml")):
         assert not holds_secret(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")))), path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,29 +9,24 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from settings.document import ROOT
+from tests.commands import Done, run
 
 
-def serving(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "serving", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def serving(*arguments: str) -> Done:
+    return run("serving", *arguments)
 
 
 @pytest.fixture(scope="module")
 def dev() -> dict[str, object]:
     done = serving("plan", "dev", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    assert done.code == 0, done.err
+    document: dict[str, object] = done.document
+    return document
 
 
 def test_two_plans_of_one_file_are_the_same_to_the_letter(dev: dict[str, object]) -> None:
-    assert json.loads(serving("plan", "dev", "--format", "json").stdout) == dev
+    assert serving("plan", "dev", "--format", "json").document == dev
 
 
 def test_the_cost_of_dev_is_that_of_its_chips_and_the_fixed_rest(dev: dict[str, object]) -> None:
@@ -48,19 +42,19 @@ def test_own_prices_replace_list_prices(tmp_path: Path) -> None:
     text = (ROOT / "Pulumi.dev.yaml").read_text() + "  tpu-serving:prices: {chipHour: 1.5}\n"
     (tmp_path / "cheap.yaml").write_text(text)
     done = serving("plan", str(tmp_path / "cheap.yaml"), "--format", "json")
-    [chips] = [i for i in json.loads(done.stdout)["cost"]["items"] if i["unit"] == "chip"]
+    [chips] = [i for i in done.document["cost"]["items"] if i["unit"] == "chip"]
     assert chips["perHour"] == 6.0
 
 
 def test_text_fits_a_terminal_of_100_columns() -> None:
     done = serving("plan", "prod")
-    assert done.returncode == 0
-    assert max(len(line) for line in done.stdout.splitlines()) <= 100
-    assert "\x1b" not in done.stdout
+    assert done.code == 0
+    assert max(len(line) for line in done.out.splitlines()) <= 100
+    assert "\x1b" not in done.out
 
 
 def test_yaml_is_the_objects_in_an_order_that_can_be_applied() -> None:
-    objects = list(yaml.safe_load_all(serving("plan", "dev", "--format", "yaml").stdout))
+    objects = list(yaml.safe_load_all(serving("plan", "dev", "--format", "yaml").out))
     kinds = [o["kind"] for o in objects]
     assert kinds.index("Gateway") < kinds.index("HTTPRoute") < kinds.index("LLMInferenceService")
     assert kinds[0] == "Namespace"
@@ -69,25 +63,23 @@ def test_yaml_is_the_objects_in_an_order_that_can_be_applied() -> None:
 @pytest.mark.parametrize(("kind", "start"), [("mermaid", "flowchart"), ("svg", "<svg")])
 def test_graph_formats(kind: str, start: str) -> None:
     done = serving("plan", "dev", "--format", kind)
-    assert done.returncode == 0
-    assert done.stdout.startswith(start)
-    assert "KServe" in done.stdout
+    assert done.code == 0
+    assert done.out.startswith(start)
+    assert "KServe" in done.out
 
 
 @pytest.mark.parametrize(
     "arguments", [("plan", "nowhere"), ("plan", "/"), ("plan",), ("plan", "dev", "--format", "pdf"), ("flan",)]
 )
-def test_a_wrong_call_exits_with_2_and_no_traceback(arguments: tuple[str, ...]) -> None:
-    done = serving(*arguments)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_a_wrong_call_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert serving(*arguments).code == 2
 
 
 def test_refusals_as_json_carry_rule_path_line_fix_and_source(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("2x2", "2x2x1"))
     done = serving("plan", str(tmp_path / "bad.yaml"), "--format", "json")
-    assert done.returncode == 2
-    [refusal] = json.loads(done.stdout)["refusals"]
+    assert done.code == 2
+    [refusal] = done.document["refusals"]
     assert set(refusal) == {"rule", "path", "value", "message", "consequence", "fix", "source", "line"}
     assert refusal["rule"] == "TP01"
 

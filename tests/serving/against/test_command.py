@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,16 +10,15 @@ from jsonschema import Draft202012Validator
 from serving.checking.show import cell
 from serving.plan.against.contract import difference_schema
 from serving.plan.against.show import render_markdown, render_text
-from settings.document import ROOT
+from tests.commands import Done, run
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared
 
 RANGE = "  tpu-serving:network: {nodesCidr: 10.64.0.0/20}\n"
 CASES = {"model": DEV + SECOND, "external": DEV + EXTERNAL, "range": DEV + RANGE, "comment": DEV + "# A word.\n"}
 
 
-def serving(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "serving", "plan", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+def plan(*arguments: str) -> Done:
+    return run("serving", "plan", *arguments)
 
 
 @pytest.fixture
@@ -36,12 +32,12 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 def test_json_follows_its_schema_and_is_the_same_twice(files: tuple[str, str]) -> None:
     before, after = files
-    done = serving(after, "--against", before, "--format", "json")
-    assert done.returncode == 0, done.stderr
+    done = plan(after, "--against", before, "--format", "json")
+    assert done.code == 0, done.err
     schema = difference_schema()
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(json.loads(done.stdout))
-    assert serving(after, "--against", before, "--format", "json").stdout == done.stdout
+    Draft202012Validator(schema).validate(done.document)
+    assert plan(after, "--against", before, "--format", "json").out == done.out
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -51,11 +47,11 @@ def test_every_difference_follows_the_schema(case: str) -> None:
 
 def test_text_and_markdown_begin_with_the_headline(files: tuple[str, str]) -> None:
     before, after = files
-    text = serving(after, "--against", before)
-    assert text.stdout.splitlines()[1].startswith("adds 4 v6e chips in europe-west4-a, +$285/day")
-    comment = serving(after, "--against", before, "--format", "markdown")
-    assert comment.stdout.startswith("### `dev`: adds 4 v6e chips in europe-west4-a, +$285/day")
-    assert (text.returncode, comment.returncode) == (0, 0)
+    text = plan(after, "--against", before)
+    assert text.out.splitlines()[1].startswith("adds 4 v6e chips in europe-west4-a, +$285/day")
+    comment = plan(after, "--against", before, "--format", "markdown")
+    assert comment.out.startswith("### `dev`: adds 4 v6e chips in europe-west4-a, +$285/day")
+    assert (text.code, comment.code) == (0, 0)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -76,29 +72,29 @@ def test_a_refused_side_is_named(files: tuple[str, str], tmp_path: Path) -> None
     before, after = files
     bad = tmp_path / "Pulumi.bad.yaml"
     bad.write_text(DEV + "  tpu-serving:tierr: dev\n", encoding="utf-8")
-    other = serving(after, "--against", str(bad))
-    assert other.returncode == 2 and "The other side, --against" in other.stderr and str(bad) in other.stderr
-    this = serving(str(bad), "--against", before)
-    assert this.returncode == 2 and "The other side" not in this.stderr and str(bad) in this.stderr
-    as_json = serving(after, "--against", str(bad), "--format", "json")
-    assert as_json.returncode == 2 and json.loads(as_json.stdout)["refusals"]
+    other = plan(after, "--against", str(bad))
+    assert other.code == 2 and "The other side, --against" in other.err and str(bad) in other.err
+    this = plan(str(bad), "--against", before)
+    assert this.code == 2 and "The other side" not in this.err and str(bad) in this.err
+    as_json = plan(after, "--against", str(bad), "--format", "json")
+    assert as_json.code == 2 and as_json.document["refusals"]
 
 
-def test_what_is_nothing_is_refused_without_a_traceback() -> None:
-    done = serving("dev", "--against", "no-such-thing")
-    assert done.returncode == 2 and "not a git ref here" in done.stderr and "Traceback" not in done.stderr
+def test_what_is_nothing_is_refused() -> None:
+    done = plan("dev", "--against", "no-such-thing")
+    assert done.code == 2 and "not a git ref here" in done.err
 
 
 def test_formats_of_objects_have_no_comparison() -> None:
-    done = serving("dev", "--against", "prod", "--format", "yaml")
-    assert done.returncode == 2 and "--against" in done.stderr
+    done = plan("dev", "--against", "prod", "--format", "yaml")
+    assert done.code == 2 and "--against" in done.err
 
 
 def test_markdown_of_a_plan_says_models_cost_and_warnings() -> None:
-    done = serving("dev", "--format", "markdown")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("### `dev`: 1 model, 4 chips in europe-west4-a, $291.66/day, internal")
-    assert "| **sum** | 12.15 | 291.66 | 8,871.35 |" in done.stdout and "No warnings" in done.stdout
+    done = plan("dev", "--format", "markdown")
+    assert done.code == 0, done.err
+    assert done.out.startswith("### `dev`: 1 model, 4 chips in europe-west4-a, $291.66/day, internal")
+    assert "| **sum** | 12.15 | 291.66 | 8,871.35 |" in done.out and "No warnings" in done.out
 
 
 def test_words_of_a_file_never_become_markup_in_a_comment() -> None:
