@@ -1,4 +1,7 @@
-"""A real repository with this program in it, and branches as people make them."""
+"""A real repository with this program in it, and branches as people make them.
+
+A branch that leaves the program alone is reviewed in the test's process; one that changes it, by its own program.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.plan.review import run, show
+from serving.plan.review.contract import Review
 from tests.project.test_hygiene import ROOT, files
 from tests.serving.against.comparing import EXTERNAL, SECOND
 
@@ -28,12 +33,14 @@ NEEDED = (
     "serving",
     "rehearsal",
 )
+# The branch that the others begin at; no ref of the checkout that the tests run in.
+BASE = "where-the-tests-begin"
 _AUTHOR = ("-c", "user.name=someone", "-c", "user.email=someone@example.com", "-c", "commit.gpgsign=false")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A checkout whose `main` is this program with its environments."""
+    """A checkout whose branch BASE is this program with its environments."""
 
     folder: Path
     comments: dict[str, str] = field(default_factory=dict)
@@ -44,8 +51,8 @@ class Repository:
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def branch(self, name: str, edit: Callable[[Path], None]) -> None:
-        """A branch off main with one commit, checked out."""
-        self.git("checkout", "-q", "-B", name, "main")
+        """A branch off BASE with one commit, checked out."""
+        self.git("checkout", "-q", "-B", name, BASE)
         edit(self.folder)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", name)
@@ -57,18 +64,16 @@ class Repository:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
+    def review(self) -> Review:
+        """What the branch means for every environment."""
+        return run.review(BASE, self.folder)
+
     def comment_on(self, name: str, edit: Callable[[Path], None]) -> str:
         """What the pull request of a branch with this edit says; a branch is made and asked once."""
         if name not in self.comments:
             self.branch(name, edit)
-            self.comments[name] = self.comment()
+            self.comments[name] = show.render_markdown(self.review())
         return self.comments[name]
-
-    def comment(self) -> str:
-        """What the pull request of the branch would say."""
-        done = self.serving("review", "--against", "main", "--format", "markdown")
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +85,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / name)
     made = Repository(folder)
-    made.git("init", "-q", "-b", "main")
+    made.git("init", "-q", "-b", BASE)
     made.git("add", "-A")
-    made.git("commit", "-q", "-m", "main")
+    made.git("commit", "-q", "-m", BASE)
     return made
 
 

@@ -10,9 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from serving.plan.review.contract import review_schema
+from tests.commands import run
 from tests.serving.review.conftest import (
     A_COMMENT,
     ADDS_A_MODEL,
+    BASE,
     BRANCHES,
     EXTERNAL_GATEWAY,
     OTHER_RANGE,
@@ -83,29 +85,31 @@ def test_another_version_of_an_image_says_what_it_restarts(repository: Repositor
         shutil.copy(flags / "0.27.0.json", flags / "0.27.1.json")
 
     repository.branch("vllm", edit)
-    comment = repository.comment()
+    done = repository.serving("review", "--against", BASE, "--format", "markdown")
+    comment = done.stdout
+    assert done.returncode == 0, comment + done.stderr
     assert "### `dev`: restarts model qwen2-5-3b" in comment
     assert "qwen2-5-3b RESTARTS: image: docker.io/vllm/vllm-tpu:v0.27.0 -> docker.io/vllm/vllm-tpu:v0.27.1" in comment
-    assert "main is planned with its own program" in comment
+    assert f"{BASE} is planned with its own program" in comment
 
 
 def test_another_version_of_kserve_says_that_every_pod_may_restart(repository: Repository) -> None:
     repository.branch("kserve", replaced("v0.20.0", "v0.20.1", "catalog/data/lock.yaml"))
-    done = repository.serving("review", "--against", "main", "--format", "markdown")
+    done = repository.serving("plan", "dev", "--against", BASE, "--format", "markdown")
     assert SAFE not in done.stdout
     assert "KServe itself changes" in done.stdout or "KS01" in done.stdout
 
 
 def test_a_version_without_facts_is_refused_in_words(repository: Repository) -> None:
     repository.branch("unknown", replaced("v0.27.0", "v0.28.0", "catalog/data/lock.yaml"))
-    done = repository.serving("review", "--against", "main")
+    done = repository.serving("review", "--against", BASE)
     assert done.returncode == 2 and "no flag table for vLLM '0.28.0'" in done.stderr
 
 
 def test_a_refused_file_is_in_the_comment_and_in_the_exit_code(repository: Repository, tmp_path: Path) -> None:
     repository.branch("refused", appended("      replica: 2\n", "prod"))
     file = tmp_path / "review.md"
-    done = repository.serving("review", "--against", "main", "--format", "markdown", "--output", str(file))
+    done = repository.serving("review", "--against", BASE, "--format", "markdown", "--output", str(file))
     assert done.returncode == 2
     assert "### `prod`: REFUSED" in done.stdout and "**ST01** models\\[0\\].replica" in done.stdout
     assert file.read_text(encoding="utf-8") == done.stdout
@@ -115,8 +119,7 @@ def test_new_and_removed_environments_are_said(repository: Repository) -> None:
     def renamed(folder: Path) -> None:
         (folder / "Pulumi.dev.yaml").rename(folder / "Pulumi.play.yaml")
 
-    repository.branch("moved", renamed)
-    comment = repository.comment()
+    comment = repository.comment_on("moved", renamed)
     assert "### `dev`: Pulumi.dev.yaml is REMOVED" in comment and "until somebody runs `pulumi destroy`" in comment
     assert "### `play`: new environment" in comment
     assert comment.index("REMOVED") < comment.index("new environment")
@@ -124,10 +127,9 @@ def test_new_and_removed_environments_are_said(repository: Repository) -> None:
 
 def test_json_follows_its_schema(repository: Repository) -> None:
     repository.branch("json", OTHER_RANGE)
-    done = repository.serving("review", "--against", "main", "--format", "json")
-    Draft202012Validator(review_schema()).validate(json.loads(done.stdout))
+    Draft202012Validator(review_schema()).validate(json.loads(json.dumps(repository.review().as_json())))
 
 
-def test_what_is_no_ref_is_refused(repository: Repository) -> None:
-    done = repository.serving("review", "--against", "no-such-branch")
-    assert done.returncode == 2 and "not a git ref here" in done.stderr
+def test_what_is_no_ref_is_refused() -> None:
+    done = run("serving", "review", "--against", "no-such-branch")
+    assert done.code == 2 and "not a git ref here" in done.err
