@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import secrets
 import sys
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, wrong_call, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
 from serving.commands.target_options import (
     AuthorityFile,
     Kubeconfig,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from serving.bench.run import Bench, Done
     from serving.live.symptoms import SymptomError
 
-_NEEDED = ("locust", "plotly", "scipy")
 _INTERRUPTED = 130
 
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="Which model, where there are several.")]
@@ -83,7 +81,7 @@ def bench(
         python -m serving bench dev --against .state/bench/dev-qwen2-5-3b-20261127T180000.jsonl
     """
     as_json = output is Format.JSON
-    _require_packages(as_json)
+    require_packages("bench", as_json)
 
     from cluster.target import TargetError
     from serving.bench.run import BenchError, Wish, prepare
@@ -97,12 +95,6 @@ def bench(
         )
         prepared = prepare(target, wish, against, directory, secrets.randbits(32))
     raise typer.Exit(_run(prepared, as_json))
-
-
-def _require_packages(as_json: bool) -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        wrong_call(f"bench needs {', '.join(missing)}; get it with: make setup (or: uv sync --group bench)", as_json)
 
 
 def _seconds(text: str, option: str) -> float:

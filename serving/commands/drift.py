@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, wrong_calls
+from serving.commands.options import Environment, require_packages, wrong_calls
 from serving.commands.target_options import Kubeconfig, OutputsFile, chosen_target
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def drift(
 
         python -m serving drift prod --outputs prod.json --kubeconfig prod.kubeconfig --format markdown
     """
+    require_packages("cloud", output is Format.JSON)
     from cluster.target import TargetError
 
     with wrong_calls(output is Format.JSON, TargetError):

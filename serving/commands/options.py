@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,14 @@ from typing import Annotated, NoReturn
 import typer
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or path of its file.")]
+
+
+# Dependency group of pyproject.toml -> packages of it that its commands import.
+GROUPS = {
+    "bench": ("locust", "plotly", "scipy"),
+    "cloud": ("googleapiclient", "kubernetes", "prometheus_client"),
+    "rehearsal": ("aiohttp", "cryptography", "grpc_status", "kubernetes", "psutil"),
+}
 
 
 class Format(StrEnum):
@@ -31,6 +40,13 @@ def wrong_call(message: str, as_json: bool) -> NoReturn:
     else:
         typer.secho(message, fg="red", err=True)
     raise typer.Exit(2) from None
+
+
+def require_packages(group: str, as_json: bool) -> None:
+    """End with 2 where the packages of a dependency group are not installed."""
+    missing = [name for name in GROUPS[group] if importlib.util.find_spec(name) is None]
+    if missing:
+        wrong_call(f"Not installed: {', '.join(missing)}. Run: uv sync --group {group} (or make setup)", as_json)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
 
 if TYPE_CHECKING:
     from serving.preflight.context import Context
@@ -35,6 +35,7 @@ def preflight(
 
         python -m serving preflight prod --strict --format json
     """
+    require_packages("cloud", output is Format.JSON)
     from checks.environment import require
     from serving.commands.durations import parse_duration
     from settings.document import find_environment, read_document

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption
+from serving.commands.options import Environment, Format, FormatOption, require_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +58,7 @@ def rehearse(
 
         python -m serving rehearse dev --undo RT01
     """
+    require_packages("rehearsal", output is Format.JSON)
     deployment, path = _environment(environment, output)
     undos = _undos(undo or [], deployment, output)
     from rich.console import Console
@@ -213,6 +214,7 @@ def down(
 
         python -m serving down dev
     """
+    require_packages("rehearsal", output is Format.JSON)
     from rich.console import Console
 
     from rehearsal.directory import DirectoryError

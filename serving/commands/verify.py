@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
 from serving.commands.target_options import (
     AuthorityFile,
     Kubeconfig,
@@ -49,6 +49,7 @@ def verify(
 
         python -m serving verify prod --outputs prod.json --kubeconfig prod.kubeconfig --wait 40m
     """
+    require_packages("cloud", output is Format.JSON)
     from cluster.target import TargetError
     from serving.commands.durations import parse_duration
 

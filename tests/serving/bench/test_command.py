@@ -18,7 +18,7 @@ from typer.testing import Result
 
 from serving.bench.runfile import read_run
 from serving.bench.verdict import Ending
-from serving.commands import bench as module
+from serving.commands import options
 from serving.commands.bench import bench
 from tests.rehearsal.model_server.conftest import ROOT, Server, servers_in, wait_for
 from tests.serving.calling import caller, outputs_file, wrong_call
@@ -244,7 +244,7 @@ def test_a_wrong_call_ends_with_2_before_anything_is_sent(tmp_path: Path, argume
 
 
 def test_missing_packages_are_one_line_that_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_NEEDED", ("json", "no_such_package"))
+    monkeypatch.setitem(options.GROUPS, "bench", ("json", "no_such_package"))
     done = call("dev")
     assert done.exit_code == 2
-    assert done.output == "bench needs no_such_package; get it with: make setup (or: uv sync --group bench)\n"
+    assert done.output == "Not installed: no_such_package. Run: uv sync --group bench (or make setup)\n"
