@@ -130,7 +130,7 @@ def _limit(text: str, origin: str) -> None:
                 sizes[anchor] = size
             size += before
         elif isinstance(event, yaml.AliasEvent):
-            size += sizes.get(event.anchor, 1)
+            size += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
             size += 1
             if event.anchor:
