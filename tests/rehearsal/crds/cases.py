@@ -11,12 +11,11 @@ import yaml
 
 @dataclass(frozen=True)
 class Case:
-    """`agreed` is False where the public repository's definition decides otherwise than a real cluster."""
+    """An object, and whether a real cluster takes it."""
 
     kind: str
     name: str
     accepted: bool
-    agreed: bool
     object: dict[str, Any]
 
     def __str__(self) -> str:
@@ -33,6 +32,5 @@ def corpus() -> list[Case]:
             obj["metadata"] = {"name": "case", "namespace": "default"}
             if row["spec"] is not None:
                 obj["spec"] = row["spec"]
-            agreed = row.get("public") != "differs"
-            found.append(Case(document["kind"], row["name"], row["accepted"], agreed, obj))
+            found.append(Case(document["kind"], row["name"], row["accepted"], obj))
     return found

@@ -1,0 +1,64 @@
+"""A control plane with the real definitions: Gateway API, InferencePool, KServe's and cert-manager's from their Go
+modules, GKE's own as written for the rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+import yaml
+
+import cluster as kube
+from rehearsal import assets
+from rehearsal.gke import addons
+from tests.rehearsal.gke.plane import Plane, running, until
+
+Object = dict[str, Any]
+# Module -> the folder of its definitions.
+_FOLDERS = {"kserve": "config/crd/full/llmisvc", "cert-manager": "deploy/crds"}
+_FEATURES = ("gateway", "managed_prometheus", "secret_sync")
+
+
+def definitions() -> Iterator[Object]:
+    """Every CustomResourceDefinition that the environments' objects need."""
+    for feature in _FEATURES:
+        yield from addons.definitions(feature, assets.module_dir)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for module, folder in _FOLDERS.items():
+        for path in sorted((assets.module_dir(module) / folder).glob("*.io_*.yaml")):
+            yield from yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader)
+
+
+@pytest.fixture(scope="session")
+def defined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """The control plane, which serves every definition."""
+    try:
+        documents = list(definitions())
+    except assets.AssetError as error:
+        pytest.skip(f"{error}; `python -m rehearsal.assets` gets it")
+    with running(tmp_path_factory.mktemp("crds"), ()) as made:
+        for document in documents:
+            kube.apply(made.client, document, manager="test")
+        for document in documents:
+            until(partial(kube.serves, made.client, document["metadata"]["name"]))
+        yield made
+
+
+@pytest.fixture(scope="session")
+def refusal(defined: Plane) -> Callable[[Object], str | None]:
+    """What the API server says against creating an object as it is written; None where it takes it. Nothing is kept."""
+    client = defined.client
+
+    def ask(obj: Object) -> str | None:
+        path = kube.path_of(client, obj["apiVersion"], obj["kind"], obj["metadata"].get("namespace"))
+        try:
+            client.request("post", f"{path}?dryRun=All&fieldValidation=Strict", body=obj, serialize=False)
+        except kube.ApiException as error:
+            # An object of that name is looked for after everything else: nothing else is wrong with this one.
+            return None if error.status == HTTPStatus.CONFLICT else str(error.body)
+        return None
+
+    return ask
