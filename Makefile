@@ -10,7 +10,7 @@ export PYTHON
 # Quotes, spaces and dollars in a path reach the command as they are.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse rehearse-examples down test lint format docs site bench-self bench-rehearsal clean
+.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse down test test-all lint format docs site bench-self bench-rehearsal clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -47,15 +47,14 @@ rehearse: prepared ## run `up` of an environment on this machine, and verify tha
 down: prepared ## destroy a rehearsal and end everything of it
 	@$(RUN) -m serving down $(call quoted,$(ENV))
 
-rehearse-examples: prepared ## up, verify and destroy of every file in examples/, one after the other
-	@$(RUN) -m rehearsal.assets
-	@TPU_SERVING_EVERY_EXAMPLE=1 $(RUN) -m pytest tests/rehearsal/end_to_end/test_examples.py -v -rs --durations=0 --durations-min=1
-
 lint: prepared ## formatting, lint, types, layers
 	@$(RUN) -m tools.checks
 
 test: prepared ## all checks and all tests this machine can run
 	@$(RUN) -m tools.checks --tests $(if $(filter off,$(REHEARSAL)),--without-rehearsal)
+
+test-all: prepared ## what `make test` runs, with every undo, every example and many more generated cases
+	@TPU_SERVING_TEST_ALL=1 $(RUN) -m tools.checks --tests
 
 format: prepared ## format the code
 	@$(RUN) -m ruff check --fix .

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from catalog.tpu import SliceShape, all_shapes, find_shape
 from serving.plan.plan import Plan
 from settings.document import Document
+from tests.everything import examples
 from tests.graph.ordering import INVARIANTS, Order, breaches
 from tests.graph.planning import ENVIRONMENTS, of_kind, plan_document, planned
 
@@ -95,7 +96,7 @@ environments = st.fixed_dictionaries(
 
 # No shrinking: a breach is readable as it is, and each try runs the whole program.
 @settings(
-    max_examples=15,
+    max_examples=examples(15),
     derandomize=True,
     phases=[Phase.generate],
 )

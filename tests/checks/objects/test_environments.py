@@ -17,6 +17,7 @@ from serving.plan.invariants import findings
 from serving.program.record import SECRET, UNKNOWN
 from settings.document import Document
 from settings.refusal import refusals
+from tests.everything import examples
 from tests.graph.planning import ENVIRONMENTS, plan_document, planned
 from tests.graph.test_deletion import environments
 
@@ -101,7 +102,7 @@ def wide_environments(draw: st.DrawFn) -> dict[str, Any]:
     return {**data, "gateway": draw(gateways), "models": models, "overrides": OVERRIDES}
 
 
-@settings(max_examples=150, derandomize=True)
+@settings(max_examples=examples(150), derandomize=True)
 @given(data=wide_environments())
 def test_no_valid_environment_makes_objects_that_break_a_rule(data: dict[str, Any]) -> None:
     deployment, found = check(Document("generated", "generated", data))
@@ -114,7 +115,7 @@ def test_most_generated_environments_are_valid() -> None:
     """Else the test above would mean little."""
     valid: list[bool] = []
 
-    @settings(max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(max_examples=examples(40), suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(data=wide_environments())
     def count(data: dict[str, Any]) -> None:
         deployment, found = check(Document("generated", "generated", data))
@@ -124,7 +125,7 @@ def test_most_generated_environments_are_valid() -> None:
     assert sum(valid) > len(valid) / 2
 
 
-@settings(max_examples=5, derandomize=True)
+@settings(max_examples=examples(5), derandomize=True)
 @given(data=environments)
 def test_no_valid_environment_makes_resources_that_break_a_rule(data: dict[str, Any]) -> None:
     plan = plan_document(Document("generated", "generated", data))

@@ -1,12 +1,11 @@
 """Every example comes up, serves and goes: one after the other on one control plane, which keeps nothing of the last.
 
-Too long for every day; `make rehearse-examples` runs them.
+Too long for every day; `make test-all` runs them.
 """
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,13 +22,10 @@ from rehearsal.run import rehearse
 from serving.program.outputs import planned_outputs
 from serving.verify.run import verify
 from settings.document import find_environment, read_document
+from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import ROOT, is_ready
 
-ASKED = "TPU_SERVING_EVERY_EXAMPLE"
-pytestmark = [
-    pytest.mark.xdist_group("other environments"),
-    pytest.mark.skipif(ASKED not in os.environ, reason="runs with `make rehearse-examples`"),
-]
+pytestmark = [pytest.mark.xdist_group("other environments"), of_everything]
 
 # What others install stays when the stack goes, as it does with them: it comes last.
 LAST = "existing-platform"

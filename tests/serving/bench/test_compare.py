@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.bench.compare import check_comparable, compare, interval
@@ -14,26 +14,21 @@ from serving.bench.runfile import RunError, read_run
 from serving.bench.summary import Summary
 from tests.serving.bench.made import write_run
 
-# The first interval imports scipy.
-EXAMPLES = settings(deadline=None)
 VALUES = st.lists(st.floats(1, 1000), min_size=3, max_size=10)
 
 
-@EXAMPLES
 @given(VALUES)
 def test_equal_samples_leave_room_for_no_change(values: list[float]) -> None:
     low, high = interval(values, values)
     assert low <= 0 <= high
 
 
-@EXAMPLES
 @given(VALUES, VALUES, st.floats(0.1, 10))
 def test_the_unit_does_not_matter(old: list[float], new: list[float], factor: float) -> None:
     scaled = interval([value * factor for value in old], [value * factor for value in new])
     assert scaled == pytest.approx(interval(old, new), rel=1e-6, abs=1e-6)
 
 
-@EXAMPLES
 @given(st.floats(0.2, 5))
 def test_samples_without_spread_differ_by_exactly_their_ratio(ratio: float) -> None:
     assert interval([10.0] * 5, [10.0 * ratio] * 5) == pytest.approx((ratio - 1, ratio - 1))

@@ -16,6 +16,7 @@ from serving.preflight.registry import checks
 from serving.preflight.results import Check
 from serving.preflight.run import ask_check
 from settings.derive import Deployment
+from tests.everything import examples
 from tests.serving.google import discovery
 from tests.serving.preflight.conftest import environment
 
@@ -118,7 +119,7 @@ NAMED = [check for check in checks() if check.name != "quota"]
 
 @pytest.mark.parametrize("check", NAMED, ids=lambda check: check.name)
 @pytest.mark.parametrize("deployment", ENVIRONMENTS, ids=["existing", "adding"])
-@settings(max_examples=40, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_answer_makes_a_check_trip(check: Check, deployment: Deployment, data: st.DataObject) -> None:
     outcome = ask_check(check, Context(deployment, AnyGoogle(data), OpenHub(1)))
