@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,19 +25,24 @@ def test_says_where_it_runs(number):
 """
 
 
-def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
-    for name in ("test_one.py", "test_other.py"):
-        (tmp_path / name).write_text(_FILE, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", encoding="utf-8")
-    spread = TESTS[TESTS.index("--dist") :][:2]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *spread, "-n", "2"],
-        cwd=tmp_path,
+def _pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A run of its own, with no plugin but the one in question."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "xdist", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
+    for name in ("test_one.py", "test_other.py"):
+        (tmp_path / name).write_text(_FILE, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", encoding="utf-8")
+    done = _pytest(tmp_path, *TESTS[TESTS.index("--dist") :][:2], "-n", "2")
     assert done.returncode == 0, done.stdout
     workers = (tmp_path / "workers").read_text(encoding="utf-8").split()
     assert len(workers) == 8
@@ -44,13 +50,6 @@ def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
 
 
 def test_tests_that_share_a_control_plane_are_one_group() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "--collect-only", "-m", "xdist_group", "tests/rehearsal/gke"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _pytest(ROOT, "-n", "0", "--collect-only", "-m", "xdist_group", "tests/rehearsal/gke")
     found = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
     assert found == {"tests/rehearsal/gke/test_process.py"}
