@@ -90,9 +90,13 @@ def test_schema_of_the_outputs_is_the_models() -> None:
 
 def test_readme_gives_a_reason_for_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    groups = project["dependency-groups"].values()
+    declared = [
+        *project["project"]["dependencies"],
+        *(name for group in groups for name in group if isinstance(name, str)),
+    ]
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| ([a-z][a-z0-9, -]*?)(?: \(dev\))? \| .+ \|$", table, flags=re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z][a-z0-9, -]*?)(?: \([a-z]+\))? \| .+ \|$", table, flags=re.MULTILINE)
     named = {name for row in rows for name in row.split(", ")} - {"name"}
     assert named == {re.split("[<>=!~]", name)[0] for name in declared}
 

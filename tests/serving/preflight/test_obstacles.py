@@ -21,7 +21,6 @@ from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
 
 UNKNOWN = Verdict.UNKNOWN
-EVERYWHERE = ("*", "*")
 GOOGLE_CHECKS = {
     "project",
     "permissions",
