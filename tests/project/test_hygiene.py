@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -79,30 +80,19 @@ def test_no_function_is_too_long() -> None:
     assert found == {}
 
 
-def names_of(requirements: list[str]) -> list[str]:
-    """Names without version bounds."""
-    return [re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0] for requirement in requirements]
-
-
-GROUPS = PROJECT["dependency-groups"]
-REQUIREMENTS = [*PROJECT["project"]["dependencies"], *(entry for group in GROUPS.values() for entry in group)]
-DEPENDENCIES = names_of(REQUIREMENTS)
-
-
-def test_every_dependency_has_a_reason_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = [line.strip().strip("|").split("|") for line in readme.splitlines() if line.lstrip().startswith("|")]
-    names = re.compile(rf" \(({'|'.join(GROUPS)})\)$")
-    reasons = {names.sub("", cell.strip(" `")): row[-1] for row in rows for cell in row[0].split(",")}
-    assert [name for name in DEPENDENCIES if len(reasons.get(name, "").split()) < 2] == []
+def requirements(group: str) -> Iterator[str]:
+    """What a dependency group needs, with the groups that it includes."""
+    for entry in PROJECT["dependency-groups"][group]:
+        yield from [entry] if isinstance(entry, str) else requirements(entry["include-group"])
 
 
 def test_the_lock_is_of_this_project_file() -> None:
     locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     own = next(package for package in locked["package"] if package["name"] == PROJECT["project"]["name"])
     wanted = [own["metadata"]["requires-dist"], *own["metadata"]["requires-dev"].values()]
+    groups = [PROJECT["project"]["dependencies"], *map(requirements, PROJECT["dependency-groups"])]
     assert sorted(f"{entry['name']}{entry.get('specifier', '')}" for group in wanted for entry in group) == sorted(
-        REQUIREMENTS
+        requirement for group in groups for requirement in group
     )
 
 
