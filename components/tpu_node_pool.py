@@ -18,6 +18,10 @@ from components.foundation import NetworkFoundation
 from components.project_services import ProjectServices
 from settings.derive import PODS_PER_TPU_NODE, Deployment, TpuPool
 
+# What GKE decides on TPU hosts and the provider would replace the pool for (providers/google/answers.yaml): it turns SMT
+# off and reports it as threadsPerCore; shieldedInstanceConfig is ignored by others who run such pools.
+_ANSWERED = ["initialNodeCount", "nodeConfig.advancedMachineFeatures", "nodeConfig.shieldedInstanceConfig"]
+
 
 class TpuNodePool(Component):
     """The pool. `pool` is the GKE node pool, on which every model of its shape depends."""
@@ -50,17 +54,23 @@ class TpuNodePool(Component):
                 auto_repair=deployment.settings.capacity.purchase != "flexStart",
                 auto_upgrade=True,
             ),
-            upgrade_settings=container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
+            upgrade_settings=self._upgrades(),
             max_pods_per_node=PODS_PER_TPU_NODE,
             node_config=container.NodePoolNodeConfigArgs(**self._node_config(cluster)),
             placement_policy=self._placement(),
             opts=self.child(
                 [*cluster.identity, *network.egress],
-                ignore_changes=["initialNodeCount"],
+                ignore_changes=_ANSWERED,
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="90m", delete="60m"),
             ),
         )
         self.register_outputs({"name": self.pool.name})
+
+    def _upgrades(self) -> container.NodePoolUpgradeSettingsArgs | None:
+        """None for flex-start: GKE forces its own strategy there, which the provider can't declare (providers/google)."""
+        if self._deployment.settings.capacity.purchase == "flexStart":
+            return None
+        return container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1)
 
     def _node_config(self, cluster: Cluster) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -89,7 +99,7 @@ class TpuNodePool(Component):
         return config
 
     def _placement(self) -> container.NodePoolPlacementPolicyArgs | None:
-        """Only for a slice of several hosts (TP02); TPU7x names a workload policy instead of a topology."""
+        """Only for a slice of several hosts (TP02); TPU7x names a workload policy as well as the topology."""
         shape = self._spec.shape
         if not shape.multi_host:
             return None
@@ -105,5 +115,5 @@ class TpuNodePool(Component):
             workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": shape.topology},
             opts=self.child(self._services.service("compute")),
         )
-        # The API answers without a type; a declared COMPACT would replace the pool at every up (gke.md 4.3).
-        return container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name)
+        # As the API answers, the topology and no type: anything else is a difference at every `up` (gke.md 4.3).
+        return container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name, tpu_topology=shape.topology)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final, Literal
 
 Values = dict[str, Any]
@@ -14,14 +15,16 @@ class ProviderError(Exception):
     """What the user is told, in one or a few lines. Never put a value in it that may be secret."""
 
 
-class Unknown:
-    """A value that is known only after an update. There is one of it: `UNKNOWN`."""
+class Unknown(Enum):
+    """A value that is known only after an update. A copy of it is itself."""
+
+    UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rehearsal.directory import write_private
-
-Status = Literal["PROVISIONING", "RUNNING"]
 
 
 @dataclass(frozen=True)
@@ -45,43 +42,32 @@ class CloudResource:
     ready_at: float = 0.0
 
     @property
-    def status(self) -> Status:
+    def status(self) -> Literal["PROVISIONING", "RUNNING"]:
         """PROVISIONING until `ready_at`, then RUNNING."""
         return "RUNNING" if time.time() >= self.ready_at else "PROVISIONING"
 
 
 def write(folder: Path, resource: CloudResource) -> None:
     """Add or replace a resource. `folder` is the rehearsal's `cloud` folder."""
-    path = _path(folder, resource.type, resource.id, resource.name)
-    _make(folder)
-    _make(path.parent)
-    content = json.dumps(asdict(resource), indent=1, sort_keys=True)
-    for old in _files(folder, resource.type, resource.id):
-        if old != path:
-            old.unlink(missing_ok=True)
-    write_private(path, content)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(_path(folder, resource.type, resource.id), json.dumps(asdict(resource), indent=1, sort_keys=True))
 
 
 def remove(folder: Path, type_token: str, resource_id: str) -> None:
     """Forget a resource; nothing happens where it is not there."""
-    for path in _files(folder, type_token, resource_id):
-        path.unlink(missing_ok=True)
+    _path(folder, type_token, resource_id).unlink(missing_ok=True)
 
 
 def find(folder: Path, type_token: str, resource_id: str) -> CloudResource | None:
     """The resource of this id, whatever its status; None where there is none."""
-    for path in _files(folder, type_token, resource_id):
-        resource = _read(path)
-        if resource is not None:
-            return resource
-    return None
+    return _read(_path(folder, type_token, resource_id))
 
 
 def read_all(folder: Path, type_token: str | None = None, *, provisioning: bool = False) -> list[CloudResource]:
     """The resources of one type, or all, by type and name; those not yet RUNNING only where asked for."""
-    pattern = f"{_folder(type_token)}/*.json" if type_token else "*/*.json"
-    found = [resource for path in sorted(folder.glob(pattern)) if (resource := _read(path)) is not None]
-    return [r for r in found if provisioning or r.status == "RUNNING"]
+    paths = folder.glob(f"{_kind(type_token) if type_token else '*'}.*.json")
+    found = [resource for path in paths if (resource := _read(path)) is not None]
+    return sorted((r for r in found if provisioning or r.status == "RUNNING"), key=lambda r: (r.type, r.name, r.id))
 
 
 def chip_limit(folder: Path, region: str, family: str) -> int | None:
@@ -100,33 +86,20 @@ def chip_limit(folder: Path, region: str, family: str) -> int | None:
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the cloud's lock: nobody else decides about names, ranges or quota meanwhile."""
-    _make(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / ".lock", "w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _kind(type_token: str) -> str:
+    """`gcp:container/nodePool:NodePool` -> `NodePool`."""
+    return type_token.rsplit(":", 1)[-1]
 
 
-def _folder(type_token: str) -> str:
-    """`gcp:container/nodePool:NodePool` -> `container.NodePool`."""
-    _, module, name = type_token.split(":")
-    return f"{module.split('/')[0]}.{name}"
-
-
-def _path(folder: Path, type_token: str, resource_id: str, name: str) -> Path:
-    return folder / _folder(type_token) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:100]}.{_digest(resource_id)}.json"
-
-
-def _files(folder: Path, type_token: str, resource_id: str) -> list[Path]:
-    return list((folder / _folder(type_token)).glob(f"*.{_digest(resource_id)}.json"))
-
-
-def _digest(resource_id: str) -> str:
+def _path(folder: Path, type_token: str, resource_id: str) -> Path:
     """Ids contain slashes and may be longer than a file name."""
-    return hashlib.sha256(resource_id.encode()).hexdigest()[:12]
+    return folder / f"{_kind(type_token)}.{hashlib.sha256(resource_id.encode()).hexdigest()[:12]}.json"
 
 
 def _read(path: Path) -> CloudResource | None:

@@ -99,8 +99,8 @@ def node_labels_are_gkes(node: Resource, _: Context) -> Iterator[Found]:
 
 @on_each("TP07", NODE_POOL)
 def upgrades_need_no_spare_slice(pool: Resource, _: Context) -> Iterator[Found]:
-    """An upgrade takes a node away before it makes another."""
-    if not _machine(pool):
+    """An upgrade takes a node away before it makes another; of flex-start pools GKE decides that itself (SHORT_LIVED)."""
+    if not _machine(pool) or get(pool.inputs, "nodeConfig", "flexStart") is True:
         return
     settings = mapping(pool.inputs, "upgradeSettings")
     surge, away = number(settings, "maxSurge"), number(settings, "maxUnavailable")

@@ -1,13 +1,13 @@
-"""What the real provider does with each resource type. Data: `types.yaml`."""
+"""What the real provider does with each resource type (`types.yaml`), and what Google answers (`answers.yaml`)."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from providers.base import ProviderError
@@ -23,43 +23,64 @@ class TypeFacts(BaseModel):
     name: str
     id: str
     service: str | None
-    required: tuple[str, ...]
-    force_new: tuple[str, ...]
-    decided: tuple[str, ...]
-    fill: tuple[str, ...] = ()
+    force_new: frozenset[str]
+    kept: frozenset[str]
     defaults: dict[str, Any] = {}
-    patterns: dict[str, str] = {}
-    enums: dict[str, tuple[str, ...]] = {}
-    computed: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
+    grows: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+
+
+class Answer(BaseModel):
+    """One property that an answer has although it was not sent; the fields are described in the data file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    value: Any
+    origin: Literal["gke", "unmarked", "mock", "provider", "reported"] = Field(alias="from")
+    when: Literal["", "tpu", "flexStart", "reservation"] = ""
+    forced: bool = False
+    follows: bool = False
+    source: str = ""
+
+
+def _read(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    return data
 
 
 @cache
-def _data() -> tuple[dict[str, str], dict[str, TypeFacts]]:
-    data = yaml.safe_load(Path(__file__).with_name("types.yaml").read_text(encoding="utf-8"))
-    return data["names"], {token: TypeFacts.model_validate(row) for token, row in data["types"].items()}
+def _types() -> dict[str, TypeFacts]:
+    return {token: TypeFacts.model_validate(row) for token, row in _read("types.yaml")["types"].items()}
+
+
+@cache
+def answers(token: str) -> tuple[Answer, ...]:
+    """What Google answers about a type beyond what was sent; later rows win."""
+    return tuple(Answer.model_validate(row) for row in _read("answers.yaml")["types"].get(token, ()))
 
 
 def facts(token: str) -> TypeFacts:
     """The facts of a type.
 
     Raises:
-        ProviderError: the rehearsal does not play this type.
+        ProviderError: the program does not use this type.
     """
-    known = _data()[1]
+    known = _types()
     if token not in known:
         raise ProviderError(
-            f"resource type {token} is not played by the rehearsal's gcp plugin. It knows: {', '.join(sorted(known))}."
+            f"resource type {token} is not known to providers/google/types.yaml: {', '.join(sorted(known))}."
         )
     return known[token]
 
 
 def tokens() -> list[str]:
     """All types."""
-    return list(_data()[1])
+    return list(_types())
 
 
-def name_pattern(rule: str) -> str:
-    """The regular expression of a rule of names."""
-    return _data()[0][rule]
+@cache
+def channel_default() -> str:
+    """The GKE version of a cluster for which no minimum was asked."""
+    return str(_read("answers.yaml")["channelDefault"])

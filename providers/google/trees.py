@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from providers.base import UNKNOWN, Values
+from providers.base import Values
 
 COMPUTE = "https://www.googleapis.com/compute/v1/"
 _VERSION = re.compile(r"^https://(?:www|compute)\.googleapis\.com/(?:compute/)?(?:v1|beta)/")
@@ -41,16 +41,6 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
         else:
             merged[key] = copy.deepcopy(value)
     return merged
-
-
-def unknown_at(values: Mapping[str, Any], paths: Iterable[str]) -> Values:
-    """The values with what the cloud decides marked unknown: a path that has no value, whose block is there."""
-    marked = copy.deepcopy(dict(values))
-    for path in paths:
-        block, _, _ = path.rpartition(".")
-        if get(marked, path) is None and (not block or isinstance(get(marked, block), Mapping)):
-            put(marked, path, UNKNOWN)
-    return marked
 
 
 def schema_path(path: str) -> str:

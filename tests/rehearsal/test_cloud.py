@@ -70,7 +70,7 @@ def test_a_second_write_replaces_the_first(tmp_path: Path) -> None:
 
 def test_files_are_private(tmp_path: Path) -> None:
     cloud.write(tmp_path / "cloud", pool("tpu"))
-    assert [stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "cloud").glob("*/*")] == [0o600]
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "cloud").glob("*")] == [0o600]
     assert stat.S_IMODE((tmp_path / "cloud").stat().st_mode) == 0o700
 
 

@@ -11,5 +11,5 @@ from tests.rehearsal.plugins.gcp.scene import Scene
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    """All APIs are on, nothing else is there."""
+    """Nothing is there."""
     return Scene(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ import pytest
 from pulumi.runtime.stack import wait_for_rpcs
 
 from checks.environment import require
+from providers.base import UNKNOWN
 from providers.google.facts import facts, tokens
+from providers.google.trees import under
 from rehearsal.existing import seed_cloud
-from rehearsal.plugins.frame import UNKNOWN
-from serving.program.record import engine_config
-from settings.document import ROOT, read_document
+from serving.program.graph import Graph
+from serving.program.record import engine_config, record
+from settings.document import ROOT, Document, read_document
 from tests.graph.planning import ENVIRONMENTS, planned
-from tests.rehearsal.plugins.gcp.scene import Scene, resource
+from tests.rehearsal.plugins.gcp.scene import NODE_POOL, SERVICE, Scene
+
+TPU_POOL = "models: [{name: chat, source: 'hf://Qwen/Qwen2.5-3B-Instruct', contextLength: 2048, tpu: {generation: %s, topology: %s}}]"
+FEATURES = "nodeConfig.advancedMachineFeatures"
 
 
 class PluginMocks(pulumi.runtime.Mocks):
@@ -34,21 +40,18 @@ class PluginMocks(pulumi.runtime.Mocks):
         if not args.typ.startswith("gcp:"):
             status = {"status": {"url": "http://10.0.0.9/x"}} if args.typ.endswith(":LLMInferenceService") else {}
             return f"{args.name}-id", {**args.inputs, **status}
-        what = resource(args.typ, args.name)
-        inputs, failures = self._scene.provider.check(what, {}, dict(args.inputs), b"")
-        assert not failures, failures
-        made, state = self._scene.provider.create(what, inputs, 0, False)
+        inputs = self._scene.provider.check(args.typ, dict(args.inputs))
+        made, state = self._scene.provider.create(args.typ, inputs, False)
         with self._lock:
             self.made.append((args.typ, args.name, made, inputs, state))
         return made, state
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}: the plugin plays no function")
+        raise AssertionError(f"the program calls {args.token}: the plugin has no function")
 
 
-def up(name: str, scene: Scene) -> PluginMocks:
-    """Run the program of an environment file."""
-    document = read_document(ROOT / name)
+def up(document: Document, scene: Scene) -> list[tuple[str, str, str, dict[str, Any], dict[str, Any]]]:
+    """Run the program of an environment: type, logical name, id, inputs and state of what was made of Google's."""
     deployment, _ = require(document)
     seed_cloud(deployment, scene.directory.cloud)
     mocks = PluginMocks(scene)
@@ -63,37 +66,72 @@ def up(name: str, scene: Scene) -> PluginMocks:
     finally:
         loop.close()
         asyncio.set_event_loop(None)
-    return mocks
+    return mocks.made
+
+
+def second_up(document: Document, scene: Scene) -> Iterator[tuple[str, str, str]]:
+    """What a second `up`, after a refresh, would change: logical name, path, change. `ignore_changes` are not applied."""
+    for token, name, resource_id, inputs, state in up(document, scene):
+        read = scene.provider.read(token, resource_id, inputs)
+        assert read is not None and read[0] == state
+        detailed = scene.provider.diff(token, read[0], inputs, []).detailed
+        yield from ((name, path, change) for path, change in detailed.items())
+
+
+def ignored(graph: Graph, name: str, path: str) -> bool:
+    """Whether the program's `ignore_changes` cover a difference."""
+    return under(path, next(r for r in graph.resources.values() if r.name == name).ignore_changes)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_comes_up_in_order_is_unchanged_then_and_goes_down(name: str, tmp_path: Path) -> None:
-    # No API is on but those the program enables: a resource made too early would be refused.
-    scene = Scene(tmp_path, apis=())
-    made = up(name, scene).made
-    google = [r for r in planned(name).graph.resources.values() if r.type in tokens()]
+def test_a_second_up_changes_nothing(name: str, tmp_path: Path) -> None:
+    changes = second_up(read_document(ROOT / name), Scene(tmp_path))
+    assert [change for change in changes if not ignored(planned(name).graph, *change[:2])] == []
+
+
+@pytest.mark.parametrize(
+    ("capacity", "generation", "topology"),
+    [
+        ("{purchase: onDemand}", "v6e", "2x2"),
+        ("{purchase: spot}", "v6e", "2x2"),
+        ("{purchase: reservation, reservation: block}", "v6e", "2x2"),
+        ("{purchase: flexStart, maxRunHours: 24}", "v6e", "2x2"),
+        ("{purchase: onDemand}", "tpu7x", "2x2x2"),
+        ("{purchase: spot}", "tpu7x", "2x2x2"),
+        ("{purchase: reservation, reservation: block}", "tpu7x", "2x2x2"),
+    ],
+)
+def test_a_second_up_leaves_the_tpu_pool_of_every_purchase_alone(
+    capacity: str, generation: str, topology: str, tmp_path: Path
+) -> None:
+    document = environment(tmp_path, capacity, generation, topology)
+    graph = Graph(record(document))
+    changes = list(second_up(document, Scene(tmp_path)))
+    assert [change for change in changes if not ignored(graph, *change[:2])] == []
+    # Without them every `up` would replace the pool.
+    (pool,) = {name for name, path, change in changes if path == FEATURES and change == "delete-replace"}
+    assert next(r for r in graph.resources.values() if r.name == pool).type == NODE_POOL
+
+
+def environment(path: Path, capacity: str, generation: str, topology: str) -> Document:
+    """One model on one slice, bought so."""
+    zone = {"v6e": "us-east5-b", "tpu7x": "us-central1-c"}[generation]
+    model = TPU_POOL % (generation, topology)
+    settings = ["project: {id: example-project}", f"location: {{zone: {zone}}}", f"capacity: {capacity}", model]
+    file = path / "Pulumi.purchase.yaml"
+    file.write_text("config:\n" + "".join(f"  tpu-serving:{line}\n" for line in settings), encoding="utf-8")
+    return read_document(file)
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_all_of_the_plan_is_made_and_goes_down(name: str, tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    made = up(read_document(ROOT / name), scene)
+    google = [r for r in planned(name).graph.resources.values() if r.type.startswith("gcp:")]
     assert sorted(n for _, n, *_ in made) == sorted(r.name for r in google)
-    for token, logical, resource_id, inputs, state in made:
-        what = resource(token, logical)
-        again, failures = scene.provider.check(what, inputs, dict(inputs), b"")
-        assert not failures
-        assert not scene.provider.diff(what, resource_id, inputs, state, again, []).detailed
-        read = scene.provider.read(what, resource_id, inputs, state)
-        assert read is not None and (read.inputs, read.state) == (inputs, state)
-    for token, logical, resource_id, inputs, state in reversed(made):
-        if state.get("deletionProtection"):
-            open_ = {**inputs, "deletionProtection": False}
-            scene.provider.update(resource(token, logical), resource_id, inputs, state, open_, 0, False)
-        unprotected = {**state, "deletionProtection": False}
-        scene.provider.delete(resource(token, logical), resource_id, inputs, unprotected, 0)
-        gone = scene.found(token, resource_id) is None
-        assert gone == (not token.endswith(":Service"))  # disable_on_destroy=False
-
-
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_type_of_the_plan_is_played(name: str) -> None:
-    used = {r.type for r in planned(name).graph.resources.values() if r.type.startswith("gcp:")}
-    assert used and used <= set(tokens())
+    for token, _, resource_id, _, state in reversed(made):
+        scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
+        assert (scene.found(token, resource_id) is None) == (token != SERVICE)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -101,22 +139,18 @@ def test_nothing_is_made_before_its_api_is_on(name: str) -> None:
     """Run side by side, a resource without that dependency is refused on some days only."""
     graph = planned(name).graph
     early = []
-    for planned_resource in graph.resources.values():
-        if planned_resource.type not in tokens() or (service := facts(planned_resource.type).service) is None:
+    for resource in graph.resources.values():
+        if resource.type not in tokens() or (service := facts(resource.type).service) is None:
             continue
-        if service not in {graph.resources[urn].inputs.get("service") for urn in graph.needs(planned_resource.urn)}:
-            early.append(f"{planned_resource.name} does not wait for {service}")
+        if service not in {graph.resources[urn].inputs.get("service") for urn in graph.needs(resource.urn)}:
+            early.append(f"{resource.name} does not wait for {service}")
     assert early == []
 
 
 def test_a_preview_of_a_whole_environment_makes_nothing(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, apis=())
-    for planned_resource in planned("Pulumi.dev.yaml").graph.resources.values():
-        if planned_resource.type not in tokens():
-            continue
-        inputs = {k: UNKNOWN if v == "known after up" else v for k, v in planned_resource.inputs.items()}
-        what = resource(planned_resource.type, planned_resource.name)
-        checked, failures = scene.provider.check(what, {}, inputs, b"")
-        assert not failures
-        scene.provider.create(what, checked, 0, True)
-    assert not list(scene.directory.cloud.glob("*/*"))
+    scene = Scene(tmp_path)
+    for resource in planned("Pulumi.dev.yaml").graph.resources.values():
+        if resource.type in tokens():
+            inputs = {k: UNKNOWN if v == "known after up" else v for k, v in resource.inputs.items()}
+            scene.provider.create(resource.type, scene.provider.check(resource.type, inputs), True)
+    assert not list(scene.directory.cloud.glob("*"))

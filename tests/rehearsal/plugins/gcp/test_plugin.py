@@ -2,68 +2,112 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pulumi
 import pytest
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi import automation
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_THE_WIRE
 
+from providers.base import UNKNOWN, DiffResult
 from rehearsal.assets import find
-from rehearsal.cloud import read_all, remove
+from rehearsal.cloud import read_all
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.plugins.gcp.provider import GcpProvider
-from rehearsal.plugins.gcp.world import CLUSTER, NETWORK, SERVICE, SUBNETWORK
+from rehearsal.plugins.gcp.server import differing, received, sent, start
 from rehearsal.plugins.install import install
-from rehearsal.plugins.values import to_python, to_struct
-from tests.rehearsal.plugins.gcp.scene import NETWORK_ID, PROJECT, REGION, Scene
+from tests.rehearsal.plugins.gcp.scene import (
+    CLUSTER,
+    NETWORK,
+    NETWORK_ID,
+    NODE_POOL,
+    PROJECT,
+    REGION,
+    SERVICE,
+    ZONE,
+    Scene,
+)
+
+URN = f"urn:pulumi:test::test::a:b:C${NETWORK}::vpc"
 
 
 @pytest.fixture
 def launcher(scene: Scene) -> Path:
     """The plugin as the engine finds it."""
-    return install(scene.directory.pulumi_home, "gcp", GcpProvider(scene.directory).version, scene.directory.root)
+    return install(scene.directory.pulumi_home, "gcp", version("pulumi-gcp"), scene.directory.root)
 
 
 @pytest.fixture
-def stub(launcher: Path) -> Iterator[Any]:
-    process = subprocess.Popen([launcher], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield provider_pb2_grpc.ResourceProviderStub(channel)
-    finally:
-        process.terminate()
-        process.wait(60)
+def stub(scene: Scene) -> Iterator[Any]:
+    server, port = start(scene.provider)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+    server.stop(grace=None)
 
 
-def test_the_process_makes_and_deletes_over_the_wire(scene: Scene, stub: Any) -> None:
-    urn = f"urn:pulumi:test::test::{NETWORK}::vpc"
-    stub.Configure(provider_pb2.ConfigureRequest(args=to_struct({"project": PROJECT, "region": REGION})))
-    news = to_struct({"name": "vpc", "autoCreateSubnetworks": False})
-    checked = stub.Check(provider_pb2.CheckRequest(urn=urn, news=news))
-    assert not checked.failures
-    made = stub.Create(provider_pb2.CreateRequest(urn=urn, properties=checked.inputs))
+def test_values_survive_the_way_there_and_back() -> None:
+    values = {
+        "i": 3,
+        "f": 1.5,
+        "s": "x",
+        "t": True,
+        "n": None,
+        "l": [1, {"a": []}],
+        "d": {},
+        "u": UNKNOWN,
+        "e": [UNKNOWN],
+    }
+    back = received(sent(values))
+    assert back == values
+    assert type(back["i"]) is int
+    struct = struct_pb2.Struct()
+    struct.update({"known": "after up", "unknown": UNKNOWN_ON_THE_WIRE})
+    assert received(struct) == {"known": "after up", "unknown": UNKNOWN}
+
+
+def test_differences_say_what_is_replaced() -> None:
+    assert differing(DiffResult()).changes == provider_pb2.DiffResponse.DIFF_NONE
+    found = differing(DiffResult({"spec.size": "update", "items[0].a": "add-replace"}, delete_before_replace=True))
+    assert found.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert (list(found.diffs), list(found.replaces), found.deleteBeforeReplace) == (["items", "spec"], ["items"], True)
+    kinds = {path: provider_pb2.PropertyDiff.Kind.Name(d.kind) for path, d in found.detailedDiff.items()}
+    assert kinds == {"spec.size": "UPDATE", "items[0].a": "ADD_REPLACE"}
+
+
+def test_it_makes_changes_and_deletes_over_the_wire(scene: Scene, stub: Any) -> None:
+    assert stub.GetPluginInfo(empty_pb2.Empty()).version == version("pulumi-gcp")
+    assert stub.Configure(provider_pb2.ConfigureRequest()).supportsPreview
+    news = sent({"name": "vpc", "project": PROJECT, "autoCreateSubnetworks": False})
+    inputs = stub.Check(provider_pb2.CheckRequest(urn=URN, news=news)).inputs
+    made = stub.Create(provider_pb2.CreateRequest(urn=URN, properties=inputs))
     assert made.id == NETWORK_ID
-    assert to_python(made.properties) == scene.state(NETWORK, NETWORK_ID)
-    diff = stub.Diff(
-        provider_pb2.DiffRequest(
-            urn=urn, id=made.id, olds=made.properties, old_inputs=checked.inputs, news=checked.inputs
-        )
-    )
-    assert diff.changes == provider_pb2.DiffResponse.DIFF_NONE
+    assert received(made.properties) == scene.state(NETWORK, NETWORK_ID)
+    read = stub.Read(provider_pb2.ReadRequest(urn=URN, id=made.id, inputs=inputs, properties=made.properties))
+    assert (read.id, read.inputs, read.properties) == (made.id, inputs, made.properties)
+    assert stub.Read(provider_pb2.ReadRequest(urn=URN, id="gone")).id == ""
+    new = sent({**received(inputs), "routingMode": "GLOBAL"})
+    differs = {"urn": URN, "id": made.id, "olds": read.properties, "old_inputs": inputs, "news": new}
+    assert list(stub.Diff(provider_pb2.DiffRequest(**differs)).detailedDiff) == ["routingMode"]
+    assert not stub.Diff(provider_pb2.DiffRequest(**differs, ignoreChanges=["routingMode"])).detailedDiff
+    assert received(stub.Update(provider_pb2.UpdateRequest(**differs)).properties)["routingMode"] == "GLOBAL"
     with pytest.raises(grpc.RpcError) as taken:
-        stub.Create(provider_pb2.CreateRequest(urn=urn, properties=checked.inputs))
-    assert "already exists, alreadyExists" in str(taken.value)
-    stub.Delete(provider_pb2.DeleteRequest(urn=urn, id=made.id, properties=made.properties, old_inputs=checked.inputs))
+        stub.Create(provider_pb2.CreateRequest(urn=URN, properties=inputs))
+    assert taken.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert str(taken.value.details()).endswith("already exists, alreadyExists")
+    stub.Delete(provider_pb2.DeleteRequest(urn=URN, id=made.id, properties=made.properties))
     assert scene.found(NETWORK, NETWORK_ID) is None
+    stub.Cancel(empty_pb2.Empty())
+    assert scene.provider.cancelled.is_set()
 
 
 def test_it_works_in_a_rehearsal_only() -> None:
@@ -75,36 +119,50 @@ def test_it_works_in_a_rehearsal_only() -> None:
     assert "TPU_SERVING_REHEARSAL is not set" in ended.stderr
 
 
-def _dns_endpoint(config: Any) -> str:
-    return str(config.dns_endpoint_config.endpoint)
+def test_the_installed_plugin_says_its_port_and_ends_with_its_parent(tmp_path: Path) -> None:
+    launcher = install(tmp_path / "home", "gcp", "1.2.3", tmp_path / "it's a directory")
+    assert launcher == tmp_path / "home" / "plugins" / "resource-gcp-v1.2.3" / "pulumi-resource-gcp"
+    # The parent of the plugin is a shell that ends once it has read the port.
+    script = 'mkfifo port; "$0" > port & read number < port; echo "$number $!"'
+    shell = subprocess.run(
+        ["/bin/sh", "-c", script, str(launcher)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    port, pid = map(int, shell.stdout.split())
+    assert port > 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait()
+    assert not (tmp_path / "it's a directory" / "logs" / "plugin-gcp.log").read_text(encoding="utf-8")
 
 
-def _program() -> None:
+def _program(ignored: list[str]) -> None:
     from pulumi_gcp import Provider, compute, container, projects
 
     google = Provider("google", project=PROJECT, region=REGION)
-    options = pulumi.ResourceOptions(provider=google)
-    apis = [
-        projects.Service(api, service=f"{api}.googleapis.com", disable_on_destroy=False, opts=options)
-        for api in ("compute", "container")
-    ]
-    ready = pulumi.ResourceOptions(provider=google, depends_on=apis)
-    network = compute.Network("network", name="vpc", auto_create_subnetworks=False, opts=ready)
-    nodes = compute.Subnetwork(
-        "nodes", name="nodes", network=network.id, ip_cidr_range="10.0.0.0/20", region=REGION, opts=ready
-    )
+    common = pulumi.ResourceOptions(provider=google)
+    projects.Service("api", service="compute.googleapis.com", project=PROJECT, disable_on_destroy=False, opts=common)
+    network = compute.Network("network", name="vpc", project=PROJECT, auto_create_subnetworks=False, opts=common)
     cluster = container.Cluster(
         "cluster",
         name="serving",
+        project=PROJECT,
         location=REGION,
         network=network.id,
-        subnetwork=nodes.id,
         control_plane_endpoints_config={"dns_endpoint_config": {"allow_external_traffic": True}},
         deletion_protection=False,
         initial_node_count=1,
-        opts=ready,
+        opts=common,
     )
-    pulumi.export("endpoint", cluster.control_plane_endpoints_config.apply(_dns_endpoint))
+    container.NodePool(
+        "pool",
+        name="tpu",
+        project=PROJECT,
+        location=REGION,
+        node_locations=[ZONE],
+        cluster=cluster.name,
+        initial_node_count=0,
+        node_config={"machine_type": "ct6e-standard-4t", "resource_labels": {"tier": "dev"}},
+        opts=pulumi.ResourceOptions(provider=google, ignore_changes=ignored),
+    )
     pulumi.export("authority", cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate))
 
 
@@ -119,24 +177,24 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("engine", "launcher")
 def test_the_real_engine_brings_it_up_leaves_it_alone_and_takes_it_down(scene: Scene) -> None:
-    for service in read_all(scene.directory.cloud):
-        remove(scene.directory.cloud, service.type, service.id)
-    stack = _stack(scene.directory)
+    stack = _stack(scene.directory, ["nodeConfig.advancedMachineFeatures"])
     foreseen = stack.preview()
     assert not read_all(scene.directory.cloud)
     first = stack.up()
-    assert first.outputs["endpoint"].value == "127.0.0.1:6443"
     assert first.outputs["authority"].value == "Q0E="
     assert first.summary.resource_changes == {"create": foreseen.change_summary[automation.OpType.CREATE]}
-    second = stack.up()
-    assert set(second.summary.resource_changes or {}) == {"same"}
-    assert stack.refresh().summary.resource_changes == second.summary.resource_changes
+    assert set(stack.up().summary.resource_changes or {}) == {"same"}
+    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
+    assert set(stack.up().summary.resource_changes or {}) == {"same"}
+    # What GKE answers for a TPU pool replaces it, where the program does not ignore it.
+    replaced = _stack(scene.directory, []).preview()
+    assert replaced.change_summary[automation.OpType.REPLACE] == 1
     stack.destroy()
     assert {r.type for r in read_all(scene.directory.cloud)} == {SERVICE}
-    assert not read_all(scene.directory.cloud, CLUSTER) and not read_all(scene.directory.cloud, SUBNETWORK)
+    assert not read_all(scene.directory.cloud, CLUSTER) and not read_all(scene.directory.cloud, NODE_POOL)
 
 
-def _stack(directory: RehearsalDirectory) -> automation.Stack:
+def _stack(directory: RehearsalDirectory, ignored: list[str]) -> automation.Stack:
     environment = {
         "PULUMI_HOME": str(directory.pulumi_home),
         "PULUMI_CONFIG_PASSPHRASE": "test",
@@ -149,4 +207,4 @@ def _stack(directory: RehearsalDirectory) -> automation.Stack:
         project_settings=automation.ProjectSettings("test", "python", backend=backend),
         env_vars=environment,
     )
-    return automation.create_or_select_stack("test", "test", _program, opts=options)
+    return automation.create_or_select_stack("test", "test", lambda: _program(ignored), opts=options)

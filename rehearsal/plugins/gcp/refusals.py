@@ -1,0 +1,139 @@
+"""What Google refuses of what an environment can ask for. Words and their sources: `behaviour.yaml`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from catalog.files import read_yaml
+from catalog.tpu import Generation, generations
+from providers.base import ProviderError, Values
+from providers.google.facts import facts
+from providers.google.trees import get, relative
+from rehearsal import cloud
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.plugins.gcp.state import CLUSTER, NODE_POOL, SUBNETWORK, tpu_of, zones_of
+
+# Families of machines without accelerators that GKE makes nodes of; sizes are not looked at.
+_GENERAL = re.compile(
+    r"^(e2|n1|n2|n2d|n4|c2|c2d|c3|c3d|c4|c4a|c4d|t2a|t2d)-(standard|highmem|highcpu)-\d+$|^e2-(small|medium)$"
+)
+
+
+class CloudError(ProviderError):
+    """What Google's API answers."""
+
+    def __init__(self, code: int, message: str, reason: str) -> None:
+        super().__init__(f"googleapi: Error {code}: {message}, {reason}")
+
+
+def refuse_create(token: str, resource_id: str, inputs: Values, directory: RehearsalDirectory) -> None:
+    """Raise what the provider would report of such a creation.
+
+    Raises:
+        ProviderError: it is refused.
+    """
+    prefix = {CLUSTER: "", NODE_POOL: "error creating NodePool: "}.get(token, f"Error creating {facts(token).title}: ")
+    try:
+        # A member that is there already, or an API that is on, is made again without an error.
+        if not token.endswith((":IAMMember", ":SecretIamMember", ":Service")):
+            _refuse_taken(token, resource_id, directory)
+        _refuse_region(inputs)
+        if token == SUBNETWORK:
+            _refuse_overlap(resource_id, inputs, directory)
+        if token == NODE_POOL:
+            _refuse_machines(inputs)
+            _refuse_quota(inputs, directory)
+    except ProviderError as error:
+        raise ProviderError(prefix + str(error)) from None
+
+
+def refuse_delete(token: str, state: Values) -> None:
+    """Raise where a cluster is protected.
+
+    Raises:
+        ProviderError: it is.
+    """
+    if token == CLUSTER and state.get("deletionProtection"):
+        raise ProviderError(
+            "Cannot destroy cluster because deletion_protection is set to true. "
+            "Set it to false to proceed with cluster deletion."
+        )
+
+
+def _refuse_taken(token: str, resource_id: str, directory: RehearsalDirectory) -> None:
+    if cloud.find(directory.cloud, token, resource_id) is None:
+        return
+    if token == CLUSTER:
+        raise CloudError(409, f"Already exists: {resource_id}.", "alreadyExists")
+    if token == NODE_POOL:
+        raise ProviderError(f"resource - {resource_id} - already exists")
+    raise CloudError(409, f"The resource '{resource_id}' already exists", "alreadyExists")
+
+
+def _refuse_region(inputs: Values) -> None:
+    region = inputs.get("region") or inputs.get("location")
+    if region is not None and region not in read_yaml("regions.yaml")["regions"]:
+        raise CloudError(400, f"Invalid value for field 'resource.region': '{region}'. Unknown region.", "invalid")
+
+
+def _refuse_overlap(resource_id: str, inputs: Values, directory: RehearsalDirectory) -> None:
+    """Ranges of a VPC don't meet: primary and secondary, in every region, also those of one subnetwork."""
+    network = relative(str(inputs["network"]))
+    others = cloud.read_all(directory.cloud, SUBNETWORK, provisioning=True)
+    others = [r for r in others if relative(str(r.state.get("network"))) == network and r.id != resource_id]
+    taken = [(range_, r.name, str(r.location)) for r in others for _, range_ in _ranges(r.state)]
+    for field, wanted in _ranges(inputs):
+        for range_, name, region in taken:
+            if wanted.overlaps(range_):
+                why = f"Invalid IPCidrRange: {wanted} conflicts with existing subnetwork '{name}' in region '{region}'."
+                raise CloudError(400, f"Invalid value for field 'resource.{field}': '{wanted}'. {why}", "invalid")
+        taken.append((wanted, inputs["name"], inputs["region"]))
+
+
+def _ranges(values: Values) -> Iterator[tuple[str, Any]]:
+    if values.get("ipCidrRange"):
+        yield "ipCidrRange", ipaddress.ip_network(values["ipCidrRange"])
+    for index, secondary in enumerate(values.get("secondaryIpRanges") or []):
+        yield f"secondaryIpRanges[{index}].ipCidrRange", ipaddress.ip_network(secondary["ipCidrRange"])
+
+
+def _refuse_machines(inputs: Values) -> None:
+    """TPU machine types exist in the listed zones, those for AI workloads included; the general ones everywhere."""
+    machine_type = get(inputs, "nodeConfig.machineType")
+    name = next((key for key, g in generations().items() if machine_type in g.machines), None)
+    rows = read_yaml("zones.yaml")["generations"].get(name, {}) if name else {}
+    offered = {row["zone"] for key in ("zones", "aiZones") for row in rows.get(key, [])}
+    for zone in inputs.get("nodeLocations") or zones_of(inputs["location"]):
+        if zone not in offered if name else not _GENERAL.match(machine_type):
+            raise CloudError(
+                400, f'Invalid machine type "{machine_type}" in zone "{zone}": GCE_NOT_FOUND', "badRequest"
+            )
+
+
+def _refuse_quota(inputs: Values, directory: RehearsalDirectory) -> None:
+    """Nodes that a pool starts with need chips at once; a pool that starts empty needs them when it grows."""
+    family, region = tpu_of(get(inputs, "nodeConfig.machineType")), inputs["location"]
+    limit = cloud.chip_limit(directory.cloud, region, family.quota_family) if family else None
+    pools = cloud.read_all(directory.cloud, NODE_POOL, provisioning=True)
+    wanted, used = _chips(inputs, family), sum(_chips(p.state, family) for p in pools if p.location == region)
+    if limit is not None and wanted > (available := max(limit - used, 0)):
+        raise CloudError(
+            403,
+            f'\n\t(1) insufficient regional quota to satisfy request: resource "TPUS_PER_TPU_FAMILY": request requires '
+            f"'{wanted:.1f}' and is short '{wanted - available:.1f}'. project has a quota of '{limit:.1f}' with "
+            f"'{available:.1f}' available. View and manage quotas at "
+            f"https://console.cloud.google.com/iam-admin/quotas?usage=USED&project={inputs['project']}.",
+            "forbidden",
+        )
+
+
+def _chips(values: Values, family: Generation | None) -> int:
+    """Chips of the nodes that a pool starts with, where they are of the family."""
+    machine_type = str(get(values, "nodeConfig.machineType"))
+    if family is None or tpu_of(machine_type) != family:
+        return 0
+    nodes = int(values.get("initialNodeCount") or 0) * len(values["nodeLocations"])
+    return nodes * family.machines[machine_type].chips
