@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -102,25 +101,14 @@ def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     if token not in tokens():
         return []
-    forced = frozenset({"ipCidrRange"} if token == _SUBNET and not _grows(old, new) else ())
-    detailed = difference(facts(token), old, new, forced).detailed
-    gone = [path for path in holdings()["replacesWhereGone"] if _at(old, path) and _at(new, path) is None]
-    return [path for path, change in detailed.items() if change.endswith("-replace")] + gone
+    detailed = difference(facts(token), old, new).detailed
+    return [path for path, change in detailed.items() if change.endswith("-replace")]
 
 
 def _at(values: Any, path: str) -> Any:
     for part in path.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     return values
-
-
-def _grows(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """A primary range may grow around what it was (the provider's IsShrinkageIpCidr)."""
-    before, after = old.get("ipCidrRange"), new.get("ipCidrRange")
-    if before == after or not isinstance(before, str) or not isinstance(after, str):
-        return True
-    one, other = ipaddress.ip_network(before), ipaddress.ip_network(after)
-    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
 
 
 def _kubernetes(old: dict[str, Any], new: dict[str, Any], more: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from providers.base import UNKNOWN
 from providers.google.facts import facts, tokens
 from providers.google.trees import under
 from rehearsal.existing import seed_cloud
-from serving.program.graph import Graph
+from serving.plan.graph import Graph
 from serving.program.record import engine_config, record
 from settings.document import ROOT, Document, read_document
 from tests.graph.planning import ENVIRONMENTS, planned
