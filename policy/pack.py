@@ -25,7 +25,7 @@ from pulumi_policy.proxy import UnknownValueError
 from catalog.rules import load_rules
 from checks.objects import REGISTRY, Check, Context, Resource
 from checks.objects.check import Scope, accepted_rules
-from checks.objects.dependencies import closure
+from checks.objects.dependencies import Dependencies
 from checks.objects.resource import kind_of
 from checks.objects.values import UNKNOWN
 from policy.overrides import stack_overrides
@@ -89,8 +89,8 @@ def _report(checks: Sequence[Check], scope: Scope, report: ReportViolation) -> N
 
 
 def _resources(resources: Sequence[PolicyResource]) -> list[Resource]:
-    needs = closure({r.urn: [other.urn for other in r.dependencies] for r in resources})
-    return [Resource(r.resource_type, plain(r.props), r.urn, r.name, needs[r.urn]) for r in resources]
+    needs = Dependencies({r.urn: [other.urn for other in r.dependencies] for r in resources})
+    return [Resource(r.resource_type, plain(r.props), r.urn, r.name, needs) for r in resources]
 
 
 def _context() -> Context:

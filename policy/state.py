@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.objects import Resource
-from checks.objects.dependencies import closure
+from checks.objects.dependencies import Dependencies
 from checks.objects.values import UNKNOWN
 
 # Marks of Pulumi's own wire format (pulumi/pulumi sdk/go/common/resource/properties.go, plugin/rpc.go).
@@ -38,26 +38,46 @@ def read_state(text: str) -> list[Resource]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise StateError(f"not JSON: {error}") from None
+        raise StateError(f"not valid JSON: {error}") from None
+    except RecursionError:
+        raise StateError("nested too deep to be a stack") from None
     deployment = data.get("deployment") if isinstance(data, Mapping) else None
     entries = deployment.get("resources", []) if isinstance(deployment, Mapping) else None
     if not isinstance(entries, list) or not all(isinstance(e, Mapping) and "urn" in e and "type" in e for e in entries):
         raise StateError("no deployment.resources with urn and type: write it with `pulumi stack export --file FILE`")
     # Deleted ones wait for their end; what is only read belongs to somebody else.
     living = [e for e in entries if not e.get("delete") and not e.get("external")]
-    needs = closure({str(e["urn"]): [str(u) for u in e.get("dependencies") or []] for e in living})
-    return [_resource(e, needs) for e in living if e.get("custom") and not str(e["type"]).startswith("pulumi:")]
+    needs = Dependencies({str(e["urn"]): [str(u) for u in _part(e, "dependencies", list)] for e in living})
+    judged = [e for e in living if e.get("custom") and not str(e["type"]).startswith("pulumi:")]
+    try:
+        return [_resource(e, needs) for e in judged]
+    except RecursionError:
+        raise StateError("nested too deep to be a stack") from None
 
 
-def _resource(entry: Mapping[str, Any], needs: Mapping[str, frozenset[str]]) -> Resource:
+def _part(entry: Mapping[str, Any], key: str, kind: type) -> Any:
+    """A part of a resource, empty where it is left out.
+
+    Raises:
+        StateError: the part has another shape.
+    """
+    value = entry.get(key)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise StateError(f"{entry['urn']}: {key} is not what `pulumi stack export` writes")
+    return value
+
+
+def _resource(entry: Mapping[str, Any], needs: Dependencies) -> Resource:
     urn = str(entry["urn"])
-    seconds = (entry.get("customTimeouts") or {}).get("create")
+    seconds = _part(entry, "customTimeouts", dict).get("create")
     return Resource(
         str(entry["type"]),
-        _known(entry.get("inputs") or {}),
+        _known(_part(entry, "inputs", dict)),
         urn,
         urn.rpartition("::")[2],
-        needs[urn],
+        needs,
         float(seconds) if isinstance(seconds, int | float) else 0.0,
     )
 

@@ -116,7 +116,7 @@ def parse(text: str, origin: str) -> Contents:
 
 def _limit(text: str, origin: str) -> None:
     """Count values as if every alias were written out, without composing any."""
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     open_: list[tuple[str | None, int]] = []  # anchor and size of each collection around the event
     size = 0
     event: Any

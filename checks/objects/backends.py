@@ -73,6 +73,39 @@ def reachable(scope: Scope) -> dict[Target, tuple[Resource, Path]]:
     return found
 
 
+def inference_gateways(scope: Scope) -> list[Resource]:
+    """The Gateways of the stack that carry models: a route to a pool, or an LLMInferenceService, refers to them."""
+    named: set[tuple[str, str]] = set()
+    for route in scope.of("HTTPRoute"):
+        if any(target.kind == "InferencePool" for target, _ in backends_of(route)):
+            parents = items(route.inputs, "spec", "parentRefs")
+            named |= {(text(parent, "namespace") or route.namespace, text(parent, "name")) for parent in parents}
+    for service in scope.of("LLMInferenceService"):
+        references = items(service.inputs, "spec", "router", "gateway", "refs")
+        named |= {(text(ref, "namespace") or service.namespace, text(ref, "name")) for ref in references}
+    return [gateway for gateway in scope.of("Gateway") if (gateway.namespace, gateway.name) in named]
+
+
+def routes_of_models(scope: Scope) -> list[Resource]:
+    """Routes of Gateways that carry models, routes to a pool, and what KServe makes a route of. Others are not ours."""
+    gateways = {(gateway.namespace, gateway.name) for gateway in inference_gateways(scope)}
+
+    def ours(route: Resource) -> bool:
+        parents = items(route.inputs, "spec", "parentRefs")
+        attached = {(text(parent, "namespace") or route.namespace, text(parent, "name")) for parent in parents}
+        pool = any(target.kind == "InferencePool" for target, _ in backends_of(route))
+        return route.kind != "HTTPRoute" or pool or bool(attached & gateways)
+
+    return list(filter(ours, scope.of(*ROUTE_KINDS)))
+
+
+def serves_models(target: Target) -> bool:
+    """True for what this program puts policies on: a pool, or the Service that KServe puts before a model's servers."""
+    return target.kind in ("InferencePool", "GCPInferencePoolImport") or (
+        target.kind == "Service" and target.name.endswith(names.workload_service(""))
+    )
+
+
 def is_managed(service: Resource) -> bool:
     """True where KServe makes the route: `router.route` is there and names no route of ours."""
     route = get(service.inputs, "spec", "router", "route")

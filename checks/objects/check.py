@@ -87,7 +87,7 @@ class Scope:
     def comes_before(self, earlier: Resource, later: Resource) -> bool:
         """True if `earlier` is there when `later` is made: by dependency where known, by the list's order otherwise."""
         if later.needs is not None:
-            return earlier.key in later.needs
+            return earlier.key in later.needs.of(later.key)
         return self._places[earlier.key] < self._places[later.key]
 
 

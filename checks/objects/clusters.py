@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from catalog.gke import facts
+from catalog.gke import facts, parse_gke_version
+from catalog.tpu import generations
+from checks.objects.backends import inference_gateways
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.releases import chart_of
-from checks.objects.resource import CLUSTER, FIREWALL, NETWORK, RELEASE, SUBNETWORK, Resource
+from checks.objects.resource import CLUSTER, FIREWALL, NETWORK, NODE_POOL, RELEASE, SUBNETWORK, Resource
 from checks.objects.values import get, is_unknown, items, mapping, text
 from checks.shared.gateway import proxy_range_problem
+from checks.shared.slices import is_tpu_machine, machines
 from checks.shared.versions import gke_version_problem
 
 _CHANNEL = "CHANNEL_STANDARD"
@@ -18,9 +21,22 @@ _PURPOSES = ("REGIONAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER")
 _WITH_WEBHOOKS = ("cert-manager", "lws", "kserve-llmisvc-resources")
 
 
-@on_each("CL01", CLUSTER)
-def gateway_is_on(cluster: Resource, _: Context) -> Iterator[Found]:
+def _own_clusters(scope: Scope) -> list[Resource]:
+    """The clusters of a stack that serves models or makes TPU node pools; any other stack's are not ours to judge."""
+    ours = scope.of("LLMInferenceService", "InferencePool") or any(
+        is_tpu_machine(text(pool.inputs, "nodeConfig", "machineType")) for pool in scope.of(NODE_POOL)
+    )
+    return scope.of(CLUSTER) if ours else []
+
+
+@on_whole("CL01")
+def gateway_is_on(scope: Scope) -> Iterator[Found]:
     """Gateway channel standard, HTTP load balancing on, VPC-native. Autopilot has all of it by itself."""
+    for cluster in _own_clusters(scope):
+        yield from _gateway_is_on(cluster)
+
+
+def _gateway_is_on(cluster: Resource) -> Iterator[Found]:
     if get(cluster.inputs, "enableAutopilot") is True:
         return
     channel = get(cluster.inputs, "gatewayApiConfig", "channel")
@@ -36,28 +52,35 @@ def gateway_is_on(cluster: Resource, _: Context) -> Iterator[Found]:
         yield Found(cluster, ("networkingMode",), mode, "The cluster is not VPC-native.", fix)
 
 
-@on_each("CL02", CLUSTER)
-def version_is_new_enough(cluster: Resource, _: Context) -> Iterator[Found]:
+@on_whole("CL02")
+def version_is_new_enough(scope: Scope) -> Iterator[Found]:
     """New enough that GKE brings the InferencePool CRD; what is not written is the channel's choice."""
-    version = text(cluster.inputs, "minMasterVersion")
-    if version and (problem := gke_version_problem(version, "minMasterVersion")) is not None:
-        yield Found(cluster, ("minMasterVersion",), version, *problem)
+    for cluster in _own_clusters(scope):
+        version = text(cluster.inputs, "minMasterVersion")
+        if version and (problem := gke_version_problem(version, "minMasterVersion")) is not None:
+            yield Found(cluster, ("minMasterVersion",), version, *problem)
 
 
-@on_each("CL05", CLUSTER)
-def production_is_protected(cluster: Resource, _: Context) -> Iterator[Found]:
-    """A cluster with the label `tier: production` can't be deleted by accident."""
-    if (
-        text(cluster.inputs, "resourceLabels", "tier") == "production"
-        and get(cluster.inputs, "deletionProtection") is False
-    ):
-        yield Found(
-            cluster,
-            ("deletionProtection",),
-            False,
-            "A production cluster may be deleted.",
-            "Remove deletionProtection: false.",
-        )
+@on_each("CL02", NODE_POOL)
+def pool_version_knows_its_generation(pool: Resource, _: Context) -> Iterator[Found]:
+    """A pool that is pinned to a version is pinned to one that has its TPU generation."""
+    shapes = machines().get(text(pool.inputs, "nodeConfig", "machineType"), ())
+    version = parse_gke_version(text(pool.inputs, "version"))
+    floor = generations()[shapes[0].generation].min_gke_version if shapes else None
+    if version is not None and floor is not None and version < (parse_gke_version(floor) or version):
+        said = f"{shapes[0].generation} needs GKE {floor} or newer."
+        fix = f"Write version: {floor}, or remove it: the pool follows the cluster."
+        yield Found(pool, ("version",), text(pool.inputs, "version"), said, fix)
+
+
+@on_whole("CL05")
+def production_is_protected(scope: Scope) -> Iterator[Found]:
+    """A cluster with the label `tier: production` cannot be deleted by accident."""
+    for cluster in _own_clusters(scope):
+        production = text(cluster.inputs, "resourceLabels", "tier") == "production"
+        if production and get(cluster.inputs, "deletionProtection") is False:
+            said, fix = "A production cluster may be deleted.", "Remove deletionProtection: false."
+            yield Found(cluster, ("deletionProtection",), False, said, fix)
 
 
 @on_whole("CL03")
@@ -136,7 +159,7 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
         if first is not subnet:
             said = f"{first.label} is the active one of this VPC and region."
             yield Found(subnet, ("role",), "ACTIVE", said, "Use the one that is there, and remove this one.")
-    if scope.of("Gateway") and scope.of(NETWORK) and not active:
+    if inference_gateways(scope) and scope.of(NETWORK) and not active:
         network_made = scope.of(NETWORK)[0]
         fix = 'Add a gcp.compute.Subnetwork with purpose="REGIONAL_MANAGED_PROXY", role="ACTIVE" and a /23.'
         yield Found(network_made, (), None, "The VPC of the Gateway has no proxy-only subnet.", fix)
@@ -145,6 +168,7 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
 CHECKS = (
     gateway_is_on,
     version_is_new_enough,
+    pool_version_knows_its_generation,
     production_is_protected,
     webhooks_can_be_reached,
     proxy_subnet_is_usable,

@@ -1,22 +1,26 @@
-"""Who comes before whom: direct dependencies, followed to their end."""
+"""Who comes before whom: direct dependencies, followed to their end when somebody asks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
 
-def closure(direct: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
-    """Everything that each key depends on, directly or not. Keys that nobody described depend on nothing."""
-    found: dict[str, frozenset[str]] = {}
-    for start in direct:
-        seen: set[str] = set()
-        queue = list(direct[start])
-        while queue:
-            other = queue.pop()
-            if other in found:
-                seen |= {other, *found[other]}
-            elif other not in seen:
-                seen.add(other)
-                queue.extend(direct.get(other, ()))
-        found[start] = frozenset(seen)
-    return found
+class Dependencies:
+    """The direct dependencies of a stack's resources, by key. Keys that nobody described depend on nothing."""
+
+    def __init__(self, direct: Mapping[str, Collection[str]]) -> None:
+        self._direct = direct
+        self._followed: dict[str, frozenset[str]] = {}
+
+    def of(self, key: str) -> frozenset[str]:
+        """Everything that a resource depends on, directly or not."""
+        if key not in self._followed:
+            seen: set[str] = set()
+            queue = list(self._direct.get(key, ()))
+            while queue:
+                other = queue.pop()
+                if other not in seen:
+                    seen.add(other)
+                    queue.extend(self._direct.get(other, ()))
+            self._followed[key] = frozenset(seen)
+        return self._followed[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalog.gke import GatewayClass
-from checks.objects.backends import backends_of, key_of
+from checks.objects.backends import backends_of, inference_gateways, key_of
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
 from checks.objects.values import get, items, mapping, text
@@ -15,33 +15,39 @@ _CERTMAP = "networking.gke.io/certmap"
 _ADDRESS_TYPES = ("NamedAddress", "IPAddress")
 
 
+def _is_regional(gateway: Resource) -> bool:
+    """True for GKE's regional classes; other controllers, and global classes, have rules of their own."""
+    return text(gateway.inputs, "spec", "gatewayClassName") in {kind.value for kind in GatewayClass}
+
+
 def _is_external(gateway: Resource) -> bool:
     return text(gateway.inputs, "spec", "gatewayClassName") == GatewayClass.EXTERNAL
 
 
-@on_each("GW01", "Gateway")
-def gateway_class(gateway: Resource, _: Context) -> Iterator[Found]:
-    """The class is one of the two that take an InferencePool."""
-    name = text(gateway.inputs, "spec", "gatewayClassName")
-    if (problem := judge.class_problem(name)) is not None:
-        yield Found(gateway, ("spec", "gatewayClassName"), name, *problem)
+@on_whole("GW01")
+def gateway_class(scope: Scope) -> Iterator[Found]:
+    """The class of a Gateway that carries models is one of the two that support an InferencePool."""
+    for gateway in inference_gateways(scope):
+        name = text(gateway.inputs, "spec", "gatewayClassName")
+        if (problem := judge.class_problem(name)) is not None:
+            yield Found(gateway, ("spec", "gatewayClassName"), name, *problem)
 
 
-@on_each("GW03", "Gateway")
-def external_has_tls(gateway: Resource, context: Context) -> Iterator[Found]:
-    """An external Gateway has an HTTPS listener."""
-    if "GW03" in context.accepted or not _is_external(gateway):
+@on_whole("GW03")
+def external_has_tls(scope: Scope) -> Iterator[Found]:
+    """An external Gateway that carries models has an HTTPS listener."""
+    if "GW03" in scope.context.accepted:
         return
-    if not any(
-        text(listener, "protocol") in {"HTTPS", "TLS"} for listener in items(gateway.inputs, "spec", "listeners")
-    ):
-        yield Found(
-            gateway,
-            ("spec", "listeners"),
-            None,
-            "The Gateway is external and has no HTTPS listener.",
-            "Add a listener {name: https, protocol: HTTPS, port: 443, tls: ...}, or use gke-l7-rilb.",
-        )
+    for gateway in filter(_is_external, inference_gateways(scope)):
+        listeners = items(gateway.inputs, "spec", "listeners")
+        if not any(text(listener, "protocol") in {"HTTPS", "TLS"} for listener in listeners):
+            yield Found(
+                gateway,
+                ("spec", "listeners"),
+                None,
+                "The Gateway is external and has no HTTPS listener.",
+                "Add a listener {name: https, protocol: HTTPS, port: 443, tls: ...}, or use gke-l7-rilb.",
+            )
 
 
 @on_whole("GW03")
@@ -76,6 +82,8 @@ def external_has_authentication(scope: Scope) -> Iterator[Found]:
 @on_each("GW04", "Gateway")
 def address_type(gateway: Resource, _: Context) -> Iterator[Found]:
     """An address is named without a domain before the type (GWCER106)."""
+    if not _is_regional(gateway):
+        return
     for index, address in enumerate(items(gateway.inputs, "spec", "addresses")):
         kind = text(address, "type") or "IPAddress"
         if kind not in _ADDRESS_TYPES:
@@ -93,7 +101,7 @@ def address_fits(scope: Scope) -> Iterator[Found]:
     """A named address of the stack is regional, and of the form its class needs."""
     regional = {a.name: a for a in scope.of(ADDRESS)}
     everywhere = {a.name: a for a in scope.of(GLOBAL_ADDRESS)}
-    for gateway in scope.of("Gateway"):
+    for gateway in filter(_is_regional, scope.of("Gateway")):
         for index, address in enumerate(items(gateway.inputs, "spec", "addresses")):
             name = text(address, "value")
             if text(address, "type") != "NamedAddress":
@@ -138,6 +146,8 @@ def _address_form(address: Resource, external: bool) -> Iterator[Found]:
 @on_each("GW05", "Gateway")
 def one_certificate(gateway: Resource, _: Context) -> Iterator[Found]:
     """Each HTTPS listener has exactly one source of its certificate; a certificate map is for global classes."""
+    if not _is_regional(gateway):
+        return
     if _CERTMAP in mapping(gateway.inputs, "metadata", "annotations"):
         yield Found(
             gateway,
@@ -161,6 +171,8 @@ def one_certificate(gateway: Resource, _: Context) -> Iterator[Found]:
 @on_each("GW06", "Gateway")
 def known_options(gateway: Resource, _: Context) -> Iterator[Found]:
     """A listener's TLS options are keys GKE knows (GWCER105)."""
+    if not _is_regional(gateway):
+        return
     for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
         for key in mapping(listener, "tls", "options"):
             if key not in judge.LISTENER_OPTIONS:
@@ -193,18 +205,19 @@ def secret_comes_first(scope: Scope) -> Iterator[Found]:
                     )
 
 
-@on_each("GW08", "Gateway")
-def not_open_to_all(gateway: Resource, _: Context) -> Iterator[Found]:
-    """No listener takes routes from all namespaces."""
-    for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
-        if text(listener, "allowedRoutes", "namespaces", "from") == "All":
-            yield Found(
-                gateway,
-                ("spec", "listeners", index, "allowedRoutes", "namespaces", "from"),
-                "All",
-                "Any namespace may attach a route.",
-                "Write from: Same, or from: Selector with a selector.",
-            )
+@on_whole("GW08")
+def not_open_to_all(scope: Scope) -> Iterator[Found]:
+    """No listener of a Gateway that carries models accepts routes from all namespaces."""
+    for gateway in inference_gateways(scope):
+        for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
+            if text(listener, "allowedRoutes", "namespaces", "from") == "All":
+                yield Found(
+                    gateway,
+                    ("spec", "listeners", index, "allowedRoutes", "namespaces", "from"),
+                    "All",
+                    "Any namespace may attach a route.",
+                    "Write from: Same, or from: Selector with a selector.",
+                )
 
 
 CHECKS = (

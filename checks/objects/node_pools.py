@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.tpu import SliceShape, generations
-from checks.objects.check import Context, Found, on_each
-from checks.objects.resource import NODE_POOL, Resource
+from checks.objects.check import Context, Found, Scope, on_each, on_whole
+from checks.objects.resource import NODE_POOL, RESOURCE_POLICY, Resource
 from checks.objects.values import get, is_unknown, items, mapping, number, text
 from checks.shared import slices
 
@@ -75,6 +75,28 @@ def placement_for_several_hosts(pool: Resource, _: Context) -> Iterator[Found]:
     elif kind != "COMPACT":
         said = "A slice of several hosts is placed compactly."
         yield Found(pool, ("placementPolicy", "type"), kind or None, said, "Write type: COMPACT.")
+
+
+@on_whole("TP02")
+def no_policy_for_one_host(scope: Scope) -> Iterator[Found]:
+    """A pool of single hosts names no workload policy of the stack: "TPU topology can't be specified" (GKE, 400)."""
+    policies = {policy.name: policy for policy in scope.of(RESOURCE_POLICY)}
+    for pool in scope.of(NODE_POOL):
+        policy = policies.get(text(pool.inputs, "placementPolicy", "policyName"))
+        topology = text(policy.inputs, "workloadPolicy", "acceleratorTopology") if policy else ""
+        shape = slices.find_machine_shape(_machine(pool), topology) if topology else None
+        if policy is not None and shape is not None and not shape.multi_host:
+            said = f"{policy.label} is of {topology}, which {shape.machine_type} forms on one host."
+            yield Found(pool, ("placementPolicy", "policyName"), policy.name, said, "Remove placementPolicy.")
+
+
+@on_each("TP02", NODE_POOL)
+def one_zone_for_a_slice(pool: Resource, _: Context) -> Iterator[Found]:
+    """Nodes that are placed compactly are in one zone."""
+    zones = items(pool.inputs, "nodeLocations")
+    if text(pool.inputs, "placementPolicy", "type") == "COMPACT" and len(zones) > 1:
+        said = "Nodes that are placed compactly are in one zone."
+        yield Found(pool, ("nodeLocations",), zones, said, f"Write nodeLocations: [{zones[0]}], and a pool a zone.")
 
 
 @on_each("TP06", NODE_POOL)
@@ -194,6 +216,8 @@ def accelerator_of_the_api(pool: Resource, _: Context) -> Iterator[Found]:
 CHECKS = (
     slice_exists,
     placement_for_several_hosts,
+    no_policy_for_one_host,
+    one_zone_for_a_slice,
     labels_are_gkes,
     node_labels_are_gkes,
     upgrades_need_no_spare_slice,

@@ -33,6 +33,7 @@ _PATHS: dict[str, tuple[Path, ...]] = {
 }
 _PATHS["LLMInferenceServiceConfig"] = _PATHS["LLMInferenceService"]
 POD_KINDS = tuple(_PATHS)
+SERVING_KINDS = ("LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWorkerSet")
 SERVER = "main"  # KServe: the server's container
 _MODULE = "vllm.entrypoints.openai.api_server"
 _SCRIPT = re.compile(r"vllm\s+serve\s|vllm\.entrypoints\.openai\.api_server\s")

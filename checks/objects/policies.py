@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import POOL_GROUP
-from checks.objects.backends import Target, key_of, own_backends, reachable
+from checks.objects.backends import Target, key_of, own_backends, reachable, serves_models
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.pods import Probe, probes_of, server_of
 from checks.objects.resource import REGION_SECURITY_POLICY, SECURITY_POLICY, Resource
@@ -51,10 +51,10 @@ def _attached(scope: Scope, kind: str) -> dict[Target, list[Resource]]:
 
 @on_whole("HC01")
 def one_health_check_each(scope: Scope) -> Iterator[Found]:
-    """Every backend a route can reach has exactly one HealthCheckPolicy."""
+    """Every backend of a model that a route can reach has exactly one HealthCheckPolicy."""
     attached = _attached(scope, _HEALTH)
     for target, (route, path) in reachable(scope).items():
-        if target not in attached and target.kind in _GROUPS:
+        if target not in attached and serves_models(target):
             yield Found(
                 route,
                 path,
@@ -62,11 +62,15 @@ def one_health_check_each(scope: Scope) -> Iterator[Found]:
                 f"{target.kind} {target.name} has no HealthCheckPolicy.",
                 f"Add a HealthCheckPolicy in {target.namespace} with {_written(target)}.",
             )
-    for policies in attached.values():
-        for policy in policies[1:]:
-            first = policies[0].label
-            said = f"{first} is attached to the same target."
-            yield Found(policy, ("spec", "targetRef"), key_of(policy).name, said, f"Keep one of it and {policy.label}.")
+    yield from _only_one(attached)
+
+
+def _only_one(attached: dict[Target, list[Resource]]) -> Iterator[Found]:
+    """Of two policies of a kind on one target the older wins; the other one is Conflicted."""
+    for target, policies in attached.items():
+        for policy in policies[1:] if serves_models(target) else ():
+            said = f"{policies[0].label} is attached to the same target; the older one wins."
+            yield Found(policy, ("spec", "targetRef"), target.name, said, f"Keep one of it and {policy.label}.")
 
 
 @on_each("HC02", _HEALTH, _BACKEND)
@@ -90,7 +94,9 @@ def _block(policy: Resource) -> tuple[Path, Any]:
 
 @on_each("HC03", _HEALTH)
 def fixed_port(policy: Resource, _: Context) -> Iterator[Found]:
-    """The port is given in the one form that every published schema accepts."""
+    """The port of a model's check is given in the one form that every published schema accepts."""
+    if not serves_models(key_of(policy)):
+        return
     path, block = _block(policy)
     form, port = get(block, "portSpecification"), number(block, "port")
     if form != "USE_FIXED_PORT" or port is None or get(block, "portName") is not None:
@@ -102,11 +108,15 @@ def fixed_port(policy: Resource, _: Context) -> Iterator[Found]:
 
 @on_each("HC04", _HEALTH)
 def times_fit(policy: Resource, _: Context) -> Iterator[Found]:
-    """1 <= timeout <= interval <= 300, both written; thresholds from 1 to 10."""
+    """1 <= timeout <= interval <= 300, thresholds from 1 to 10; both times written for a model's check."""
     default: Path = ("spec", "default")
     interval = number(policy.inputs, *default, "checkIntervalSec")
     timeout = number(policy.inputs, *default, "timeoutSec")
-    if interval is None or timeout is None or not 1 <= timeout <= interval <= 300:
+    written = interval is not None and timeout is not None
+    # An interval or a timeout that is left out is 5 s (descriptions of the definition).
+    default_seconds = [5 if seconds is None else seconds for seconds in (timeout, interval)]
+    in_range = 1 <= default_seconds[0] <= default_seconds[1] <= 300
+    if not in_range or (serves_models(key_of(policy)) and not written):
         at = "timeoutSec" if interval is not None else "checkIntervalSec"
         said = f"checkIntervalSec is {interval}, timeoutSec is {timeout}."
         said = said.replace("None", "not written")
@@ -165,6 +175,8 @@ def _differs(policy: Resource, asked: Probe, own: Probe, service: Resource) -> F
 def type_and_block(policy: Resource, _: Context) -> Iterator[Found]:
     """The type has its own block and no other."""
     config = mapping(policy.inputs, *_CONFIG)
+    if not config and not serves_models(key_of(policy)):
+        return  # what GKE asks by default
     kind = text(config, "type")
     blocks = [key for key in config if key in _BLOCKS.values()]
     wanted = _BLOCKS.get(kind)
@@ -205,6 +217,12 @@ def time_for_the_longest_answer(scope: Scope) -> Iterator[Found]:
                 f"InferencePool {target.name} has no GCPBackendPolicy.",
                 f"Add a GCPBackendPolicy with {_written(target)} and default: {{timeoutSec: {seconds}}}.",
             )
+
+
+@on_whole("BP05")
+def one_backend_policy_each(scope: Scope) -> Iterator[Found]:
+    """No backend of a model has two GCPBackendPolicies."""
+    yield from _only_one(_attached(scope, _BACKEND))
 
 
 @on_each("BP01", _BACKEND)
@@ -273,6 +291,7 @@ CHECKS = (
     not_on_a_shadow,
     time_for_the_longest_answer,
     time_limit_is_written,
+    one_backend_policy_each,
     no_affinity,
     draining_ends_in_time,
     armor_by_name,

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from checks.objects.dependencies import Dependencies
 from checks.objects.values import is_unknown, text
 from settings.refusal import Path
 
 RELEASE = "Release"
 NODE_POOL = "gcp:container/nodePool:NodePool"
+RESOURCE_POLICY = "gcp:compute/resourcePolicy:ResourcePolicy"
 CLUSTER = "gcp:container/cluster:Cluster"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 NETWORK = "gcp:compute/network:Network"
@@ -47,7 +49,7 @@ class Resource:
     Attributes:
         type: the engine's token, `kubernetes:<group>/<version>:<Kind>` or `gcp:<module>:<Kind>`.
         key: what others refer to it by (a URN, or its place in a list).
-        needs: keys of everything it depends on, directly or not; None where only the order of the list is known.
+        needs: who depends on whom in its stack; None where only the order of the list is known.
         create_seconds: how long the engine waits for its creation; None where nobody said.
     """
 
@@ -55,7 +57,7 @@ class Resource:
     inputs: Mapping[str, Any]
     key: str = ""
     logical_name: str = ""
-    needs: frozenset[str] | None = None
+    needs: Dependencies | None = None
     create_seconds: float | None = None
 
     @cached_property

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.gke import ALPHA_POOL_GROUP, POOL_GROUP
-from checks.objects.backends import ROUTE_KINDS, is_managed, references_of, rules_of
+from checks.objects.backends import (
+    ROUTE_KINDS,
+    backends_of,
+    is_managed,
+    own_backends,
+    references_of,
+    routes_of_models,
+    rules_of,
+)
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import Resource
 from checks.objects.values import get, items, mapping, text
@@ -17,41 +25,43 @@ MAX_RULES, MAX_MATCHES = 16, 128
 _STATUS_CODES = (301, 302)
 
 
-@on_each("RT01", *ROUTE_KINDS)
-def no_timeouts(route: Resource, _: Context) -> Iterator[Found]:
+@on_whole("RT01")
+def no_timeouts(scope: Scope) -> Iterator[Found]:
     """No rule has a time limit; a route that KServe makes has one on every rule."""
-    path, rules = rules_of(route)
-    for index, rule in enumerate(rules):
-        if get(rule, "timeouts") is not None:
+    for route in routes_of_models(scope):
+        path, rules = rules_of(route)
+        for index, rule in enumerate(rules):
+            if get(rule, "timeouts") is not None:
+                yield Found(
+                    route,
+                    (*path, index, "timeouts"),
+                    get(rule, "timeouts"),
+                    "GKE refuses time limits in routes (GWCER104).",
+                    "Remove timeouts; set spec.default.timeoutSec in the pool's GCPBackendPolicy.",
+                )
+        if route.kind == "LLMInferenceService" and is_managed(route) and not rules:
             yield Found(
                 route,
-                (*path, index, "timeouts"),
-                get(rule, "timeouts"),
-                "GKE refuses time limits in routes (GWCER104).",
-                "Remove timeouts; set spec.default.timeoutSec in the pool's GCPBackendPolicy.",
+                ("spec", "router", "route"),
+                get(route.inputs, "spec", "router", "route"),
+                "The route that KServe makes has time limits on every rule.",
+                "Write an HTTPRoute of your own and name it: route: {http: {refs: [{name: <route>}]}}.",
             )
-    if route.kind == "LLMInferenceService" and is_managed(route) and not rules:
-        yield Found(
-            route,
-            ("spec", "router", "route"),
-            get(route.inputs, "spec", "router", "route"),
-            "The route that KServe makes has time limits on every rule.",
-            "Write an HTTPRoute of your own and name it: route: {http: {refs: [{name: <route>}]}}.",
-        )
 
 
-@on_each("RT02", *ROUTE_KINDS)
-def supported_features(route: Resource, _: Context) -> Iterator[Found]:
+@on_whole("RT02")
+def supported_features(scope: Scope) -> Iterator[Found]:
     """Nothing that GKE's conformance reports list as unsupported."""
-    path, rules = rules_of(route)
-    for index, rule in enumerate(rules):
-        for where, value, what in _unsupported(rule):
-            fix = f"Remove {'.'.join(str(p) for p in where if isinstance(p, str))}."
-            yield Found(route, (*path, index, *where), value, f"GKE supports no {what}.", fix)
-    for index, parent in enumerate(items(route.inputs, "spec", "parentRefs")):
-        if get(parent, "port") is not None:
-            at = ("spec", "parentRefs", index, "port")
-            yield Found(route, at, get(parent, "port"), "GKE supports no port in parentRefs.", "Write sectionName.")
+    for route in routes_of_models(scope):
+        path, rules = rules_of(route)
+        for index, rule in enumerate(rules):
+            for where, value, what in _unsupported(rule):
+                fix = f"Remove {'.'.join(str(p) for p in where if isinstance(p, str))}."
+                yield Found(route, (*path, index, *where), value, f"GKE does not support {what}.", fix)
+        for index, parent in enumerate(items(route.inputs, "spec", "parentRefs")):
+            if get(parent, "port") is not None:
+                at, fix = ("spec", "parentRefs", index, "port"), "Write sectionName."
+                yield Found(route, at, get(parent, "port"), "GKE does not support port in parentRefs.", fix)
 
 
 def _unsupported(rule: Any) -> Iterator[tuple[Path, Any, str]]:
@@ -84,6 +94,21 @@ def _unsupported_filter(item: Any, at: Path) -> Iterator[tuple[Path, Any, str]]:
     code = get(item, "requestRedirect", "statusCode")
     if code is not None and code not in _STATUS_CODES:
         yield (*at, "requestRedirect", "statusCode"), code, f"redirect with status {code}"
+
+
+@on_whole("KS13")
+def scheduler_has_a_route(scope: Scope) -> Iterator[Found]:
+    """A service with a scheduler has a route: of its own, or, where it names no Gateway, one of the stack to its pool."""
+    reached = {target for route in scope.of("HTTPRoute") for target, _ in backends_of(route)}
+    pools = {target for target in reached if target.kind == "InferencePool"}
+    for service in scope.of("LLMInferenceService"):
+        router = mapping(service.inputs, "spec", "router")
+        if get(router, "scheduler") is None or get(router, "route") is not None:
+            continue
+        if items(router, "gateway", "refs") or not pools & set(own_backends(service)):
+            said = "It has a scheduler and no route; KServe waits for one and never says Ready."
+            fix = "Write an HTTPRoute and name it: route: {http: {refs: [{name: <route>}]}}."
+            yield Found(service, ("spec", "router", "route"), None, said, fix)
 
 
 @on_each("RT03", "HTTPRoute")
@@ -219,6 +244,7 @@ def _other_namespaces(resource: Resource) -> Iterator[tuple[Path, str]]:
 
 
 CHECKS = (
+    scheduler_has_a_route,
     no_timeouts,
     supported_features,
     name_of_our_own,

@@ -9,6 +9,7 @@ from catalog.lock import is_moving_tag, parse_image
 from checks.objects.check import Check, Context, Found, on_each
 from checks.objects.pods import (
     POD_KINDS,
+    SERVING_KINDS,
     Container,
     arguments_of,
     chips_asked,
@@ -32,7 +33,8 @@ _HIDDEN = "(not repeated)"
 
 @on_each("TP03", *POD_KINDS)
 def all_chips_of_the_node(resource: Resource, _: Context) -> Iterator[Found]:
-    """A TPU pod asks for all chips of its node."""
+    """A pod that uses chips asks for all of its node; what only runs beside them (a log collector) asks for none."""
+    serves = resource.kind in SERVING_KINDS
     for pod in pods_of(resource):
         label = text(pod.spec, "nodeSelector", ACCELERATOR_LABEL)
         topology = text(pod.spec, "nodeSelector", TOPOLOGY_LABEL)
@@ -41,6 +43,8 @@ def all_chips_of_the_node(resource: Resource, _: Context) -> Iterator[Found]:
         if not label or not topology or not asking:
             continue
         asked = sum(chips or 0 for _, chips in asking)
+        if not asked and not serves:
+            continue
         if (problem := chips_problem(label, topology, asked)) is not None:
             container = next((c for c, chips in asking if chips), asking[0][0])
             at = (*container.path, "resources", "limits", TPU_RESOURCE)

@@ -8,6 +8,7 @@ from typing import Any
 
 from catalog.epp_plugins import load_epp_plugins
 from catalog.lock import load_lock
+from catalog.models import find_model
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.pods import (
     Container,
@@ -26,6 +27,7 @@ from settings.derive import NODE_BUDGET_SECONDS
 from settings.refusal import Path
 
 _SERVICE = "LLMInferenceService"
+_INITIALIZER, _TOKEN = "storage-initializer", "HF_TOKEN"
 _SWITCH = "enableLLMInferenceServiceTLS"
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _AWAITED_SECONDS = 600  # pulumi-kubernetes waits this long where nothing else is said
@@ -44,6 +46,41 @@ def probes_follow_tls(service: Resource, _: Context) -> Iterator[Found]:
         if check and scheme != wanted:
             said = "The server has a certificate." if wanted == "HTTPS" else "The server speaks plain HTTP."
             yield Found(service, (*container.path, key, "httpGet", "scheme"), scheme, said, f"Write scheme: {wanted}.")
+
+
+@on_whole("KS02")
+def preset_speaks_http(scope: Scope) -> Iterator[Found]:
+    """Probes of a server that KServe's preset starts ask over http, unless the stack turns the switch on."""
+    if any(_switch(config) for config in scope.of("ConfigMap") if config.name == "inferenceservice-config"):
+        return
+    for service in scope.of(_SERVICE):
+        container = server_of(service)
+        if container is None or items(container.body, "command") + items(container.body, "args"):
+            continue
+        for key in _PROBES:
+            if text(container.body, key, "httpGet", "scheme") == "HTTPS":
+                at = (*container.path, key, "httpGet", "scheme")
+                said = f"The preset's server speaks plain HTTP where {_SWITCH} is off."
+                yield Found(service, at, "HTTPS", said, "Write scheme: HTTP.")
+
+
+@on_each("SC04", _SERVICE)
+def token_of_the_download(service: Resource, _: Context) -> Iterator[Found]:
+    """A token that the server has is there for the download too, which comes first."""
+    container, uri = server_of(service), text(service.inputs, "spec", "model", "uri")
+    known = find_model(uri)
+    if container is None or not uri.startswith("hf://") or (known is not None and not known.gated):
+        return
+    pod = container.pod.spec
+    downloads = [c for c in items(pod, "initContainers") if text(c, "name") == _INITIALIZER]
+    if _has_token(container.body) and not any(map(_has_token, downloads)):
+        said = "The server has the token, the storage initializer that downloads the model has not."
+        fix = f"Write initContainers: [{{name: {_INITIALIZER}, env: [{{name: {_TOKEN}, valueFrom: ...}}]}}]."
+        yield Found(service, ("spec", "template", "initContainers"), None, said, fix)
+
+
+def _has_token(container: Any) -> bool:
+    return any(text(variable, "name") == _TOKEN for variable in items(container, "env"))
 
 
 @on_each("KS02", "ConfigMap")
@@ -236,6 +273,8 @@ def _engine_waits(service: Resource, covered: int) -> Iterator[Found]:
 
 CHECKS = (
     probes_follow_tls,
+    preset_speaks_http,
+    token_of_the_download,
     switch_is_written,
     service_follows_server,
     group_controller_first,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from catalog.durations import seconds_of
+from checks.objects.dependencies import Dependencies
 from serving.program.record import Recording, Resource
 
 
@@ -17,6 +18,11 @@ class Graph:
     recording: Recording
 
     @cached_property
+    def everything(self) -> dict[str, Resource]:
+        """All registrations by URN."""
+        return self.recording.by_urn()
+
+    @cached_property
     def resources(self) -> dict[str, Resource]:
         """Custom resources by URN, providers and components left out."""
         return {r.urn: r for r in self.recording.resources if r.custom and not r.type.startswith("pulumi:providers:")}
@@ -24,25 +30,28 @@ class Graph:
     @cached_property
     def dependencies(self) -> dict[str, set[str]]:
         """Direct dependencies of each resource. A resource needs what its provider needs."""
-        everything = self.recording.by_urn()
+        everything = self.everything
+        children: dict[str | None, list[str]] = {}
+        for other in everything.values():
+            children.setdefault(other.parent, []).append(other.urn)
+        known: dict[str, frozenset[str]] = {}
+
+        def meant_by(urn: str) -> frozenset[str]:
+            """The resources that a dependency on this one, or on this component, waits for."""
+            if urn in self.resources:
+                return frozenset({urn})
+            if urn not in everything:
+                return frozenset()
+            if urn not in known:
+                known[urn] = frozenset()  # while it is followed
+                parts = [*everything[urn].depends_on, *(() if everything[urn].custom else children.get(urn, ()))]
+                known[urn] = frozenset().union(*map(meant_by, parts))
+            return known[urn]
+
         direct: dict[str, set[str]] = {}
         for urn, resource in self.resources.items():
-            found: set[str] = set()
-            queue = [*resource.depends_on, *([resource.provider] if resource.provider else [])]
-            seen: set[str] = set()
-            while queue:
-                other = queue.pop()
-                if other in seen:
-                    continue
-                seen.add(other)
-                if other in self.resources:
-                    found.add(other)
-                elif other in everything:
-                    queue.extend(everything[other].depends_on)
-                    queue.extend(
-                        r.urn for r in everything.values() if r.parent == other and not everything[other].custom
-                    )
-            direct[urn] = found - {urn}
+            named = [*resource.depends_on, *([resource.provider] if resource.provider else [])]
+            direct[urn] = set().union(*map(meant_by, named)) - {urn}
         return direct
 
     @cached_property
@@ -68,7 +77,7 @@ class Graph:
     def tree(self) -> list[Resource]:
         """All registrations in an order for reading: a component stands where its first resource does."""
         first: dict[str, int] = dict(self.levels)
-        everything = self.recording.by_urn()
+        everything = self.everything
         for urn, level in self.levels.items():
             at = everything[urn].parent
             while at in everything:
@@ -76,16 +85,14 @@ class Graph:
                 at = everything[at].parent
         return sorted(self.recording.resources, key=lambda r: (first.get(r.urn, 0), r.urn))
 
-    def needs(self, urn: str) -> set[str]:
+    @cached_property
+    def before(self) -> Dependencies:
+        """Who comes before whom, directly or not."""
+        return Dependencies(self.dependencies)
+
+    def needs(self, urn: str) -> frozenset[str]:
         """Everything a resource depends on, directly or not."""
-        found: set[str] = set()
-        queue = list(self.dependencies[urn])
-        while queue:
-            other = queue.pop()
-            if other not in found:
-                found.add(other)
-                queue.extend(self.dependencies[other])
-        return found
+        return self.before.of(urn)
 
     def critical_path(self, seconds: Callable[[Resource], float] | None = None) -> tuple[float, float, list[Resource]]:
         """(seconds of the longest chain, sum of all steps, the chain)."""

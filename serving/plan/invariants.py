@@ -22,7 +22,7 @@ def findings(deployment: Deployment, graph: Graph) -> list[Finding]:
             with_unknowns(r.inputs, (UNKNOWN, SECRET)),
             r.urn,
             r.name,
-            frozenset(graph.needs(r.urn)),
+            graph.before,
             seconds(r.timeouts.get("create", "")),
         )
         for r in graph.order

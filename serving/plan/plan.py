@@ -104,7 +104,7 @@ class Plan:
         }
 
     def _resource(self, r: Resource) -> dict[str, Any]:
-        everything = self.graph.recording.by_urn()
+        everything = self.graph.everything
 
         def label(urn: str | None) -> str | None:
             return everything[urn].name if urn in everything else None

@@ -75,6 +75,6 @@ def _stack(resources: Sequence[Resource]) -> list[PolicyResource]:
     }
     for index, r in enumerate(resources):
         # Without dependencies of its own, a resource needs all that come before it in the list.
-        needed = (r.needs or set()) if r.needs is not None else {other.key for other in resources[:index]}
+        needed = r.needs.of(r.key) if r.needs is not None else {other.key for other in resources[:index]}
         made[r.key].dependencies.extend(made[key] for key in needed if key in made)
     return list(made.values())

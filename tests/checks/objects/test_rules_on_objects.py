@@ -95,9 +95,9 @@ def with_one_unknown(value: Any) -> list[Any]:
 
 
 def test_a_single_resource_is_judged_by_itself() -> None:
-    gateway = {"metadata": {"name": "g"}, "spec": {"gatewayClassName": "gke-l7-gxlb"}}
-    assert [f.rule for f in on_resource("kubernetes:gateway.networking.k8s.io/v1:Gateway", gateway)] == ["GW01"]
-    assert on_resource("kubernetes:networking.istio.io/v1:Gateway", gateway) == []
+    config = {"metadata": {"name": "g"}, "spec": {"targetRef": {"kind": "Service", "name": "s"}}}
+    assert [f.rule for f in on_resource("kubernetes:networking.gke.io/v1:HealthCheckPolicy", config)] == ["HC02"]
+    assert on_resource("kubernetes:networking.example.com/v1:HealthCheckPolicy", config) == []
     assert kind_of("kubernetes:serving.knative.dev/v1:Service") != kind_of("kubernetes:core/v1:Service")
 
 
