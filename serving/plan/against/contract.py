@@ -77,6 +77,7 @@ class ModelChange(_Shape):
     url: str | None = Field(description="Base URL afterwards; null where the model is removed.")
     restart_because: list[str] = Field(description="What restarts its servers.")
     without_restart: list[str] = Field(description="What changes while its servers go on.")
+    breaks_clients: list[str] = Field(description="What clients use today and will get an error for.")
 
 
 class GatewayChange(_Shape):

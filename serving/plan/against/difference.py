@@ -42,7 +42,7 @@ def difference(before: Side, after: Side, against: Against, notes: Sequence[str]
     quota = _quota(before, after)
     changed = bool(changes or models or gateway or rules or chips or quota or cost.change.per_hour)
     changed = changed or before.place != after.place
-    reached = [line for m in models for line in m.without_restart if line.startswith("URL")]
+    reached = [line for m in models for line in m.breaks_clients]
     safe = not (
         any(m.change in {"removed", "restarted"} for m in models)
         or losses

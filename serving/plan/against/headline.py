@@ -98,6 +98,9 @@ def _models(made: Difference) -> list[str]:
         of_kind = [m.name for m in made.models if m.change == change]
         if of_kind:
             found.append(f"{verb} model{'s' if len(of_kind) > 1 else ''} {names(of_kind)}")
+    broken = [m.name for m in made.models if m.breaks_clients and m.change != "removed"]
+    if broken:
+        found.insert(0, f"BREAKS CLIENTS of {names(broken)}")
     moved = [m.name for m in made.models if any(line.startswith("URL") for line in m.without_restart)]
     if moved:
         found.append(f"moves the URL of {names(moved)}")

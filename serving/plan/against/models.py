@@ -38,6 +38,7 @@ def _alone(model: Model, change: str) -> ModelChange:
         url=model.url if added else None,
         restart_because=[],
         without_restart=[],
+        breaks_clients=[] if added else ["the model is gone"],
     )
 
 
@@ -54,7 +55,21 @@ def _both(old: Model, new: Model, changes: Sequence[Change], whole: bool) -> Mod
         url=new.url,
         restart_because=because,
         without_restart=other,
+        breaks_clients=_breaks(old, new, whole),
     )
+
+
+def _breaks(old: Model, new: Model, whole: bool) -> list[str]:
+    """What clients of today are answered with an error for: 404 for a name, 400 for a prompt that is too long now."""
+    gone = [name for name in old.facts["served names"] if name not in new.facts["served names"]]
+    found = [f"served name {name} is gone" for name in gone]
+    if new.facts["context length"] < old.facts["context length"]:
+        found.append(_fact("context length", old, new))
+    if old.facts.get("task") != new.facts.get("task"):
+        found.append(_fact("task", old, new))
+    if not same_url(old.url, new.url, whole):
+        found.append(f"URL: {old.url} -> {new.url}")
+    return found
 
 
 def _restarts(old: Model, new: Model, changes: Sequence[Change]) -> list[str]:

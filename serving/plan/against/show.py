@@ -50,6 +50,8 @@ def _model(model: ModelChange) -> Iterator[str]:
         yield f"{model.name} is added: {count}, {model.url}"
     elif model.change == "removed":
         yield f"{model.name} is REMOVED: {count} go, its URL stops answering"
+    if model.breaks_clients and model.change != "removed":
+        yield f"{model.name} BREAKS CLIENTS: {_few(model.breaks_clients)}"
     if model.restart_because:
         yield f"{model.name} RESTARTS: {_few(model.restart_because)}"
     if model.without_restart:

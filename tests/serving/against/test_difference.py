@@ -198,3 +198,19 @@ def test_protection_from_deletion_is_said_where_it_stops_the_change() -> None:
     assert not any("protected from deletion" in note for note in compared(DEV, prod).notes), "dev is not protected"
     assert any("protected from deletion" in note for note in made.notes)
     assert any("address tpu-serving-prod is kept" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [
+        ("[Qwen/Qwen2.5-3B-Instruct]", "[qwen]", ["served name Qwen/Qwen2.5-3B-Instruct is gone"]),
+        ("[Qwen/Qwen2.5-3B-Instruct]", "[Qwen/Qwen2.5-3B-Instruct, qwen]", []),
+        ("contextLength: 2048", "contextLength: 1024", ["context length: 2048 -> 1024"]),
+        ("contextLength: 2048", "contextLength: 4096", []),
+    ],
+)
+def test_what_breaks_clients_is_said_first_and_is_never_safe(old: str, new: str, broken: list[str]) -> None:
+    made = compared(DEV, edited(old, new))
+    assert the_model(made.models).breaks_clients == broken
+    assert made.headline.startswith(f"BREAKS CLIENTS of {QWEN}; ") == bool(broken)
+    assert not made.safe
