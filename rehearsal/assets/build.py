@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ from rehearsal.assets.cache import build_cache, no_space, root
 from rehearsal.assets.errors import AssetError
 from rehearsal.assets.find import variable
 from rehearsal.assets.golang import environment
-from rehearsal.assets.table import Binary, module_folder, table
+from rehearsal.assets.table import Binary, Module, module_folder, table
 
 # Seconds between two reports of progress.
 _REPORT = 1.0
@@ -43,6 +44,8 @@ def build(name: str, row: Binary, go: Path, folder: Path, progress: Callable[[fl
     temporary.mkdir()
     flags = f"-s -w {row.filled(row.ldflags)}".strip()
     command = [str(go), "build", "-ldflags", flags, "-o", str(folder / name), row.package]
+    if row.embed:
+        command[2:2] = ["-overlay", str(_overlay(row, temporary))]
     if row.tags:
         command[2:2] = ["-tags", row.tags]
     with build_cache() as compiled, (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
@@ -54,6 +57,18 @@ def build(name: str, row: Binary, go: Path, folder: Path, progress: Callable[[fl
         raise failure(name, row, said)
     temporary.rmdir()
     (folder / "log").unlink()
+
+
+def _overlay(row: Binary, folder: Path) -> Path:
+    """Files of the module appear beside our main package, which embeds them."""
+    from rehearsal.assets.modules import fetch
+
+    source = fetch(row.module, Module(folder=row.folder, module=row.module))
+    beside = module_folder(row.folder) / row.package
+    files = {str(beside / Path(path).name): str(source / path) for path in row.embed}
+    overlay = folder / "overlay.json"
+    overlay.write_text(json.dumps({"Replace": files}), encoding="utf-8")
+    return overlay
 
 
 def _run(

@@ -47,7 +47,7 @@ def module_dir(name: str) -> Path:
     row = table().modules[name]
     if folder := _remembered(name, row):
         return folder
-    folder = _fetch(name, row)
+    folder = fetch(name, row)
     with contextlib.suppress(OSError):
         _remember(_note(name, row), folder)
     return folder
@@ -65,7 +65,7 @@ def _remembered(name: str, row: Module) -> Path | None:
     return None
 
 
-def _fetch(name: str, row: Module) -> Path:
+def fetch(name: str, row: Module) -> Path:
     """Ask Go, which checks the module against go.sum."""
     what = f"the files of {row.module} {row.version} can't be had"
     go = find_go(row.folder, lambda _: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import platform
 import re
@@ -58,6 +59,8 @@ class Binary(_Row):
     package: str = ""
     ldflags: str = ""
     tags: str = ""
+    embed: tuple[str, ...] = ()
+    sdk: str = ""
     seconds: float
     ask: tuple[str, ...] = ()
     fits: str = ""
@@ -66,7 +69,9 @@ class Binary(_Row):
 
     @property
     def version(self) -> str:
-        """With its v where it is a Go module's."""
+        """With its v where it is a Go module's; of a provider plugin, the version of the locked SDK that it serves."""
+        if self.sdk:
+            return f"v{importlib.metadata.version(self.sdk)}"
         return self.wheel.version if self.wheel else module_version(self.folder, self.module)
 
     def filled(self, template: str) -> str:
@@ -78,12 +83,15 @@ class Binary(_Row):
     def key(self) -> str:
         """Changes whenever something else would come out: modules, package, flags or platform."""
         made_of = {"package": self.package, "ldflags": self.ldflags, "tags": self.tags, "platform": this_platform()}
+        if self.embed:
+            made_of["embed"] = " ".join(self.embed)
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
         if self.wheel:
             digest.update(self.wheel.sha256.get(this_platform(), "").encode())
         else:
-            for name in ("go.mod", "go.sum"):
-                digest.update((module_folder(self.folder) / name).read_bytes())
+            folder = module_folder(self.folder)
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
         return digest.hexdigest()[:12]
 
 
