@@ -1,29 +1,27 @@
 """What an environment leaves to others ("existing"): their controllers and Secrets, brought while `up` runs.
 
-On the cloud somebody else installs these, after the cluster and before the models. Here it is this thread.
+On the cloud somebody else installs these, after the cluster and before the models. Here it is this thread, with a stack
+of its own that nobody else sees.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import cluster as kube
 from catalog.lock import load_lock
-from manifests import charts, kserve, readiness, secrets
+from components.base import Component, Dependencies
+from components.chart import release
+from manifests import charts, kserve, namespace, readiness, secrets
 from manifests.base import Manifest, manifest
-from manifests.namespace import namespace
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.engine.workspace import PLACEHOLDER
-from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets
-from rehearsal.plugins.kubernetes.helm import Helm, HelmError
+from rehearsal.engine import charts as folders
+from rehearsal.engine import workspace
 from settings import names
 from settings.derive import Deployment
 
@@ -36,9 +34,13 @@ class Company:
     """Works in threads of its own within a `with` block; `say` hears what it brings and what it could not do."""
 
     def __init__(
-        self, deployment: Deployment, directory: RehearsalDirectory, helm: Path, say: Callable[[str], None]
+        self,
+        deployment: Deployment,
+        directory: RehearsalDirectory,
+        binaries: Mapping[str, Path],
+        say: Callable[[str], None],
     ) -> None:
-        self._deployment, self._directory, self._helm, self._say = deployment, directory, helm, say
+        self._deployment, self._directory, self._binaries, self._say = deployment, directory, binaries, say
         self._stop = threading.Event()
         self._client: Any = None
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in self._works()]
@@ -76,71 +78,79 @@ class Company:
         return False
 
     def _controllers(self) -> None:
-        platform = self._deployment.settings.platform
-        if platform.cert_manager == "existing":
-            self._install("cert-manager", charts.cert_manager_values())
+        self._say("others install what exists already in this environment")
+        if self._deployment.settings.platform.cert_manager == "existing":
+            self._up(partial(self._program, alone=True))
         # KServe decides what to watch when it starts: GKE's kinds must be there (KS03).
         for crd in readiness.required_crds(self._deployment):
             if not self._await(partial(kube.serves, self._client, crd)):
                 return
-        if platform.leader_worker_set == "existing":
-            self._install("lws", charts.lws_values())
-        if platform.kserve == "existing":
-            self._install("kserve-llmisvc-crd", {})
-            for obj in (kserve.inference_service_config(self._deployment), kserve.issuer()):
-                if not self._await(partial(self._applied, obj)):
-                    return
-            self._install("kserve-llmisvc-resources", kserve.resources_values(self._deployment))
-            self._install("kserve-runtime-configs", kserve.presets_values())
+        self._up(partial(self._program, alone=False))
 
-    def _applied(self, obj: Manifest) -> bool:
-        """False where its kind is not served: discovery follows what Helm waits for a moment later."""
-        try:
-            kube.apply(self._client, obj, manager=MANAGER)
-        except kube.ResourceNotFoundError:
-            return False
-        return True
+    def _up(self, program: Callable[[], None]) -> None:
+        """Again where a webhook of the chart before does not answer yet, as people and deployment tools do."""
+        from pulumi import automation
 
-    def _install(self, chart: str, values: dict[str, Any]) -> None:
-        locked = load_lock().charts[chart]
-        kube.apply(self._client, namespace(locked.namespace), manager=MANAGER)
-        home = self._directory.root / "company"
-        config = yaml.safe_load(self._directory.kubeconfig.read_text(encoding="utf-8"))
-        helm = Helm(home, json.dumps(config), self._stop, lambda: str(self._helm))
-        if helm.release(chart, locked.namespace) is not None:
-            return
-        folder = Charts(home / "charts", helm, module_of_assets).folder(
-            Reference(locked.chart, locked.version), lambda _: None
-        )
-        self._say(f"others install {chart} (existing in this environment)")
-        with helm.values(values) as path:
-            options = ["--namespace", locked.namespace, "--values", str(path), "--atomic", "--wait", "--timeout", "10m"]
-            self._until_webhooks_answer(lambda: helm.run(["install", chart, str(folder), *options]))
-
-    def _until_webhooks_answer(self, install: Callable[[], object]) -> None:
-        """Try again, as people and deployment tools do: Helm does not wait for the webhooks of the chart before."""
-        for _ in range(_TRIES):
+        stack = self._stack(program)
+        for attempt in range(_TRIES):
             try:
-                install()
+                stack.up(color="never", suppress_outputs=True)
                 return
-            except HelmError as error:
-                if "failed calling webhook" not in str(error) or self._stop.wait(_PERIOD_SECONDS):
+            except automation.CommandError as error:
+                if "failed calling webhook" not in str(error) or attempt == _TRIES - 1 or self._stop.is_set():
                     raise
-        install()
+
+    def _stack(self, program: Callable[[], None]) -> Any:
+        from pulumi import automation
+
+        home = self._directory.root / "company"
+        (home / "work").mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.lay_out(home / "work")
+        options = automation.LocalWorkspaceOptions(
+            work_dir=str(home / "work"),
+            env_vars={**workspace.variables(self._directory, self._binaries), "PULUMI_BACKEND_URL": home.as_uri()},
+            pulumi_command=automation.PulumiCommand(root=str(self._directory.root)),
+            project_settings=automation.ProjectSettings(MANAGER, "python"),
+        )
+        return automation.create_or_select_stack("others", project_name=MANAGER, program=program, opts=options)
+
+    def _program(self, *, alone: bool) -> None:
+        """cert-manager `alone`, or all that exists."""
+        import pulumi_kubernetes
+
+        platform = self._deployment.settings.platform
+        made = Component("tpu-serving:rehearsal:Company", MANAGER, pulumi_kubernetes.Provider("kubernetes"))
+        before: Dependencies = []
+        if platform.cert_manager == "existing":
+            before = [_release(made, "cert-manager", charts.cert_manager_values(), [])]
+        if alone:
+            return
+        if platform.leader_worker_set == "existing":
+            before = [_release(made, "lws", charts.lws_values(), before)]
+        if platform.kserve == "existing":
+            crds = _release(made, "kserve-llmisvc-crd", {}, before)
+            shared = [
+                made.object(obj["kind"].lower(), obj, [crds])
+                for obj in (kserve.inference_service_config(self._deployment), kserve.issuer())
+            ]
+            values = kserve.resources_values(self._deployment)
+            controller = _release(made, "kserve-llmisvc-resources", values, shared)
+            _release(made, "kserve-runtime-configs", kserve.presets_values(), [controller])
 
     def _secrets(self) -> Iterator[Manifest]:
         """Secrets that the environment names and the program does not make."""
         gateway = self._deployment.settings.gateway
+        placeholder = workspace.PLACEHOLDER
         if gateway.authentication is not None and gateway.authentication.iap_client_secret_name:
-            yield self._secret(gateway.authentication.iap_client_secret_name, {"key": PLACEHOLDER})
+            yield self._secret(gateway.authentication.iap_client_secret_name, {"key": placeholder})
         for model in self._deployment.models:
             token = model.settings.hugging_face_token
             if token is not None and token.kubernetes_secret is not None:
                 reference = token.kubernetes_secret
-                yield self._secret(reference.name, {reference.key: PLACEHOLDER})
+                yield self._secret(reference.name, {reference.key: placeholder})
             elif token is not None and token.secret_manager is not None:
                 # GKE's secret sync is not played here; there is no Secret Manager to ask either.
-                yield self._secret(names.token_secret(model.name), {secrets.TOKEN_KEY: PLACEHOLDER})
+                yield self._secret(names.token_secret(model.name), {secrets.TOKEN_KEY: placeholder})
 
     def _secret(self, name: str, data: dict[str, str], kind: str = "Opaque") -> Manifest:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
@@ -150,3 +160,11 @@ class Company:
         if self._await(lambda: kube.get(self._client, "v1", "Namespace", self._deployment.namespace)):
             for obj in self._secrets():
                 kube.apply(self._client, obj, manager=MANAGER)
+
+
+def _release(made: Component, chart: str, values: dict[str, Any], before: Dependencies) -> Any:
+    """A chart of the lock; the first one in its namespace makes that."""
+    space = load_lock().charts[chart].namespace
+    if chart in ("cert-manager", "lws", "kserve-llmisvc-crd"):
+        before = [*before, made.object(f"{space}-namespace", namespace.namespace(space))]
+    return release(made, chart, chart, space, values, before)

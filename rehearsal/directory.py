@@ -45,8 +45,6 @@ class Record(_Data):
     `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale`, `probe_delay_scale` and
     `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes wait for a start (KServe's controller and
     the picker alone have 30 s before the first probe), and to what a preStop hook only waits.
-    `real_kubernetes_plugin` is where the real plugin was found and its path, empty where the stand-in plays it, None as
-    long as nothing was chosen.
     """
 
     ports: dict[str, int] = Field(default_factory=dict)
@@ -61,7 +59,6 @@ class Record(_Data):
     backoff_scale: float = 0.1
     probe_delay_scale: float = 0.1
     pre_stop_scale: float = 0.1
-    real_kubernetes_plugin: tuple[()] | tuple[str, str] | None = None
     die_with: int | None = None
     phase: str = ""
     failure: str = ""

@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 class Part:
     """`asset` is a binary's name, `package` the folder of a stand-in below `rehearsal/`; exactly one is set.
 
-    `real_where` says where the real one takes the stand-in's place.
+    `note` says what is true of a program only as it is here: built otherwise than upstream, or of another version.
     """
 
     part: str
@@ -26,7 +26,7 @@ class Part:
     asset: str = ""
     package: str = ""
     needs: str = ""
-    real_where: str = ""
+    note: str = ""
 
     def behaviour(self) -> list[dict[str, Any]]:
         """Rows of a stand-in: what it does, from which source, and the test that holds it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,6 @@ from rich.table import Table
 from rehearsal import assets, parts
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.display import duration
-from rehearsal.engine.plugins import KUBERNETES
 from rehearsal.engine.workspace import ordinary_cli
 from rehearsal.load_balancer import report as load_balancer
 from rehearsal.run import Outcome
@@ -36,17 +35,19 @@ def print_counts(console: Console, deployment: Deployment, outcome: Outcome) -> 
 
 def print_access(console: Console, deployment: Deployment, outcome: Outcome, file: Path) -> None:
     """What is real, how to talk to the models, how to look inside, how to stop. `file` is the environment's."""
-    console.print(_parts(deployment, outcome.directory))
+    console.print(_parts(deployment))
     gateway = load_balancer.read(outcome.directory)["gateway"]
     for model in outcome.outputs["models"] if gateway else []:
         console.print(f"To talk to {model['name']}:")
         console.print(f"  {curl(outcome.directory, gateway, model)}", markup=False, highlight=False)
         if not gateway["hostname"]:  # only curl can be told where a name is
             console.print(f"  {with_openai(outcome.directory, gateway, model)}", markup=False, highlight=False)
-    console.print("To look at it with the ordinary CLI and kubectl:")
+    console.print("To look at it:")
     for name, value in {"KUBECONFIG": str(outcome.directory.kubeconfig), **ordinary_cli(outcome.directory)}.items():
         console.print(f"  export {name}={shlex.quote(value)}", highlight=False, soft_wrap=True)
     console.print(f"  pulumi stack output --stack organization/tpu-serving/{deployment.name}", highlight=False)
+    if shutil.which("kubectl"):
+        console.print(f"  kubectl get pods --namespace {deployment.namespace}", highlight=False)
     console.print(f"Logs: {outcome.directory.logs}", highlight=False, soft_wrap=True)
     named = file.resolve() == ROOT / f"Pulumi.{deployment.name}.yaml"
     environment = deployment.name if named else str(file)
@@ -84,15 +85,11 @@ def with_openai(directory: RehearsalDirectory, gateway: Mapping[str, Any], model
     return shlex.join(["env", *variables, "python", "-c", code] if variables else ["python", "-c", code])
 
 
-def _parts(deployment: Deployment, directory: RehearsalDirectory) -> Table:
+def _parts(deployment: Deployment) -> Table:
     table = Table("part", "version", "real or stand-in", "found", box=None, pad_edge=False)
     needed = list(parts.parts_of(deployment))
     found = assets.find([part.asset for part in needed if part.asset])
-    plugin = directory.load_record().real_kubernetes_plugin
     for part in needed:
         binary = found.get(part.asset)
-        if plugin and part.real_where:
-            table.add_row(part.part, f"v{version(KUBERNETES)}", "real", plugin[0])
-        else:
-            table.add_row(part.part, binary.version if binary else "", part.kind, binary.how if binary else "")
+        table.add_row(part.part, binary.version if binary else "", part.kind, binary.how if binary else "")
     return table

@@ -19,7 +19,7 @@ from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError, program
-from rehearsal.engine.plugins import install_plugins
+from rehearsal.engine.plugins import KUBERNETES, install_plugins
 from rehearsal.guard import Guard
 from rehearsal.load_balancer.report import authority
 from rehearsal.undo import Undo, UndoError, undone
@@ -64,7 +64,7 @@ def rehearse(
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
     Raises:
-        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError, UndoError: in words
+        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, UndoError: in words
             for a person.
     """
     outcome = Outcome(directory)
@@ -78,7 +78,7 @@ def rehearse(
             outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
-            outcome.notes += install_plugins(directory, binaries["helm"])
+            outcome.notes += install_plugins(directory, binaries[KUBERNETES])
             to_fail = bool(undos or stockouts)
             ids = [undo.id for undo in undos]
             inline = undone(program, ids, stockout=bool(stockouts)) if to_fail else program
@@ -89,7 +89,7 @@ def rehearse(
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
             with ExitStack() as stack:
                 if not preview:  # a preview writes nothing, and so does nobody else on its behalf
-                    stack.enter_context(Company(deployment, directory, binaries["helm"], progress(console)))
+                    stack.enter_context(Company(deployment, directory, binaries, progress(console)))
                 stack.enter_context(Guard(directory))
                 changes = stack.enter_context(screen.showing())
                 try:

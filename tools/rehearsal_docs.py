@@ -50,9 +50,8 @@ def _undos() -> Iterator[str]:
 
 def _is(part: Part) -> str:
     if part.asset:
-        return f"real (`{part.asset}`)"
-    real = f", the real one where {part.real_where}" if part.real_where else ""
-    return f"stand-in ([{len(part.behaviour())} behaviours](#{_anchor(part)})){real}"
+        return f"real (`{part.asset}`)" + (f": {_cell(part.note)}" if part.note else "")
+    return f"stand-in ([{len(part.behaviour())} behaviours](#{_anchor(part)}))"
 
 
 def _anchor(part: Part) -> str:

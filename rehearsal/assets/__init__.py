@@ -3,7 +3,7 @@
 from rehearsal.assets.ensure import ensure, estimate, prepare
 from rehearsal.assets.errors import AssetError
 from rehearsal.assets.find import Found, find
-from rehearsal.assets.modules import ensure_modules, module_dir
+from rehearsal.assets.modules import ensure_modules, module_dir, module_version
 from rehearsal.assets.progress import Event, Phase, Progress, show
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "estimate",
     "find",
     "module_dir",
+    "module_version",
     "prepare",
     "show",
 ]

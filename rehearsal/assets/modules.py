@@ -53,6 +53,11 @@ def module_dir(name: str) -> Path:
     return folder
 
 
+def module_version(name: str) -> str:
+    """The locked version of a module of the table, with its v."""
+    return table().modules[name].version
+
+
 def _note(name: str, row: Module) -> Path:
     return root() / "modules" / f"{name}-{row.version}"
 

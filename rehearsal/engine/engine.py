@@ -53,7 +53,7 @@ class Engine:
     """One stack. Nothing is started before an operation is asked for.
 
     Args:
-        binaries: at least `pulumi` and `helm`.
+        binaries: at least `pulumi`.
         inline: what is run as the program.
     """
 
@@ -64,7 +64,7 @@ class Engine:
         binaries: Mapping[str, Path],
         inline: Callable[[], None] = program,
     ) -> None:
-        self._directory, self.name, self._helm = directory, stack, binaries["helm"]
+        self._directory, self.name = directory, stack
         self._variables = workspace.variables(directory, binaries)
         link(binaries["pulumi"], directory.bin / "pulumi")
         # It looks for bin/pulumi below a root.
@@ -82,9 +82,7 @@ class Engine:
 
     def recover(self, *, restarted: bool) -> list[str]:
         """Make a stack whose last run was killed, or whose control plane was, usable again; what was done, in words."""
-        return _asked(
-            lambda: recovery.recover(self._stack, self._directory, self._helm, self._run, restarted=restarted)
-        )
+        return _asked(lambda: recovery.recover(self._stack, self._directory, self._run, restarted=restarted))
 
     def _run(self, *arguments: str) -> str:
         command = [*arguments, "--stack", self.name, "--non-interactive"]

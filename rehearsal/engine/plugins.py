@@ -1,66 +1,53 @@
-"""The provider plugins of a rehearsal: gcp is the stand-in, kubernetes the real one where this machine has it."""
+"""The provider plugins of a rehearsal: the real kubernetes plugin, and a stand-in of gcp."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
-from catalog.lock import load_lock
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.plugins.frame import ProviderError
-from rehearsal.plugins.install import install
-from rehearsal.plugins.kubernetes.charts import Charts, Reference, module_of_assets
-from rehearsal.plugins.kubernetes.helm import Helm
-from rehearsal.plugins.real import RealPlugin, find_real, install_real
+from rehearsal.engine.charts import lay_out
+from rehearsal.plugins.install import install, launch
 
-# The SDKs, whose versions are the plugins' too.
-KUBERNETES, GCP = "pulumi-kubernetes", "pulumi-gcp"
-
-
-class PluginError(Exception):
-    """A plugin can't be put where the engine looks for it; the message says why and what to do."""
+# Name of the kubernetes plugin among the assets.
+KUBERNETES = "pulumi-resource-kubernetes"
+# Nobody listens on the discard port. Go asks no proxy for loopback addresses (golang.org/x/net/http/httpproxy).
+_NOWHERE = "http://127.0.0.1:9"
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
-def install_plugins(directory: RehearsalDirectory, helm: Path) -> list[str]:
-    """Put both where the engine looks for them; what is worth knowing, in words.
-
-    What a stack began with it keeps: the two kubernetes plugins write different states.
+def install_plugins(directory: RehearsalDirectory, kubernetes: Path) -> list[str]:
+    """Put both where the engine looks for them, and the charts where the provider does; what is worth knowing, in words.
 
     Raises:
-        PluginError: the plugin that it began with is gone, or a chart can't be had.
+        rehearsal.assets.AssetError: a chart's module can't be had.
     """
-    install(directory.pulumi_home, "gcp", version(GCP), directory.root)
-    locked = version(KUBERNETES)
-    with directory.change_record() as record:
-        if record.real_kubernetes_plugin is None:
-            found = find_real(locked)
-            record.real_kubernetes_plugin = (found.how, str(found.path)) if found else ()
-    if not record.real_kubernetes_plugin:
-        install(directory.pulumi_home, "kubernetes", locked, directory.root)
-        return []
-    how, path = record.real_kubernetes_plugin
-    if not os.access(path, os.X_OK):
-        raise PluginError(
-            f"{path} is gone, the plugin that this rehearsal began with. End it with `down` and start anew."
-        )
-    install_real(RealPlugin(Path(path), how), locked, directory)
-    return _lay_out_charts(directory, helm)
+    install(directory.pulumi_home, "gcp", version("pulumi-gcp"), directory.root)
+    pulled = lay_out(directory.pulumi_work)
+    install_kubernetes(directory, directory.pulumi_home, kubernetes, offline=not pulled)
+    return pulled
 
 
-def _lay_out_charts(directory: RehearsalDirectory, helm: Path) -> list[str]:
-    """Give the real plugin the charts that the stand-in uses: it takes a folder named like the chart below the one that
-    it runs in before it asks a registry (pulumi-kubernetes provider/pkg/provider/helm_release.go, locateChart)."""
-    home, said = directory.root / "helm", list[str]()
-    charts = Charts(home / "charts", Helm(home, "{}", threading.Event(), lambda: str(helm)), module_of_assets)
-    for chart in load_lock().charts.values():
-        place = directory.pulumi_work / chart.chart
-        if not place.exists():
-            try:
-                folder = charts.folder(Reference(chart.chart, chart.version), said.append)
-            except ProviderError as error:
-                raise PluginError(str(error)) from None
-            shutil.copytree(folder, place)
-    return said
+def install_kubernetes(directory: RehearsalDirectory, home: Path, program: Path, *, offline: bool) -> Path:
+    """Write the launcher of the kubernetes plugin into the plugin cache of `home` (PULUMI_HOME); returns it.
+
+    Whatever a program's provider says, it reaches the API server of the rehearsal and, `offline`, nothing beyond
+    loopback: without a kubeconfig of its own it gets the rehearsal's, and everything else is sent to a proxy that is not
+    there.
+    """
+    helm = directory.root / "helm"
+    variables = {
+        **directory.environment,
+        "KUBECONFIG": str(directory.kubeconfig),
+        "HELM_CACHE_HOME": str(helm / "cache"),
+        "HELM_CONFIG_HOME": str(helm / "config"),
+        "HELM_DATA_HOME": str(helm / "data"),
+    }
+    if offline:
+        variables |= dict.fromkeys(_PROXIES, _NOWHERE)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    # The rehearsal's own authority, which no registry has.
+    lines.append("unset NO_PROXY no_proxy" if offline else "unset SSL_CERT_FILE")
+    script = "\n".join([*lines, f'exec {shlex.quote(str(program))} "$@"'])
+    return launch(home, "kubernetes", version("pulumi-kubernetes"), script)

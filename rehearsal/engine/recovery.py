@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +18,14 @@ import psutil
 from pulumi import automation
 
 from rehearsal import cloud
-from rehearsal.control_plane.processes import exists, marked, wait_gone
+from rehearsal.control_plane.processes import exists, wait_gone
 from rehearsal.directory import MARK, RehearsalDirectory
 
 _END_SECONDS = 10
 
 
-class Releases:
-    """Helm's releases, asked by the name and namespace of a Release's inputs."""
-
-    def __init__(self, helm: Path, kubeconfig: Path) -> None:
-        self._helm, self._kubeconfig = helm, kubeconfig
-
-    def status(self, inputs: dict[str, Any]) -> str:
-        """`deployed`, `pending-install` ...; empty where there is no such release."""
-        answer = self._run("status", inputs["name"], "--namespace", inputs["namespace"], "--output", "json")
-        return str(json.loads(answer.stdout)["info"]["status"]) if answer.returncode == 0 else ""
-
-    def end_unfinished(self, resources: Iterable[dict[str, Any]]) -> None:
-        """A release that Helm was killed in stays `pending-install` for ever and refuses every later try."""
-        for inputs in (r["inputs"] for r in resources if r["type"].endswith(":Release")):
-            if self.status(inputs):
-                self._run("uninstall", inputs["name"], "--namespace", inputs["namespace"], "--wait")
-
-    def end_lost(self, known: Container[str]) -> Iterator[str]:
-        """Uninstall what Helm could not end because the API server had gone; `namespace/name` of each.
-
-        `known` are the releases of the state: what becomes of those is the engine's business.
-        """
-        answer = self._run("list", "--all-namespaces", "--all", "--output", "json")
-        for row in json.loads(answer.stdout) if answer.returncode == 0 else ():
-            identity = f"{row['namespace']}/{row['name']}"
-            if row["status"] != "deployed" and identity not in known:
-                self._run("uninstall", row["name"], "--namespace", row["namespace"], "--wait")
-                yield identity
-
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self._helm), *arguments, "--kubeconfig", str(self._kubeconfig)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-
-
 def recover(
-    stack: automation.Stack, directory: RehearsalDirectory, helm: Path, run: Callable[..., str], *, restarted: bool
+    stack: automation.Stack, directory: RehearsalDirectory, run: Callable[..., str], *, restarted: bool
 ) -> list[str]:
     """Remove locks of dead processes and settle pending operations; what was done, in words.
 
@@ -80,12 +45,9 @@ def recover(
     pending = deployment.pop("pending_operations", None) or []
     if not pending and not (restarted and deployment.get("resources")):
         return done
-    _end_helm(directory)
-    releases = Releases(helm, directory.kubeconfig)
     if pending:
         creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
-        found = dict(_found(creating, directory, releases))
-        releases.end_unfinished(r for r in creating if r["urn"] not in found)
+        found = dict(_found(creating, directory))
         taken_over = [{**resource, "id": found[resource["urn"]]} for resource in creating if resource["urn"] in found]
         deployment["resources"] = [*(deployment.get("resources") or []), *taken_over]
         stack.import_stack(automation.Deployment(exported.version, deployment))
@@ -95,8 +57,6 @@ def recover(
         done.append(
             f"settled {len(pending)} operations that were cut off: {len(found)} taken over, {again} to be done again"
         )
-    known = {r["id"] for r in deployment["resources"] if r["type"].endswith(":Release")}
-    done += [f"uninstalled {name}, which Helm was cut off in" for name in releases.end_lost(known)]
     return done
 
 
@@ -144,15 +104,6 @@ def unprotect(stack: automation.Stack) -> None:
         stack.import_stack(exported)
 
 
-def _end_helm(directory: RehearsalDirectory) -> None:
-    """A Helm whose plugin was killed goes on: its release would come to be after it was looked for."""
-    for process in marked(directory):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.name() == "helm":
-                process.kill()
-                process.wait(_END_SECONDS)
-
-
 def _lock_holders(directory: RehearsalDirectory) -> Iterator[int]:
     for path in (directory.pulumi_backend / ".pulumi" / "locks").rglob("*.json"):
         try:
@@ -161,9 +112,7 @@ def _lock_holders(directory: RehearsalDirectory) -> Iterator[int]:
             continue
 
 
-def _found(
-    creating: list[dict[str, Any]], directory: RehearsalDirectory, releases: Releases
-) -> Iterator[tuple[str, str]]:
+def _found(creating: list[dict[str, Any]], directory: RehearsalDirectory) -> Iterator[tuple[str, str]]:
     """URN and id of each resource that came to be although the engine did not hear of it."""
     import cluster as kube
 
@@ -183,5 +132,3 @@ def _found(
             name = metadata.get("name")
             if name and kube.get(client, inputs["apiVersion"], inputs["kind"], name, namespace) is not None:
                 yield resource["urn"], f"{namespace}/{name}" if namespace else str(name)
-        elif resource["type"].endswith(":Release") and releases.status(inputs) == "deployed":
-            yield resource["urn"], f"{inputs['namespace']}/{inputs['name']}"

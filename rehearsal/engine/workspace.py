@@ -70,6 +70,5 @@ def variables(directory: RehearsalDirectory, binaries: Mapping[str, Path]) -> di
         "PULUMI_CONFIG_PASSPHRASE": directory.passphrase.read_text(encoding="utf-8"),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "SSL_CERT_FILE": str(directory.certs / "ca.crt"),
-        "TPU_SERVING_HELM": str(binaries["helm"]),
         "TPU_SERVING_REHEARSAL": str(directory.root),
     }

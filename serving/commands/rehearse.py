@@ -66,7 +66,6 @@ def rehearse(
     from rehearsal import assets, control_plane, parts
     from rehearsal.directory import DirectoryError
     from rehearsal.engine.engine import EngineError
-    from rehearsal.engine.plugins import PluginError
     from rehearsal.locate import directory_of
     from rehearsal.run import rehearse as run
     from rehearsal.undo import UndoError
@@ -81,7 +80,7 @@ def rehearse(
         outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
     except UndoError as error:
         _failed(str(error), output, code=2)
-    except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, PluginError) as error:
+    except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
     except OSError as error:
         _failed(_of_the_system(error), output)

@@ -12,7 +12,7 @@ import psutil
 
 from rehearsal.control_plane.processes import exists
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.engine.recovery import Releases, end_engines, mend
+from rehearsal.engine.recovery import end_engines, mend
 from tests.rehearsal.idle import idle
 
 
@@ -20,28 +20,6 @@ def lock(directory: RehearsalDirectory, pid: int) -> None:
     path = directory.pulumi_backend / ".pulumi/locks/organization/tpu-serving/dev/one.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"pid": pid}), encoding="utf-8")
-
-
-def test_a_release_that_lost_its_api_server_goes_unless_the_state_has_it(tmp_path: Path) -> None:
-    rows = [
-        {"name": "lws", "namespace": "lws-system", "status": "pending-install"},
-        {"name": "kserve", "namespace": "kserve", "status": "failed"},
-        {"name": "ours", "namespace": "kserve", "status": "pending-upgrade"},
-        {"name": "well", "namespace": "kserve", "status": "deployed"},
-    ]
-    (tmp_path / "rows").write_text(json.dumps(rows), encoding="utf-8")
-    helm = tmp_path / "helm"
-    helm.write_text(f'#!/bin/sh\n[ "$1" = list ] && exec cat {tmp_path}/rows\necho "$@" >> {tmp_path}/asked\n', "utf-8")
-    helm.chmod(0o755)
-    releases = Releases(helm, tmp_path / "kubeconfig")
-    assert list(releases.end_lost({"kserve/ours"})) == ["lws-system/lws", "kserve/kserve"]
-    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
-    assert [line.split(" --kubeconfig")[0] for line in asked] == [
-        "uninstall lws --namespace lws-system --wait",
-        "uninstall kserve --namespace kserve --wait",
-    ]
-    helm.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
-    assert list(releases.end_lost(set())) == []
 
 
 def sleeper(marks: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -68,7 +68,7 @@ def test_the_engine_fetches_nothing_and_keeps_everything_below_the_rehearsal(
     directory: RehearsalDirectory, tmp_path: Path
 ) -> None:
     prepared(directory, CONFIG)
-    variables = workspace.variables(directory, {"pulumi": tmp_path / "a/pulumi", "helm": tmp_path / "b/helm"})
+    variables = workspace.variables(directory, {"pulumi": tmp_path / "a/pulumi", "etcd": tmp_path / "b/etcd"})
     assert variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert variables["PULUMI_BACKEND_URL"] == directory.pulumi_backend.as_uri()
     folders = variables["PATH"].split(os.pathsep)
@@ -80,7 +80,7 @@ def test_no_plugin_on_path_and_no_passphrase_of_the_users_comes_before_the_rehea
 ) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the user's")
     prepared(directory, CONFIG)
-    variables = workspace.variables(directory, {"helm": directory.bin / "helm"})
+    variables = workspace.variables(directory, {"pulumi": directory.bin / "pulumi"})
     assert variables["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
     assert variables["PULUMI_CONFIG_PASSPHRASE"] == directory.passphrase.read_text(encoding="utf-8")
     assert workspace.ordinary_cli(directory)["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"

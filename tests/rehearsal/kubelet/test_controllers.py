@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from cluster.pods import PORTS_ANNOTATION
 from manifests.scheduler import picker_config
 from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine.plugins import KUBERNETES
+from tests.rehearsal.kubelet.charts import rendered
 from tests.rehearsal.kubelet.conftest import Namespace, container, is_ready, wait_for
 
 Json = dict[str, Any]
@@ -30,12 +31,8 @@ def _assets(*names: str) -> dict[str, Path]:
     return {name: asset.path for name, asset in found.items()}
 
 
-def _rendered(helm: Path, chart: Path, namespace: str, *values: str) -> list[Json]:
-    command = [str(helm), "template", "t", str(chart), "--namespace", namespace, "--include-crds"]
-    command += [word for value in values for word in ("--set", value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    objects = [document for document in yaml.safe_load_all(done.stdout) if document]
-    return [one for one in objects if one["kind"] not in CERT_MANAGER]
+def _rendered(plugin: Path, chart: Path, namespace: str, **values: Any) -> list[Json]:
+    return [one for one in rendered(plugin, chart, namespace, values) if one["kind"] not in CERT_MANAGER]
 
 
 def _apply(client: kube.DynamicClient, objects: list[Json], namespace: str) -> None:
@@ -69,9 +66,9 @@ def _logs(directory: RehearsalDirectory, namespace: str) -> str:
 def test_leader_worker_set_makes_its_own_certificate_and_serves_its_webhook(
     client: kube.DynamicClient, rehearsal: RehearsalDirectory
 ) -> None:
-    helm = _assets("helm", "lws")["helm"]
+    plugin = _assets(KUBERNETES, "lws")[KUBERNETES]
     chart = assets.module_dir("lws") / "charts" / "lws"
-    _apply(client, _rendered(helm, chart, "lws-system", "image.manager.tag=v0.8.0"), "lws-system")
+    _apply(client, _rendered(plugin, chart, "lws-system", image={"manager": {"tag": "v0.8.0"}}), "lws-system")
 
     def ready() -> Json | None:
         pod = _pod_of(client, "lws-system", "control-plane=controller-manager")
@@ -128,11 +125,11 @@ def _certificate(client: kube.DynamicClient, rehearsal: RehearsalDirectory, name
 def test_kserve_waits_for_its_certificate_and_becomes_ready(
     client: kube.DynamicClient, rehearsal: RehearsalDirectory
 ) -> None:
-    helm = _assets("helm", "kserve-llmisvc")["helm"]
+    plugin = _assets(KUBERNETES, "kserve-llmisvc")[KUBERNETES]
     charts = assets.module_dir("kserve") / "charts"
-    _apply(client, _rendered(helm, charts / "kserve-llmisvc-crd", "kserve"), "kserve")
-    values = ["kserve.llmisvc.createGIECRDs=false"]
-    objects = _rendered(helm, charts / "kserve-llmisvc-resources", "kserve", *values)
+    _apply(client, _rendered(plugin, charts / "kserve-llmisvc-crd", "kserve"), "kserve")
+    values = {"llmisvc": {"createGIECRDs": False}}
+    objects = _rendered(plugin, charts / "kserve-llmisvc-resources", "kserve", kserve=values)
     ours = [one for one in objects if not one["kind"].endswith("WebhookConfiguration")]
     _apply(client, [one for one in ours if one["kind"] != "ClusterStorageContainer"], "kserve")
     labels = "control-plane=llmisvc-controller-manager"

@@ -9,15 +9,15 @@ import os
 import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from rehearsal.cert_manager.keys import issue, new_key
+from rehearsal.load_balancer.certificates import self_signed
 from rehearsal.load_balancer.model import gke_defaults
 from tests.rehearsal.gke.objects import https, listener
 from tests.rehearsal.load_balancer.objects import (
@@ -263,9 +263,9 @@ def test_only_its_own_envoy_is_told_the_configuration(lb: Rig, server: Server) -
 
 
 def test_a_tls_listener_speaks_with_the_secrets_certificate_and_http_leads_to_it(lb: Rig, server: Server) -> None:
-    spec = {"commonName": "models.example.com", "dnsNames": ["models.example.com", "127.0.0.1"]}
-    pair = issue(spec, new_key(spec), None, timedelta(days=1))
-    secret = {"metadata": {"name": "cert", "namespace": "ns"}, "data": pair.data()}
+    chain, key = self_signed(["models.example.com"])
+    data = {name: b64encode(value.encode()).decode() for name, value in (("tls.crt", chain), ("tls.key", key))}
+    secret = {"metadata": {"name": "cert", "namespace": "ns"}, "data": data}
     front = gateway(listener(), https(certificateRefs=[{"name": "cert"}]))
     parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}
     redirect = bare_route(
@@ -279,7 +279,7 @@ def test_a_tls_listener_speaks_with_the_secrets_certificate_and_http_leads_to_it
     lb.says("/ns/m/x", 200, "one", listener="https", verify=False)
     address = lb.url("https").removeprefix("https://").rpartition(":")
     seen = ssl.get_server_certificate((address[0], int(address[2])))
-    assert seen.strip() == pair.certificate_pem.decode().strip()
+    assert seen.strip() == chain.strip()
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     for protocol in ("h2", "http/1.1"):

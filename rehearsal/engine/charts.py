@@ -1,0 +1,68 @@
+"""The lock's charts as folders, from the Go modules of their projects at the locked versions.
+
+The kubernetes provider takes a folder named like the chart below the one that it runs in before it asks a registry
+(pulumi-kubernetes provider/pkg/provider/helm_release.go of 2026-01-15, locateChart).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from catalog.lock import load_lock
+from rehearsal.assets import module_dir, module_version
+
+# Key of the lock -> module of the assets and the chart's folder in it (kserve v0.20.0, lws v0.8.0).
+FOLDERS = {
+    "kserve-llmisvc-crd": ("kserve", "charts/kserve-llmisvc-crd"),
+    "kserve-llmisvc-resources": ("kserve", "charts/kserve-llmisvc-resources"),
+    "kserve-runtime-configs": ("kserve", "charts/kserve-runtime-configs"),
+    "lws": ("lws", "charts/lws"),
+}
+# Only its definitions: the controllers run without pods, and nobody would answer its webhook.
+DEFINITIONS = {"cert-manager": ("cert-manager", "deploy/crds")}
+
+
+def lay_out(work: Path) -> list[str]:
+    """Put every chart of the lock below `work`; in words, those that the provider has to pull from their registries.
+
+    Raises:
+        rehearsal.assets.AssetError: a module can't be had.
+    """
+    pulled = []
+    for key, locked in load_lock().charts.items():
+        place = work / locked.chart
+        shutil.rmtree(place, ignore_errors=True)
+        module, inside = (FOLDERS | DEFINITIONS)[key]
+        if module_version(module) != locked.version:
+            pulled.append(
+                f"chart {key} {locked.version} is pulled: the module here is {module} {module_version(module)}"
+            )
+        elif key in DEFINITIONS:
+            _compose(module_dir(module) / inside, place, locked.version)
+        else:
+            shutil.copytree(module_dir(module) / inside, place, copy_function=shutil.copyfile)
+            # The published chart has the version of the release; in the repository it may be a placeholder (LWS: 0.1.0).
+            chart = yaml.safe_load((place / "Chart.yaml").read_text(encoding="utf-8"))
+            _write(place, {**chart, "version": locked.version})
+    return pulled
+
+
+def _compose(definitions: Path, place: Path, version: str) -> None:
+    """A chart of definitions alone. The files are templates of another chart: what of them is template goes."""
+    (place / "templates").mkdir(parents=True)
+    _write(place, {"apiVersion": "v2", "name": place.name, "version": version, "appVersion": version})
+    for path in sorted(definitions.glob("*.yaml")):
+        kept = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if "{{" not in line)
+        if kept.strip():
+            guarded = f'{{{{- if dig "crds" "enabled" true .Values.AsMap }}}}\n{kept}\n{{{{- end }}}}\n'
+            (place / "templates" / path.name).write_text(guarded, encoding="utf-8")
+
+
+def _write(place: Path, chart: dict[str, Any]) -> None:
+    # JSON is YAML.
+    (place / "Chart.yaml").write_text(json.dumps(chart, indent=1), encoding="utf-8")
