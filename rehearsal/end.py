@@ -47,7 +47,7 @@ def destroy(directory: RehearsalDirectory, stack: str, console: Console) -> None
         EngineError, assets.AssetError, control_plane.ControlPlaneError: in words for a person.
     """
     names = list(directory.load_record().binaries)
-    binaries = assets.ensure([*names, "pulumi"], assets.show(console))
+    binaries = assets.ensure([*names, "pulumi"], assets.Progress(console))
     plane = control_plane.start(directory, binaries, progress=progress(console))
     engine = Engine(directory, stack, binaries)
     engine.recover(restarted=not plane.reused)

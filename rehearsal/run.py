@@ -71,8 +71,8 @@ def rehearse(
     directory.create()
     with directory.locked():
         with outcome.timed("binaries"):
-            binaries = assets.ensure(parts.assets_of(deployment), assets.show(console))
-            assets.ensure_modules(assets.show(console))
+            binaries = assets.ensure(parts.assets_of(deployment), assets.Progress(console))
+            assets.ensure_modules(assets.Progress(console))
         with outcome.timed("control plane"):
             restarted = not _start(directory, deployment, binaries, stockouts, console).reused
             outcome.target = _publish(directory, deployment, environment)

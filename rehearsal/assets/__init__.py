@@ -1,23 +1,9 @@
 """The programs and module folders that a rehearsal needs: found on this machine, downloaded, or built into a cache."""
 
-from rehearsal.assets.ensure import ensure, estimate, prepare
-from rehearsal.assets.errors import AssetError
+from rehearsal.assets.ensure import ensure, ensure_modules, prepare
 from rehearsal.assets.find import Found, find
-from rehearsal.assets.modules import ensure_modules, module_dir, module_version
-from rehearsal.assets.progress import Event, Phase, Progress, show
+from rehearsal.assets.golang import module_dir
+from rehearsal.assets.progress import Progress
+from rehearsal.assets.table import AssetError
 
-__all__ = [
-    "AssetError",
-    "Event",
-    "Found",
-    "Phase",
-    "Progress",
-    "ensure",
-    "ensure_modules",
-    "estimate",
-    "find",
-    "module_dir",
-    "module_version",
-    "prepare",
-    "show",
-]
+__all__ = ["AssetError", "Found", "Progress", "ensure", "ensure_modules", "find", "module_dir", "prepare"]

@@ -1,13 +1,15 @@
 """Where an asset already is on this machine.
 
-Looked for in this order: the variable `TPU_SERVING_ASSET_<NAME>`, the folder `KUBEBUILDER_ASSETS`, our cache, `PATH`.
-A program from that folder or from `PATH` is only taken where its version will do.
+Looked for in this order: the variable `TPU_SERVING_ASSET_<NAME>`, our cache, the plugin cache of the user's Pulumi, `PATH`.
+What is not ours is only taken where its version will do; with `TPU_SERVING_ASSETS=cache`, not at all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import select
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,17 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.assets.cache import Entry
-from rehearsal.assets.errors import AssetError
-from rehearsal.assets.table import Binary, binary
+from rehearsal.assets.table import AssetError, Binary, table
 
 # Seconds that a program may take to say its version; the first start of a large one from a cold disk is slow.
 _ANSWER = 20.0
-_VERSION = re.compile(r"(?<![\w.])v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)")
 
 
 @dataclass(frozen=True)
 class Found:
-    """An asset on this machine. `how`: the variable's name, KUBEBUILDER_ASSETS, PATH, or how it came into the cache."""
+    """An asset on this machine. `how`: the variable's name, PULUMI_HOME, PATH, or how it came into the cache."""
 
     name: str
     path: Path
@@ -40,20 +40,14 @@ def find(names: Sequence[str]) -> dict[str, Found]:
         AssetError: a variable names a file that can't be run.
         KeyError: no such asset.
     """
-    found = ((name, _find(name, binary(name))) for name in dict.fromkeys(names))
+    found = ((name, _find(name, table().binaries[name])) for name in dict.fromkeys(names))
     return {name: asset for name, asset in found if asset}
 
 
 def entry(name: str) -> Entry:
     """The place of an asset in the cache."""
-    row = binary(name)
+    row = table().binaries[name]
     return Entry(name, f"{row.version}-{row.key}", name)
-
-
-def cached(name: str) -> Found | None:
-    """The asset in our cache, if it is whole."""
-    place = entry(name)
-    return Found(name, place.path, str(place.record()["how"]), binary(name).version) if place.intact() else None
 
 
 def variable(name: str) -> str:
@@ -65,63 +59,71 @@ def _find(name: str, row: Binary) -> Found | None:
     if chosen := os.environ.get(variable(name)):
         path = Path(chosen).expanduser().absolute()
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise AssetError(
-                f"{variable(name)}={chosen}", "no file that can be run", [f"ls -l {path}", f"unset {variable(name)}"]
-            )
-        return Found(name, path, variable(name), ask_version(path, row) or "unknown")
-    folder = os.environ.get("KUBEBUILDER_ASSETS")
-    if folder and (asset := _fitting(name, Path(folder) / name, row, "KUBEBUILDER_ASSETS")):
-        return asset
-    if asset := cached(name):
-        return asset
+            raise AssetError(f"{variable(name)}={chosen}", "no file that can be run", [f"unset {variable(name)}"])
+        return Found(name, path, variable(name), _version(path, row) or "unknown")
+    if record := entry(name).record():
+        return Found(name, entry(name).path, record["how"], row.version)
+    if os.environ.get("TPU_SERVING_ASSETS") == "cache":
+        return None
+    if row.sdk and (plugin := _in_plugin_cache(name, row.version)):
+        return Found(name, plugin, "PULUMI_HOME", row.version)
     on_path = shutil.which(name)
-    return _fitting(name, Path(on_path), row, "PATH") if on_path else None
+    version = _version(Path(on_path), row) if on_path else ""
+    if on_path and version and (version == row.version or (row.fits and fits(version, row.fits))):
+        return Found(name, Path(on_path).absolute(), "PATH", version)
+    return None
 
 
-def _fitting(name: str, path: Path, row: Binary, how: str) -> Found | None:
-    """The program at `path` where its version can be asked and will do."""
-    if not row.fits or not os.access(path, os.X_OK) or not path.is_file():
-        return None
-    version = ask_version(path, row)
-    return Found(name, path.absolute(), how, version) if version and fits(version, row.fits) else None
+def _in_plugin_cache(name: str, version: str) -> Path | None:
+    """The plugin of exactly this version that the user's own Pulumi has fetched."""
+    home = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser().absolute()
+    folder = home / "plugins" / f"{name.removeprefix('pulumi-')}-{version}"
+    # Beside a plugin that is being unpacked, or whose unpacking broke off, the engine leaves this file.
+    broken = folder.with_name(f"{folder.name}.partial").exists()
+    return folder / name if os.access(folder / name, os.X_OK) and not broken else None
 
 
-def ask_version(path: Path, row: Binary) -> str | None:
-    """What a program says its version is, with the v that the table's has; None where it says none in time."""
-    if not row.ask:
-        return None
-    # Pulumi would ask its publisher for a newer one.
-    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    try:
-        answer = subprocess.run(
-            [path, *row.ask],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return None
-    said = _VERSION.search(answer.stdout) or _VERSION.search(answer.stderr)
-    if answer.returncode or not said:
-        return None
-    return ("v" if row.module else "") + said[1]
+def _version(path: Path, row: Binary) -> str:
+    """What a program says its version is, with the v that the table's has; empty where it says none in time."""
+    said = ""
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        if row.sdk:
+            said = _of_plugin(path)
+        elif row.ask:
+            # Pulumi would ask its publisher for a newer one.
+            variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            said = subprocess.check_output([path, *row.ask], text=True, timeout=_ANSWER, env=variables, stdin=-3)
+    found = re.search(r"(?<![\w.])v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)", said)
+    return ("v" if row.module else "") + found[1] if found else ""
+
+
+def _of_plugin(path: Path) -> str:
+    """A provider plugin says its version in its own protocol only, and asks for no engine before that."""
+    import grpc  # heavy, and only needed where a plugin is on PATH
+    from google.protobuf import empty_pb2
+    from pulumi.runtime.proto import provider_pb2_grpc
+
+    with subprocess.Popen([path, "127.0.0.1:9"], stdin=-3, stdout=subprocess.PIPE, stderr=-3) as process:
+        try:
+            assert process.stdout is not None
+            select.select([process.stdout], [], [], _ANSWER)
+            with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+                stub = provider_pb2_grpc.ResourceProviderStub(channel)
+                return str(stub.GetPluginInfo(empty_pb2.Empty(), timeout=_ANSWER).version)
+        except grpc.RpcError:
+            return ""
+        finally:
+            process.kill()
 
 
 def fits(version: str, wanted: str) -> bool:
     """Does a version satisfy every part of, say, `>=3.5.13,<4`? A pre-release counts as its release."""
-    have = _numbers(version)
-    for part in wanted.split(","):
-        sign, bound = (">=", part[2:]) if part.startswith(">=") else ("<", part[1:])
-        limit = _numbers(bound)
-        if have < limit if sign == ">=" else have >= limit:
-            return False
-    return True
 
+    def numbers(text: str) -> list[int]:
+        return [*map(int, re.findall(r"\d+", text.split("-")[0])), 0, 0][:3]
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """Three numbers, missing ones as zero."""
-    parts = [int(number) for number in re.findall(r"\d+", version.split("-")[0])[:3]]
-    return tuple(parts + [0] * (3 - len(parts)))
+    parts = wanted.split(",")
+    return all(
+        numbers(version) >= numbers(part) if part.startswith(">=") else numbers(version) < numbers(part)
+        for part in parts
+    )

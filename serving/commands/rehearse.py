@@ -74,8 +74,8 @@ def rehearse(
     directory, zones = directory_of(environment), stockout or []
     try:
         if prepare:
-            assets.ensure(parts.assets_of(deployment), assets.show(console))
-            assets.ensure_modules(assets.show(console))
+            assets.ensure(parts.assets_of(deployment), assets.Progress(console))
+            assets.ensure_modules(assets.Progress(console))
             return
         outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
     except UndoError as error:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from catalog.lock import load_lock
-from rehearsal.assets import module_version
+from rehearsal.assets.table import table
 from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.engine import charts, plugins
 
@@ -78,7 +78,8 @@ def lock(monkeypatch: pytest.MonkeyPatch, module: Path, **versions: str) -> None
     made = {key: SimpleNamespace(chart=f"oci://example.com/charts/{key}", version=at) for key, at in versions.items()}
     monkeypatch.setattr(charts, "load_lock", lambda: SimpleNamespace(charts=made))
     monkeypatch.setattr(charts, "module_dir", lambda _: module)
-    monkeypatch.setattr(charts, "module_version", lambda _: "v0.8.0")
+    modules = dict.fromkeys(("lws", "cert-manager"), SimpleNamespace(version="v0.8.0"))
+    monkeypatch.setattr(charts, "table", lambda: SimpleNamespace(modules=modules))
 
 
 def test_a_chart_lies_where_the_plugin_looks_and_has_the_locked_version(
@@ -117,4 +118,4 @@ def test_of_cert_manager_the_definitions_alone_are_installed_without_their_templ
 def test_every_chart_of_the_lock_is_in_a_module_of_its_version() -> None:
     locked = {key: chart.version for key, chart in load_lock().charts.items()}
     rows = charts.FOLDERS | charts.DEFINITIONS
-    assert {key: module_version(module) for key, (module, _) in rows.items()} == locked
+    assert {key: table().modules[module].version for key, (module, _) in rows.items()} == locked
