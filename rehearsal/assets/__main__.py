@@ -27,4 +27,4 @@ except (AssetError, OSError) as error:
 except KeyboardInterrupt:
     sys.exit("stopped; what is made stays, the next try goes on from there")
 for asset in found.values():
-    print(f"{asset.name:28}{asset.version:12}{asset.how:12}{asset.path}")
+    print(f"{asset.name:27} {asset.version:11} {asset.how:11} {asset.path}")

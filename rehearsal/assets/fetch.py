@@ -22,7 +22,7 @@ def download(name: str, row: Binary, folder: Path) -> bool:
     url = row.filled(row.files.get(this_platform(), ""))
     if not url:
         return False
-    packed = folder / url.rpartition("/")[2]
+    packed = folder / "tmp" / url.rpartition("/")[2]
     try:
         # An unreachable host must not cost more than this.
         with httpx.Client(timeout=httpx.Timeout(20.0, connect=3.0), follow_redirects=True) as client:
@@ -35,8 +35,9 @@ def download(name: str, row: Binary, folder: Path) -> bool:
     if hashlib.sha256(packed.read_bytes()).hexdigest() not in listed(checksums, packed.name):
         return False
     if packed.suffix in (".gz", ".zip"):
-        shutil.unpack_archive(packed, folder / "unpacked")
-        next(path for path in (folder / "unpacked").rglob(name) if path.is_file()).rename(folder / name)
+        shutil.unpack_archive(packed, folder / "tmp/unpacked")
+        [packed] = [path for path in (folder / "tmp/unpacked").rglob(name) if path.is_file()]
+    packed.rename(folder / name)
     return True
 
 

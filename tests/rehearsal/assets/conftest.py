@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.assets import download, table
+from rehearsal.assets import Progress, golang, table
 
 HELLO = {
     "folder": "hello",
@@ -28,11 +28,28 @@ HELLO = {
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that holds the cache; no variable of the person who tests plays a part."""
     for name in [*os.environ]:
-        if name.startswith(("TPU_SERVING_ASSET_", "KUBEBUILDER_")):
+        if name.startswith("TPU_SERVING_ASSET"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "_silent", set())
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
+    golang._download.cache_clear()
     return tmp_path
+
+
+class Said(Progress):
+    """Remembers what people would see; `hear` is called with what goes on at the moment."""
+
+    def __init__(self, hear: Callable[[str], object] = lambda _: None) -> None:
+        super().__init__(None)
+        self.lines: list[str] = []
+        self.hear = hear
+
+    def done(self, text: str) -> None:
+        self.lines.append(text)
+
+    def now(self, text: str) -> None:
+        self.hear(text)
+        super().now(text)
 
 
 @pytest.fixture

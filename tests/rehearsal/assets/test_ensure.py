@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal.assets import AssetError, Event, Phase, ensure, find, prepare
+from rehearsal.assets import AssetError, ensure, find, prepare
 from rehearsal.assets.cache import root
 from rehearsal.assets.find import entry
 from settings.document import ROOT
-from tests.rehearsal.assets.conftest import BUILDS, HELLO
+from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said
 
 Rows = Callable[..., None]
 Go = Callable[[str], Path]
@@ -31,19 +32,22 @@ def test_a_program_is_built_offline_by_the_real_go_and_then_found(
     set_by_others = {"GOFLAGS": "-mod=mod", "GOOS": "plan9", "GOWORK": "/nowhere", "GOROOT": "/nowhere"}
     for name, value in {"GOPROXY": "off", **set_by_others}.items():
         monkeypatch.setenv(name, value)
-    events: list[Event] = []
-    path = ensure(["hello"], events.append)["hello"]
+    seen = Said()
+    path = ensure(["hello"], seen)["hello"]
     said = subprocess.run([path], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     assert said.stderr == "hello v1.2.3"
-    assert [event.phase for event in events if event.phase is not Phase.BUILDING] == [Phase.READY, Phase.END]
-    assert events[0].phase is Phase.BUILDING
+    assert seen.lines[1] == (
+        "1 programs to build, about 8 s on two cores at rest; after the first it is this machine's own speed. "
+        "Broken off, it goes on from there."
+    )
+    assert seen.lines[2].startswith("building hello, 0 s so far; with what follows about 8 s")
     # The build cache has done its work; only the program, its record and the locks stay.
     files = {str(file.relative_to(root())) for file in root().rglob("*") if file.is_file()}
     label = entry("hello").label
-    assert files == {f"hello/{label}/hello", f"hello/{label}/record.json", "hello.lock", "go-build.lock"}
+    assert files == {f"hello/{label}/hello", f"hello/{label}/record.json", "lock"}
 
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert [(asset.path, asset.how) for asset in prepare(["hello"]).values()] == [(path, "built")]
+    assert [(asset.path, asset.how) for asset in prepare(["hello"], Said()).values()] == [(path, "built")]
 
 
 def test_only_what_is_asked_is_made(rows: Rows, fake_go: Go) -> None:
@@ -65,16 +69,25 @@ def test_a_broken_program_is_built_again(rows: Rows, fake_go: Go) -> None:
 def test_of_several_the_made_ones_stay_when_one_fails(rows: Rows, fake_go: Go) -> None:
     rows(hello=HELLO, bad={**HELLO, "tags": "bad"})
     fake_go(f'case "$*" in *"-tags bad"*) mkdir -p "$GOCACHE"; echo "boom" >&2; exit 1;; esac\n{BUILDS}')
-    events: list[Event] = []
-    with pytest.raises(AssetError, match=r"bad v1\.2\.3 can't be built: Go failed"):
-        ensure(["hello", "bad"], events.append)
+    with pytest.raises(AssetError, match=r"bad v1\.2\.3: it can't be had, Go failed"):
+        ensure(["hello", "bad"])
     assert list(find(["hello", "bad"])) == ["hello"]
-    assert events[-1].phase is Phase.END
     # What was compiled is kept for the next try.
     assert (root() / "go-build").exists()
     fake_go(BUILDS)
     ensure(["bad"])
     assert not (root() / "go-build").exists()
+
+
+def test_after_the_first_the_estimate_is_of_this_machines_own_speed(rows: Rows, fake_go: Go) -> None:
+    rows(hello=HELLO, slow={**HELLO, "tags": "slow", "seconds": 80})
+    fake_go(BUILDS)
+    said = Said()
+    ensure(["hello"])
+    record = entry("hello").path.with_name("record.json")
+    record.write_text(json.dumps({**json.loads(record.read_text("utf-8")), "seconds": 16}), encoding="utf-8")
+    ensure(["slow"], said)
+    assert "about 3 min at this machine's speed" in said.lines[1]
 
 
 def test_a_killed_run_leaves_no_go_and_the_next_one_goes_on(rows: Rows, fake_go: Go, home: Path) -> None:
@@ -95,23 +108,16 @@ def test_a_killed_run_leaves_no_go_and_the_next_one_goes_on(rows: Rows, fake_go:
     assert [path.name for path in (root() / "hello").iterdir()] == [entry("hello").label]
 
 
-def test_two_at_once_build_once_and_the_second_says_for_whom_it_waits(rows: Rows, fake_go: Go, home: Path) -> None:
+def test_two_at_once_build_once_and_the_second_says_that_it_waits(rows: Rows, fake_go: Go, home: Path) -> None:
     rows(hello=HELLO)
     os.mkfifo(home / "go-on")
     fake_go(f"echo x >> {home}/builds; read line < {home}/go-on\n{BUILDS}")
     child = _other_process(home)
     _until((home / "builds").exists)
-    waited: list[Event] = []
-
-    def progress(event: Event) -> None:
-        if event.phase is Phase.WAITING:
-            if not waited:
-                (home / "go-on").write_text("\n", encoding="utf-8")
-            waited.append(event)
-
-    path = ensure(["hello"], progress)["hello"]
+    said = Said(lambda _: (home / "go-on").write_text("\n", encoding="utf-8"))
+    path = ensure(["hello"], said)["hello"]
     assert child.wait() == 0
-    assert f"process {child.pid} makes it already" in waited[0].note
+    assert said.lines == ["another process makes assets already"]
     assert path.exists()
     assert (home / "builds").read_text(encoding="utf-8") == "x\n"
 
@@ -121,12 +127,12 @@ def test_an_interrupt_ends_go(rows: Rows, fake_go: Go, home: Path) -> None:
     rows(hello=HELLO)
     fake_go(f"trap 'echo ended > {home}/ended; exit 1' INT; echo > {home}/begun; while :; do sleep 0.05; done\n")
 
-    def progress(event: Event) -> None:
+    def hear(_: str) -> None:
         if (home / "begun").exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ensure(["hello"], progress)
+        ensure(["hello"], Said(hear))
     assert (home / "ended").exists()
     assert list((root() / "hello").iterdir()) == []
 

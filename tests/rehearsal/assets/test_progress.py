@@ -1,4 +1,4 @@
-"""Progress is told once a phase where nobody looks at a terminal, in one changing line where somebody does."""
+"""What people see of making assets."""
 
 from __future__ import annotations
 
@@ -7,61 +7,34 @@ import io
 import pytest
 from rich.console import Console
 
-from rehearsal.assets import Event, Phase, estimate, show
-from rehearsal.assets.progress import line
-
-EVENTS = [
-    Event("etcd", Phase.BUILDING, 65, 0, 290),
-    *(Event("etcd", Phase.BUILDING, 65, float(second), 290) for second in range(1, 61)),
-    Event("etcd", Phase.READY, note="v3.6.5: built in 61 s"),
-    Event("helm", Phase.WAITING, elapsed=0.2, note="process 7 makes it already"),
-    Event("", Phase.END),
-]
+from rehearsal.assets.progress import Progress, duration
 
 
-def test_plain_lines_are_few_and_tell_the_estimate() -> None:
-    console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    progress = show(console)
-    for event in EVENTS:
-        progress(event)
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines() == [
-        "building etcd, about 65 s; then about 5 min more",
-        "building etcd, about 65 s, 30 s so far; then about 5 min more",
-        "building etcd, about 65 s, 60 s so far; then about 5 min more",
-        "  etcd v3.6.5: built in 61 s",
-        "waiting helm: process 7 makes it already",
-    ]
+def test_without_a_terminal_a_thing_is_said_once_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=200))
+    with progress:
+        for seconds in range(3):
+            progress.now(f"building etcd, {seconds} s so far")
+        progress.done("  etcd [v3] built")
+        progress.now("building lws, 0 s so far")
+        monkeypatch.setattr(Progress, "_EVERY", 0.0)
+        progress.now("building lws, 1 s so far")
+    assert out.getvalue().splitlines() == [
+        "building etcd, 0 s so far", "  etcd [v3] built", "building lws, 0 s so far", "building lws, 1 s so far",
+    ]  # fmt: skip
 
 
-def test_a_terminal_keeps_only_what_is_done() -> None:
-    file = io.StringIO()
-    progress = show(Console(file=file, width=200, force_terminal=True))
-    for event in EVENTS:
-        progress(event)
-    text = file.getvalue()
-    assert "etcd v3.6.5: built in 61 s" in text
-    # The cursor is shown again and the changing line is erased: the display has ended.
-    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+def test_on_a_terminal_one_line_changes_and_what_is_done_stays() -> None:
+    out = io.StringIO()
+    progress = Progress(Console(file=out, force_terminal=True, width=200))
+    with progress:
+        progress.now("building etcd, [0] s so far")
+        progress.done("  etcd built")
+    assert "etcd built" in out.getvalue()
+    assert out.getvalue().endswith("\x1b[2K")  # the line is gone, and the cursor is back
 
 
-def test_words_in_brackets_are_no_markup() -> None:
-    file = io.StringIO()
-    progress = show(Console(file=file, width=200, force_terminal=True))
-    progress(Event("etcd", Phase.WAITING, note="[red]process[/x] 7"))
-    progress(Event("etcd", Phase.READY, note="[/x]"))
-    progress(Event("", Phase.END))
-    assert "[/x]" in file.getvalue()
-
-
-def test_more_cores_take_less_time_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = []
-    for cores in (1, 2, 4, 64):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
-        seconds.append(estimate("kube-apiserver"))
-    assert seconds[0] == seconds[1] > seconds[2] > seconds[3] > 0
-    assert estimate("envoy") == pytest.approx(10)
-
-
-def test_an_event_without_an_estimate_is_told_without() -> None:
-    assert line(Event("etcd", Phase.DOWNLOADING, None, 12.4)) == "downloading etcd, 12 s so far"
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (600, "10 min")])
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
