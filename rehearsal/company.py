@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pulumi
+
 import cluster as kube
 from catalog.lock import load_lock
-from components.base import Component, Dependencies
-from components.chart import release
 from manifests import charts, kserve, namespace, readiness, secrets
 from manifests.base import Manifest, manifest
 from rehearsal.directory import RehearsalDirectory
@@ -118,24 +118,21 @@ class Company:
         """cert-manager `alone`, or all that exists."""
         import pulumi_kubernetes
 
-        platform = self._deployment.settings.platform
-        made = Component("tpu-serving:rehearsal:Company", MANAGER, pulumi_kubernetes.Provider("kubernetes"))
-        before: Dependencies = []
+        platform, provider = self._deployment.settings.platform, pulumi_kubernetes.Provider("kubernetes")
+        before: list[pulumi.Resource] = []
         if platform.cert_manager == "existing":
-            before = [_release(made, "cert-manager", charts.cert_manager_values(), [])]
+            before = [_release(provider, "cert-manager", charts.cert_manager_values(), before)]
         if alone:
             return
         if platform.leader_worker_set == "existing":
-            before = [_release(made, "lws", charts.lws_values(), before)]
+            before = [_release(provider, "lws", charts.lws_values(), before)]
         if platform.kserve == "existing":
-            crds = _release(made, "kserve-llmisvc-crd", {}, before)
-            shared = [
-                made.object(obj["kind"].lower(), obj, [crds])
-                for obj in (kserve.inference_service_config(self._deployment), kserve.issuer())
-            ]
+            before = [_release(provider, "kserve-llmisvc-crd", {}, before)]
+            shared = kserve.inference_service_config(self._deployment), kserve.issuer()
+            before = [_object(provider, obj, before) for obj in shared]
             values = kserve.resources_values(self._deployment)
-            controller = _release(made, "kserve-llmisvc-resources", values, shared)
-            _release(made, "kserve-runtime-configs", kserve.presets_values(), [controller])
+            before = [_release(provider, "kserve-llmisvc-resources", values, before)]
+            _release(provider, "kserve-runtime-configs", kserve.presets_values(), before)
 
     def _secrets(self) -> Iterator[Manifest]:
         """Secrets that the environment names and the program does not make."""
@@ -162,9 +159,30 @@ class Company:
                 kube.apply(self._client, obj, manager=MANAGER)
 
 
-def _release(made: Component, chart: str, values: dict[str, Any], before: Dependencies) -> Any:
+def _object(provider: pulumi.ProviderResource, obj: Manifest, before: list[pulumi.Resource]) -> pulumi.Resource:
+    api, kind = obj["apiVersion"], obj["kind"]
+    token = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"
+    name = f"{kind}-{obj['metadata']['name']}"
+    return pulumi.CustomResource(token, name, dict(obj), pulumi.ResourceOptions(provider=provider, depends_on=before))
+
+
+def _release(
+    provider: pulumi.ProviderResource, key: str, values: dict[str, Any], before: list[pulumi.Resource]
+) -> pulumi.Resource:
     """A chart of the lock; the first one in its namespace makes that."""
-    space = load_lock().charts[chart].namespace
-    if chart in ("cert-manager", "lws", "kserve-llmisvc-crd"):
-        before = [*before, made.object(f"{space}-namespace", namespace.namespace(space))]
-    return release(made, chart, chart, space, values, before)
+    from pulumi_kubernetes.helm.v3 import Release
+
+    chart = load_lock().charts[key]
+    if key in ("cert-manager", "lws", "kserve-llmisvc-crd"):
+        before = [*before, _object(provider, namespace.namespace(chart.namespace), [])]
+    return Release(
+        key,
+        name=key,
+        chart=chart.chart,
+        version=chart.version,
+        namespace=chart.namespace,
+        values=values,
+        atomic=True,
+        timeout=600,
+        opts=pulumi.ResourceOptions(provider=provider, depends_on=before),
+    )

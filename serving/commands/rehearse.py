@@ -198,7 +198,8 @@ def _print_undone(console: Console, deployment: Deployment, outcome: Outcome, un
     for undo in undos:
         say(f"\nUndone: {undo.id}. {undo.undoes}")
         say(f"  What happens: {undo.symptom}")
-        say(f"  Look: KUBECONFIG={outcome.directory.kubeconfig} {undo.look.replace('NS', deployment.namespace)}")
+        if shutil.which("kubectl"):
+            say(f"  Look: KUBECONFIG={outcome.directory.kubeconfig} {undo.look.replace('NS', deployment.namespace)}")
     if undos:
         say(f"To bring it back: python -m serving rehearse {deployment.name}")
 

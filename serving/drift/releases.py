@@ -44,17 +44,6 @@ class Deployed:
                 yield obj
 
 
-def _head_of(definition: str) -> str:
-    """The lines that name a definition of a kind: KServe's are 4 MB, which take seconds to parse."""
-    kept, keep = [], False
-    for line in definition.splitlines():
-        if line and line[0] not in " \t#-":
-            keep = line.startswith(("apiVersion:", "kind:", "metadata:"))
-        if keep:
-            kept.append(line)
-    return "\n".join(kept)
-
-
 def newest(cluster: Cluster, release: PlannedRelease) -> Deployed | None:
     """What Helm knows of a release; None where there is none.
 
