@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from rehearsal.assets import fetch
-from rehearsal.assets.cache import go_build, locked
+from rehearsal.assets.cache import go_build, locked, root
 from rehearsal.assets.find import Found, entry, find
 from rehearsal.assets.golang import build, module_dir
 from rehearsal.assets.progress import Progress, duration
-from rehearsal.assets.table import table
+from rehearsal.assets.table import AssetError, table
 
 
 def ensure(names: Sequence[str], progress: Progress | None = None) -> dict[str, Path]:
@@ -30,11 +30,15 @@ def prepare(names: Sequence[str], progress: Progress) -> dict[str, Found]:
     """As `ensure`, with how each was found."""
     found = find(names)
     if len(found) < len(set(names)):
-        with progress, locked(progress.now):
-            found = find(names)  # again: another process may have made them meanwhile
-            if missing := [name for name in dict.fromkeys(names) if name not in found]:
-                _make(missing, progress)
-                found = find(names)
+        try:
+            with progress, locked(progress.now):
+                found = find(names)  # again: another process may have made them meanwhile
+                if missing := [name for name in dict.fromkeys(names) if name not in found]:
+                    _make(missing, progress)
+                    found = find(names)
+        except OSError as error:
+            helps = "export XDG_CACHE_HOME=DIRECTORY   # a folder of yours; a first preparation needs about 20 GB"
+            raise AssetError(f"the cache {root()}", f"{error.strerror}: {error.filename}", [helps]) from None
     return {name: found[name] for name in names}
 
 
