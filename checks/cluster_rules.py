@@ -1,4 +1,4 @@
-"""Rules about the cluster (CL02, CL05, CL06, CL08)."""
+"""Rules about the cluster (CL02, CL05, CL06, CL08, CL10, CL14)."""
 
 from __future__ import annotations
 
@@ -56,4 +56,14 @@ def control_plane(deployment: Deployment) -> Iterator[Found]:
         yield Found(("cluster", "controlPlane", "dnsEndpoint"), False, said, fix)
 
 
-CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane)
+@rule("CL14")
+def open_to_everybody(deployment: Deployment) -> Iterator[Found]:
+    """A network of the whole internet is not a restriction."""
+    for index, network in enumerate(deployment.settings.cluster.control_plane.authorized_networks):
+        if network.cidr.endswith("/0"):
+            said = "The API server's IP endpoint is open to the whole internet."
+            fix = "Name the ranges that need it, or remove the line: the DNS endpoint needs none."
+            yield Found(("cluster", "controlPlane", "authorizedNetworks", index, "cidr"), network.cidr, said, fix)
+
+
+CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane, open_to_everybody)

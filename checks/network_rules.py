@@ -17,6 +17,8 @@ from settings.values import is_written
 
 _PLANE: Path = ("cluster", "controlPlane", "cidr")
 _PLANE_PREFIX = 28
+_SERVICES: Path = ("network", "servicesCidr")
+_SERVICES_PREFIX = 28  # Google "Create a VPC-native cluster": the secondary range for Services is a /28 at least
 _PROXIES: Path = ("network", "proxyOnlySubnet", "cidr")
 _PROXIES_PREFIX = 23
 # Google "Configure maximum Pods per node": a node has twice as many pod addresses as pods, rounded up; 110 pods by default.
@@ -63,6 +65,9 @@ def address_ranges(deployment: Deployment) -> Iterator[Found]:
             # Said of what stands in the file; the other may be a default.
             own, other = (first, second) if ranges[first][1] and not ranges[second][1] else (second, first)
             wrong.setdefault(own, f"{parsed[own]} overlaps {parsed[other]} ({'.'.join(map(str, other))}).")
+    services = parsed.get(_SERVICES)
+    if services is not None and services.prefixlen > _SERVICES_PREFIX:
+        wrong.setdefault(_SERVICES, f"A range of Services is a /{_SERVICES_PREFIX} or larger.")
     if _PLANE in parsed and parsed[_PLANE].prefixlen != _PLANE_PREFIX:
         wrong.setdefault(_PLANE, "The range of a private control plane is a /28.")
     proposals: list[IPv4Network] = []
@@ -80,6 +85,8 @@ def _proposed(path: Path, cidr: str, others: list[IPv4Network]) -> IPv4Network |
     prefix = min(int(digits), 32)
     if path == _PLANE:
         prefix = _PLANE_PREFIX
+    elif path == _SERVICES:
+        prefix = min(prefix, _SERVICES_PREFIX)
     elif path == _PROXIES and proxy_range_problem(cidr) is not None:
         prefix = _PROXIES_PREFIX
     return _free_near(address, prefix, others)
@@ -96,7 +103,8 @@ def _free_near(address: str, prefix: int, others: list[IPv4Network]) -> IPv4Netw
 
 
 def _prohibited(range_: IPv4Network) -> str | None:
-    return next((never for never in facts()["prohibitedRanges"] if range_.overlaps(IPv4Network(never))), None)
+    never = (*facts()["prohibitedRanges"], *facts()["healthCheckRanges"])
+    return next((taken for taken in never if range_.overlaps(IPv4Network(taken))), None)
 
 
 def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
@@ -235,6 +243,12 @@ def _pod_addresses(pods: int) -> int:
 def names(deployment: Deployment) -> Iterator[Found]:
     """The cluster's name, and the VPC's with what is put behind it, are as long as Google takes them."""
     network = deployment.settings.network
+    if network.pods_range_name == network.services_range_name:
+        said = "Pods and Services have the same range name; the names of a subnet's ranges differ."
+        other = "services" if network.pods_range_name != "services" else "service-ips"
+        yield Found(
+            ("network", "servicesRangeName"), network.services_range_name, said, f"Write servicesRangeName: {other}."
+        )
     if len(deployment.cluster_name) > _LONGEST_CLUSTER_NAME:
         said = f"The cluster's name has {len(deployment.cluster_name)} characters."
         fix = f"Write name: {deployment.cluster_name[:_LONGEST_CLUSTER_NAME].rstrip('-')} under cluster."

@@ -114,22 +114,21 @@ class Cluster(Component):
 
     def _access(self) -> dict[str, Any]:
         cluster = self._deployment.settings.cluster
-        arguments: dict[str, Any] = {
-            "control_plane_endpoints_config": {
-                "dns_endpoint_config": {"allow_external_traffic": cluster.control_plane.dns_endpoint},
-            }
-        }
+        plane = cluster.control_plane
+        endpoints: dict[str, Any] = {"dns_endpoint_config": {"allow_external_traffic": plane.dns_endpoint}}
+        arguments: dict[str, Any] = {"control_plane_endpoints_config": endpoints}
         if cluster.private_nodes:
             arguments["private_cluster_config"] = {
                 "enable_private_nodes": True,
-                "enable_private_endpoint": not cluster.control_plane.authorized_networks,
-                "master_ipv4_cidr_block": cluster.control_plane.cidr,
+                "enable_private_endpoint": not plane.authorized_networks,
+                "master_ipv4_cidr_block": plane.cidr,
             }
-        if cluster.private_nodes or cluster.control_plane.authorized_networks:
+        elif not plane.authorized_networks:
+            # enable_private_endpoint applies to private nodes only; the address would be open to the internet.
+            endpoints["ip_endpoints_config"] = {"enabled": False}
+        if cluster.private_nodes or plane.authorized_networks:
             arguments["master_authorized_networks_config"] = {
-                "cidr_blocks": [
-                    {"cidr_block": n.cidr, "display_name": n.name} for n in cluster.control_plane.authorized_networks
-                ]
+                "cidr_blocks": [{"cidr_block": n.cidr, "display_name": n.name} for n in plane.authorized_networks]
             }
         return arguments
 

@@ -51,7 +51,7 @@ class ModelService(Component):
         ]
         if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
             self.object(f"{prefix}-disruption-budget", budget, [gateway.namespace])
-        token = self._token(provider, services, account, classes)
+        token = self._token(provider, services, cluster.cluster, account, classes)
         self.service: KubernetesObject = self.object(
             f"{prefix}-service",
             awaited(llm_inference_service.llm_inference_service(deployment, model)),
@@ -73,6 +73,7 @@ class ModelService(Component):
         self,
         provider: pulumi.ProviderResource,
         services: ProjectServices,
+        cluster: pulumi.Resource,
         account: KubernetesObject,
         classes: Dependencies,
     ) -> list[pulumi.Resource]:
@@ -94,7 +95,8 @@ class ModelService(Component):
             secret_id=reference.secret_manager.secret,
             role="roles/secretmanager.secretAccessor",
             member=self._deployment.workload_principal(names.service_account(self._model.name)),
-            opts=self.child(services.service("secretmanager"), provider=provider),
+            # The identity pool of the project exists from its first workload-identity cluster on.
+            opts=self.child([*services.service("secretmanager"), cluster], provider=provider),
         )
         source = self.object(
             f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home, *classes]

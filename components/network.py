@@ -114,7 +114,7 @@ class Network(Component):
         subnet = compute.Subnetwork(
             "network-proxy-only",
             name=self._deployment.proxy_only_subnet_name,
-            project=self._project,
+            project=self._deployment.network_project,
             region=self._deployment.region,
             network=self.network,
             ip_cidr_range=self._deployment.settings.network.proxy_only_subnet.cidr,

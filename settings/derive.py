@@ -289,12 +289,16 @@ class Deployment:
     @property
     def existing_network(self) -> tuple[str, str]:
         """Resource paths of an existing VPC and node subnet."""
-        network = self.settings.network
-        project = network.host_project or self.settings.project.id
+        network, project = self.settings.network, self.network_project
         return (
             f"projects/{project}/global/networks/{network.name}",
             f"projects/{project}/regions/{self.region}/subnetworks/{network.subnetwork}",
         )
+
+    @property
+    def network_project(self) -> str:
+        """The project that everything below the VPC belongs to: of a Shared VPC the host project."""
+        return self.settings.network.host_project or self.settings.project.id
 
     @property
     def needs_secret_sync(self) -> bool:
