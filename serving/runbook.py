@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serving.checking.ask import ANY
 from serving.checking.failures import Failure, load_failures
 from serving.drift.findings import Kind
 from serving.google.errors import ASKING
@@ -50,9 +51,10 @@ backends-healthy asks Google on the cloud, as preflight does, and may end with w
 def render() -> str:
     """The whole document."""
     beginning = _BEGINNING.format(
-        asking=_links([*ASKING, *before.ANY]),
+        asking=_links([*ASKING, *ANY]),
         before="".join(
-            f"| {check.name} | {check.asks} | {_links(_own(check.failures, ASKING))} |\n" for check in before.checks()
+            f"| {check.name} | {check.looks_at} | {_links(_own(check.failures, ASKING))} |\n"
+            for check in before.checks()
         ),
         reading=_links([*after.READING, "unexpected"]),
         connection=_links(CONNECTION),

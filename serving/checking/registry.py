@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any, Generic
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
-from serving.checking.results import AnyCheck
+from serving.checking.findings import Check, Finding
+
+_Ask = TypeVar("_Ask", bound=Callable[[Any], Iterable[Finding]])
 
 
-class Registry(Generic[AnyCheck]):
+class Registry:
     """Checks by the module that asks.
 
     Args:
@@ -18,13 +20,20 @@ class Registry(Generic[AnyCheck]):
     """
 
     def __init__(self, package: str, *modules: str) -> None:
-        self._checks: dict[str, list[AnyCheck]] = {f"{package}.{module}": [] for module in modules}
+        self._checks: dict[str, list[Check]] = {f"{package}.{module}": [] for module in modules}
 
-    def add(self, ask: Callable[..., Any], check: AnyCheck) -> None:
-        """Register a check of the module in which the function that asks is."""
-        self._checks[ask.__module__].append(check)
+    def check(
+        self, name: str, title: str, looks_at: str, failures: Iterable[str], **options: Any
+    ) -> Callable[[_Ask], _Ask]:
+        """Register a function as a check; `options` are further fields of a Check."""
 
-    def all(self) -> list[AnyCheck]:
+        def register(ask: _Ask) -> _Ask:
+            self._checks[ask.__module__].append(Check(name, title, looks_at, tuple(failures), ask, **options))
+            return ask
+
+        return register
+
+    def all(self) -> list[Check]:
         """All checks. Modules import each other, so the order of registration says nothing of theirs."""
         for module in self._checks:
             importlib.import_module(module)

@@ -81,7 +81,7 @@ def bench(
         python -m serving bench dev --against .state/bench/dev-qwen2-5-3b-20261127T180000.jsonl
     """
     as_json = output is Format.JSON
-    require_packages("bench", as_json)
+    require_packages("cloud", "bench", as_json=as_json)
 
     from cluster.target import TargetError
     from serving.bench.run import BenchError, Wish, prepare

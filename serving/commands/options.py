@@ -19,7 +19,7 @@ Environment = Annotated[str, typer.Argument(metavar="ENV", help="Name of an envi
 GROUPS = {
     "bench": ("locust", "plotly", "scipy"),
     "cloud": ("googleapiclient", "kubernetes", "prometheus_client"),
-    "rehearsal": ("aiohttp", "cryptography", "grpc_status", "kubernetes", "psutil"),
+    "rehearsal": ("aiohttp", "cryptography", "grpc_status", "psutil"),
 }
 
 
@@ -42,11 +42,11 @@ def wrong_call(message: str, as_json: bool) -> NoReturn:
     raise typer.Exit(2) from None
 
 
-def require_packages(group: str, as_json: bool) -> None:
-    """End with 2 where the packages of a dependency group are not installed."""
-    missing = [name for name in GROUPS[group] if importlib.util.find_spec(name) is None]
+def require_packages(*groups: str, as_json: bool) -> None:
+    """End with 2 where packages of these dependency groups are not installed."""
+    missing = [name for group in groups for name in GROUPS[group] if importlib.util.find_spec(name) is None]
     if missing:
-        wrong_call(f"Not installed: {', '.join(missing)}. Run: uv sync --group {group} (or make setup)", as_json)
+        wrong_call(f"Not installed: {', '.join(missing)}. Run: make setup (or: uv sync)", as_json)
 
 
 @contextmanager

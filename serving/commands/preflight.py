@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
+from serving.commands.options import Environment, require_packages, wrong_calls
+from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
 
 if TYPE_CHECKING:
     from serving.preflight.context import Context
@@ -21,7 +20,7 @@ def preflight(
         bool, typer.Option("--strict", help="Exit code 1 also where something could not be asked.")
     ] = False,
     timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "20s",
-    output: FormatOption = Format.TEXT,
+    output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
     """Ask Google whether `pulumi up` can succeed: APIs, quota, machines, names, ranges, permissions. Changes nothing.
 
@@ -35,17 +34,20 @@ def preflight(
 
         python -m serving preflight prod --strict --format json
     """
-    require_packages("cloud", output is Format.JSON)
+    require_packages("cloud", as_json=output is ReportFormat.JSON)
     from checks.environment import require
     from serving.commands.durations import parse_duration
     from settings.document import find_environment, read_document
 
-    with wrong_calls(output is Format.JSON):
+    with wrong_calls(output is ReportFormat.JSON):
         seconds = parse_duration(timeout)
         if seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
         deployment, _ = require(read_document(find_environment(environment)))
-    raise typer.Exit(_run(context(deployment, seconds), strict, output))
+    from serving.preflight.run import preflight as ask
+
+    report = ask(context(deployment, seconds), strict=strict, progress=progress())
+    raise typer.Exit(give(report, output))
 
 
 def context(deployment: Deployment, seconds: float) -> Context:
@@ -58,19 +60,3 @@ def context(deployment: Deployment, seconds: float) -> Context:
     project = deployment.settings.project.id
     google = Google(project, lambda: default_credentials(project, seconds), seconds)
     return Context(deployment, google, Hub.of_environment(seconds))
-
-
-def _run(asked: Context, strict: bool, output: Format) -> int:
-    """Ask, print the report, and give the exit code. Progress goes to standard error."""
-    from rich.console import Console
-
-    from serving.preflight.run import preflight as ask
-    from serving.preflight.show import print_report
-
-    errors = Console(stderr=True, soft_wrap=True)
-    report = ask(asked, strict=strict, progress=lambda text: errors.print(f"  {text}", highlight=False, markup=False))
-    if output is Format.JSON:
-        sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
-    else:
-        print_report(Console(), report)
-    return report.exit_code

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rehearsal.run import Outcome
     from rehearsal.undo import Undo
-    from serving.verify.results import Report
+    from serving.checking.findings import Report
     from settings.derive import Deployment
 
 # Several rounds of health checks.
@@ -58,7 +58,7 @@ def rehearse(
 
         python -m serving rehearse dev --undo RT01
     """
-    require_packages("rehearsal", output is Format.JSON)
+    require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     deployment, path = _environment(environment, output)
     undos = _undos(undo or [], deployment, output)
     from rich.console import Console
@@ -163,7 +163,7 @@ def _report(
         }
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     elif verdict is not None:
-        from serving.verify.show import print_report
+        from serving.checking.render import print_report
 
         if outcome.outputs:
             print_access(console, deployment, outcome, path)
@@ -214,7 +214,7 @@ def down(
 
         python -m serving down dev
     """
-    require_packages("rehearsal", output is Format.JSON)
+    require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     from rich.console import Console
 
     from rehearsal.directory import DirectoryError

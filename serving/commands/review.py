@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
+from serving.commands.reporting import ReportFormat, ReportFormatOption
 
 
 def review(
     against: Annotated[str, typer.Option(metavar="REF", help="The git ref to compare with.")] = "HEAD",
-    output: Annotated[Format, typer.Option("--format", help="text, markdown or json.")] = Format.TEXT,
+    output: ReportFormatOption = ReportFormat.TEXT,
     file: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write it there too, whatever the exit code is.")
     ] = None,
@@ -47,12 +40,12 @@ def review(
     try:
         made = run.review(against, tell=tell)
     except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
+        print_findings(refused.findings, refused.origin, output is ReportFormat.JSON)
         raise typer.Exit(2) from None
-    if output is Format.JSON:
+    if output is ReportFormat.JSON:
         text = json.dumps(made.as_json(), indent=2) + "\n"
     else:
-        text = show.render_markdown(made) if output is Format.MARKDOWN else show.render_review_text(made)
+        text = show.render_markdown(made) if output is ReportFormat.MARKDOWN else show.render_review_text(made)
     sys.stdout.write(text)
     if file is not None:
         _write(file, text)

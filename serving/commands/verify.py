@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
+from serving.commands.options import Environment, require_packages, wrong_calls
+from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
 from serving.commands.target_options import (
     AuthorityFile,
     Kubeconfig,
@@ -17,9 +16,6 @@ from serving.commands.target_options import (
     Url,
     chosen_target,
 )
-
-if TYPE_CHECKING:
-    from cluster.target import Target
 
 
 def verify(
@@ -32,7 +28,7 @@ def verify(
     url: Url = None,
     ca_file: AuthorityFile = None,
     token_file: TokenFile = None,
-    output: FormatOption = Format.TEXT,
+    output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
     """Say whether an environment serves: conditions, policies, backends, and requests as a client sends them.
 
@@ -49,35 +45,18 @@ def verify(
 
         python -m serving verify prod --outputs prod.json --kubeconfig prod.kubeconfig --wait 40m
     """
-    require_packages("cloud", output is Format.JSON)
+    require_packages("cloud", as_json=output is ReportFormat.JSON)
     from cluster.target import TargetError
     from serving.commands.durations import parse_duration
 
-    with wrong_calls(output is Format.JSON, TargetError):
+    with wrong_calls(output is ReportFormat.JSON, TargetError):
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
         found = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
-    raise typer.Exit(_run(found, quick, wait_seconds, request_seconds, output))
-
-
-def _run(found: Target, quick: bool, wait_seconds: float, request_seconds: float, output: Format) -> int:
-    """Ask, print the report, and give the exit code. Progress goes to standard error."""
-    from rich.console import Console
-
     from serving.verify.run import verify as ask
-    from serving.verify.show import print_report
 
-    errors = Console(stderr=True, soft_wrap=True)
-
-    def tell(text: str) -> None:
-        errors.print(f"  {text}", highlight=False, markup=False)
-
-    report = ask(found, quick=quick, wait_seconds=wait_seconds, request_seconds=request_seconds, progress=tell)
-    if output is Format.JSON:
-        sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
-    else:
-        print_report(Console(), report)
-    return report.exit_code
+    report = ask(found, quick=quick, wait_seconds=wait_seconds, request_seconds=request_seconds, progress=progress())
+    raise typer.Exit(give(report, output))

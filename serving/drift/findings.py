@@ -1,14 +1,19 @@
-"""What drift finds: kinds of findings, what becomes of each at the next `up`, and the report of all of them."""
+"""What drift finds: kinds of differences, and what becomes of each at the next `up`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from providers.kubernetes.differences import render
-from serving.checking.failures import find_failure
+from serving.checking.findings import Finding, Verdict
 from serving.drift.ownership import Path, Writer
+
+_LONGEST = 80
+_MARK = "..."
 
 
 class Kind(StrEnum):
@@ -48,18 +53,18 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One difference. `path` is empty for a whole object; `next_up` is plain `up`, `refreshed` is `up --refresh`."""
+class Drift(Finding):
+    """A difference; one that a controller makes by design is no failure, and its message says why.
 
-    kind: Kind
-    object: str
-    next_up: Action
-    refreshed: Action
+    `path` is empty for a whole object; `next_up` is plain `up`, `refreshed` is `up --refresh`.
+    """
+
+    next_up: Action = Action.NOTHING
+    refreshed: Action = Action.NOTHING
     path: Path = ()
     wanted: Any = None
     found: Any = None
     writer: Writer | None = None
-    message: str = ""
 
     @property
     def place(self) -> str:
@@ -67,114 +72,80 @@ class Finding:
         return render(self.path)
 
     @property
-    def runbook(self) -> str:
-        """Its section of the runbook."""
-        return find_failure(self.kind).anchor
+    def summary(self) -> str:
+        """The field, and what there is to say of it."""
+        return " ".join(filter(None, (self.place, self.message)))
+
+    def seen(self) -> Iterator[tuple[str, str]]:
+        """Field, values, writer, and what an `up` does about it."""
+        yield "Field", self.place
+        if self.path:
+            wanted, found = _both(self.wanted, self.found)
+            yield "Wanted", wanted
+            yield "Found", found
+        yield "Writer", _written(self.writer)
+        yield "Next up", f"{self.next_up}: {MEANINGS[self.next_up]}"
+        if self.refreshed is not self.next_up:
+            yield "Refresh", f"{self.refreshed}: {MEANINGS[self.refreshed]}"
+        yield "Note", self.message
 
     def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
+        """The shape that `--format json` prints: that of any finding, and the difference."""
         return {
-            "kind": self.kind.value,
-            "object": self.object,
+            **super().as_json(),
             "field": self.place or None,
             "wanted": self.wanted,
             "found": self.found,
             "lastWriter": self.writer.as_json() if self.writer else None,
             "nextUp": self.next_up.value,
             "nextUpWithRefresh": self.refreshed.value,
-            "message": self.message or None,
-            "runbook": self.runbook,
         }
 
 
-@dataclass(frozen=True)
-class Designed:
-    """A difference that a controller makes by design, and why."""
-
-    object: str
-    place: str
-    manager: str
-    why: str
-
-    def as_json(self) -> dict[str, str]:
-        """The shape that `--format json` prints."""
-        return {"object": self.object, "field": self.place, "manager": self.manager, "why": self.why}
-
-
-@dataclass(frozen=True)
-class Unasked:
-    """Something that could not be asked, by name. `decides`: without it nobody can say that there is no drift."""
-
-    what: str
-    failure: str
-    message: str
-    decides: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
-        anchor = find_failure(self.failure).anchor
-        return {"what": self.what, "failure": self.failure, "message": self.message, "runbook": anchor}
+def drifted(
+    kind: Kind,
+    name: str,
+    next_up: Action,
+    refreshed: Action,
+    path: Path = (),
+    wanted: Any = None,
+    found: Any = None,
+    writer: Writer | None = None,
+    message: str = "",
+) -> Drift:
+    """A difference that nobody meant."""
+    return Drift(Verdict.FAIL, name, message, next_up, refreshed, path, wanted, found, writer, failure=kind)
 
 
-@dataclass
-class Report:
-    """Everything about one environment. `where` says what was looked at, `seconds` how long it took."""
-
-    environment: str
-    where: str
-    objects: int = 0
-    releases: int = 0
-    chart_objects: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    designed: list[Designed] = field(default_factory=list)
-    unasked: list[Unasked] = field(default_factory=list)
-    not_looked_at: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """0 without drift, 1 with it or where nobody can say."""
-        return int(bool(self.findings) or any(item.decides for item in self.unasked))
-
-    @property
-    def line(self) -> str:
-        """The verdict in one line."""
-        if self.findings:
-            objects = len({finding.object for finding in self.findings})
-            return f"drift: {_count(len(self.findings), 'finding')} in {_count(objects, 'object')}"
-        decisive = [item for item in self.unasked if item.decides]
-        if decisive:
-            first = decisive[0]
-            return f"not known: {first.failure}: {first.what}: {' '.join(first.message.split())}"
-        return "no drift" + (f"; {_count(len(self.unasked), 'question')} could not be asked" if self.unasked else "")
-
-    @property
-    def looked_at(self) -> str:
-        """How much was looked at."""
-        return (
-            f"{_count(self.objects, 'object')} of the plan, {_count(self.releases, 'Helm release')} "
-            f"with {_count(self.chart_objects, 'object')}"
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `--format json` prints."""
-        return {
-            "environment": self.environment,
-            "verdict": self.line,
-            "drift": bool(self.findings),
-            "lookedAt": {
-                "where": self.where,
-                "objects": self.objects,
-                "releases": self.releases,
-                "chartObjects": self.chart_objects,
-            },
-            "findings": [finding.as_json() for finding in self.findings],
-            "asDesigned": [item.as_json() for item in self.designed],
-            "couldNotAsk": [item.as_json() for item in self.unasked],
-            "notLookedAt": self.not_looked_at,
-            "seconds": round(self.seconds, 2),
-        }
+def designed(name: str, path: Path, writer: Writer | None, why: str) -> Drift:
+    """A difference that a controller makes by design."""
+    return Drift(Verdict.PASS, name, why, path=path, writer=writer)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+def _written(writer: Writer | None) -> str:
+    if writer is None:
+        return "nobody: not in the managed fields"
+    return f"{writer.manager} ({writer.operation})" + (f", {writer.time}" if writer.time else "")
+
+
+def _both(wanted: Any, found: Any) -> tuple[str, str]:
+    """Two values, each on one line; of long ones the part from shortly before where they part."""
+    texts = (_one_line(wanted), _one_line(found))
+    if max(map(len, texts)) <= _LONGEST:
+        return texts
+    parting = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    start = max(0, parting - _LONGEST // 4)
+    return _cut(texts[0], start), _cut(texts[1], start)
+
+
+def _one_line(value: Any) -> str:
+    if value is None:
+        return "not there"
+    if isinstance(value, str) and value and value == " ".join(value.split()):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _cut(text: str, start: int) -> str:
+    part = (_MARK if start else "") + text[start:]
+    return part if len(part) <= _LONGEST else part[: _LONGEST - len(_MARK)] + _MARK

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.errors import CannotAskError
+from serving.checking.findings import Finding, unknown
 from serving.drift.compare import Difference, differences
-from serving.drift.findings import Action, Finding, Kind, Unasked
+from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.planned import Planned
 from serving.google.asking import Google
 from serving.live.google_backends import Backend, backends_of, health_check_of
@@ -33,7 +34,7 @@ class _Target:
 
 def compare_google(
     planned: Planned, gateway: Mapping[str, Any] | None, google: Callable[[], Google]
-) -> Iterator[Finding | Unasked]:
+) -> Iterator[Finding]:
     """Every backend of the plan that Google has, against its policies; what could not be asked, by name."""
     targets = list(_targets(planned))
     if gateway is None:
@@ -57,7 +58,7 @@ def compare_google(
                 yield _unasked(target, error.failure, error.message)
 
 
-def _compare(google: Google, target: _Target, backend: Backend) -> Iterator[Finding]:
+def _compare(google: Google, target: _Target, backend: Backend) -> Iterator[Drift]:
     name = f"backend service {backend.name} of {target.title}"
     limits = _backend_wanted(target.policies.get("GCPBackendPolicy", {}))
     for difference in differences(limits, _backend_found(backend.service)):
@@ -99,12 +100,12 @@ def _check_wanted(policy: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: policy[key] for key in times if key in policy}, **(policy.get("config") or {})}
 
 
-def _finding(name: str, difference: Difference) -> Finding:
+def _finding(name: str, difference: Difference) -> Drift:
     """GKE writes what the policies say; `up` writes policies only."""
-    return Finding(
+    return drifted(
         Kind.GOOGLE, name, Action.NOTHING, Action.NOTHING, difference.path, difference.wanted, difference.found
     )
 
 
-def _unasked(target: _Target, failure: str, message: str) -> Unasked:
-    return Unasked(f"load balancer of {target.title}", failure, message, decides=False)
+def _unasked(target: _Target, failure: str, message: str) -> Finding:
+    return unknown(failure, f"load balancer of {target.title}", message)

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from catalog.field_managers import designed
+from catalog.field_managers import designed as known_writer
 from providers.kubernetes import differences as provider
 from providers.kubernetes import managed_fields, overrides
 from providers.kubernetes.differences import Mutability, render
 from serving.drift.compare import Difference, body, differences
-from serving.drift.findings import Action, Designed, Finding, Kind
+from serving.drift.findings import Action, Drift, Kind, designed, drifted
 from serving.drift.ownership import Owner, Path, Writer, additions, owners
 from serving.program.record import SECRET
 
@@ -47,9 +47,7 @@ def policy_of(planned: Mapping[str, Any], *, ignore: Sequence[str], provider_for
     return Policy(force=forced, ignore=tuple(ignore), force_new=tuple(provider.force_new(dict(planned), Mutability())))
 
 
-def judge(
-    name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy: Policy
-) -> Iterator[Finding | Designed]:
+def judge(name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy: Policy) -> Iterator[Drift]:
     """Every difference of one object, with what a controller makes by design told apart."""
     wanted, found = body(planned), owners(live)
     changed = [
@@ -71,20 +69,19 @@ def judge(
             (
                 row
                 for owner in difference.owners
-                if (row := designed(owner.writer.manager, kind, own_name, difference.path))
+                if (row := known_writer(owner.writer.manager, kind, own_name, difference.path))
             ),
             None,
         )
         writer = _last(difference.owners)
         if row is not None:
-            manager = writer.manager if writer else ""
-            yield Designed(name, render(difference.path), manager, row.why)
+            yield designed(name, difference.path, writer, row.why)
         else:
             finding = _finding(name, difference, writer, policy, touched=touched)
             yield _sealed(finding) if kind == "Secret" else finding
 
 
-def _finding(name: str, difference: Difference, writer: Writer | None, policy: Policy, *, touched: bool) -> Finding:
+def _finding(name: str, difference: Difference, writer: Writer | None, policy: Policy, *, touched: bool) -> Drift:
     refreshed = _refreshed(difference, writer, policy)
     kind = Kind.ADDED if difference.wanted is None else Kind.CHANGED
     if policy.chart:
@@ -95,7 +92,7 @@ def _finding(name: str, difference: Difference, writer: Writer | None, policy: P
         next_up = refreshed
     else:
         next_up = Action.DEPENDS if not difference.owners else Action.NOTHING
-    return Finding(kind, name, next_up, refreshed, difference.path, difference.wanted, difference.found, writer)
+    return drifted(kind, name, next_up, refreshed, difference.path, difference.wanted, difference.found, writer)
 
 
 def _refreshed(difference: Difference, writer: Writer | None, policy: Policy) -> Action:
@@ -150,7 +147,7 @@ def _nested(path: Path, value: Any) -> Any:
     return value
 
 
-def _sealed(finding: Finding) -> Finding:
+def _sealed(finding: Drift) -> Drift:
     """Values of a Secret are never shown."""
     if finding.path[0] not in _SECRET_KEYS:
         return finding

@@ -15,7 +15,7 @@ import yaml
 from cluster.reading import Cluster
 from providers.kubernetes.values import same
 from serving.drift.compare import HIDDEN, Difference, differences
-from serving.drift.findings import Action, Finding, Kind
+from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.ownership import Path, Writer, owners
 from serving.drift.planned import PlannedRelease
 
@@ -67,13 +67,13 @@ def newest(cluster: Cluster, release: PlannedRelease) -> Deployed | None:
     )
 
 
-def judge_release(release: PlannedRelease, found: Deployed | None) -> Iterator[Finding]:
+def judge_release(release: PlannedRelease, found: Deployed | None) -> Iterator[Drift]:
     """Whether it is there, deployed, of the planned version and with the planned values."""
     if found is None:
-        yield Finding(Kind.MISSING, release.title, Action.NOTHING, Action.CREATE)
+        yield drifted(Kind.MISSING, release.title, Action.NOTHING, Action.CREATE)
         return
     for path, wanted, value in _wrong(release, found):
-        yield Finding(
+        yield drifted(
             Kind.RELEASE,
             release.title,
             Action.DEPENDS,

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar
 
 from cluster.errors import CannotAskError
 from cluster.reading import Cluster
 from cluster.target import Target
 from manifests.base import MANAGED_BY
 from manifests.gateway import API as _GATEWAY_API
-from serving.checking.side_by_side import ask_all
+from serving.checking.ask import Progress, ask_checks
+from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, Words, passed, unknown
 from serving.drift.compare import hidden
-from serving.drift.findings import Action, Designed, Finding, Kind, Report, Unasked
+from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.google import compare_google
 from serving.drift.judge import Policy, judge
 from serving.drift.ownership import owners
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
-from serving.drift.releases import judge_release, newest
+from serving.drift.releases import Deployed, judge_release, newest
 from serving.google.asking import Google
 from serving.live.google_backends import clients
 
-Progress = Callable[[str], None]
 _ATONCE = 8
+# What a check may take, seconds: many questions, each with its own limit.
+_BUDGET = 300.0
 _TELL_SECONDS = 2.0
-# A cluster that answers nothing within this time, seconds, is not asked further.
-_ANSWER_SECONDS = 30.0
 _CRD = "CustomResourceDefinition"
+_WORDS = Words("no drift", "drift", "not known whether there is drift")
+_Item = TypeVar("_Item")
 
 
-@dataclass
-class _Part:
-    """What one question found."""
+@dataclass(frozen=True)
+class Context:
+    """What a check gets: the plan, the cluster, and a way to make clients of Google's APIs."""
 
-    found: list[Finding | Designed] = field(default_factory=list)
-    unasked: list[Unasked] = field(default_factory=list)
-    chart_objects: list[tuple[PlannedRelease, dict[str, Any]]] = field(default_factory=list)
+    planned: Planned
+    target: Target
+    cluster: Cluster
+    google: Callable[[], Google]
 
 
 def look(
@@ -55,73 +60,96 @@ def look(
         google: makes a client of Google's APIs in place of one with application default credentials.
     """
     started = time.monotonic()
-    cluster = Cluster(target.kubeconfig)
-    report = Report(environment, target.where)
-    silent = _silence(cluster, progress)
-    if silent is not None:
-        report.unasked.append(silent)
-        report.seconds = time.monotonic() - started
-        return report
-    report.objects, report.releases = len(planned.objects), len(planned.releases)
-    first = [
-        *(_question(_object, cluster, item) for item in planned.objects),
-        *(_question(_release, cluster, item) for item in planned.releases),
-        *(_question(_extra, cluster, planned, *kind) for kind in planned.kinds),
-    ]
-    if not target.rehearsal:
-        first.append(_question(_google, cluster, planned, target, google or clients(target.outputs.project)))
-    parts = _ask(first, progress)
-    charts = [item for part in parts for item in part.chart_objects]
-    parts += _ask([_question(_chart_object, cluster, *item) for item in charts], progress)
-    report.chart_objects = len(charts)
-    for part in parts:
-        report.findings += [item for item in part.found if isinstance(item, Finding)]
-        report.designed += [item for item in part.found if isinstance(item, Designed)]
-        report.unasked += part.unasked
-    report.not_looked_at = list(_not_looked_at(planned, target))
-    report.seconds = time.monotonic() - started
-    return report
+    context = Context(planned, target, Cluster(target.kubeconfig), google or clients(target.outputs.project))
+    asked = [check for check in CHECKS if check.name != _GOOGLE or not target.rehearsal]
+    outcomes = ask_checks(
+        asked, context, lambda _: _BUDGET, progress, subject="the cluster", tell_seconds=_TELL_SECONDS
+    )
+    return Report(
+        environment=environment,
+        where=target.where,
+        words=_WORDS,
+        outcomes=tuple(outcomes.values()),
+        seconds=time.monotonic() - started,
+        proofs=frozenset(check.name for check in asked if check.proof),
+        notes=(
+            ("As designed, no drift", tuple(_designed(outcomes.values()))),
+            ("Not looked at", tuple(_not_looked_at(planned, target))),
+        ),
+    )
 
 
-def _silence(cluster: Cluster, progress: Progress) -> Unasked | None:
-    """Why the cluster does not answer at all; None where it does, be it with a refusal. Discovery has no time limit."""
-
-    def ask(name: str) -> Unasked | None:
-        try:
-            cluster.one("v1", "Namespace", "default")
-        except CannotAskError as error:
-            if error.failure != "not-allowed-to-read":
-                return Unasked(name, error.failure, error.message)
-        return None
-
-    def late(name: str, seconds: float) -> Unasked:
-        return Unasked(name, "time-is-up", f"no answer after {seconds:.0f} s")
-
-    return ask_all({"the cluster": _ANSWER_SECONDS}, ask, late, progress)["the cluster"]
+def _objects(context: Context) -> Iterator[Finding]:
+    _knock(context.cluster)
+    yield from _each(context.planned.objects, lambda item: _object(context.cluster, item))
 
 
-def _question(ask: Callable[..., _Part], *arguments: Any) -> Callable[[], _Part]:
-    return lambda: ask(*arguments)
+def _releases(context: Context) -> Iterator[Finding]:
+    _knock(context.cluster)
+    for release in context.planned.releases:
+        found = _record(context.cluster, release)
+        yield from [found] if isinstance(found, Finding) else _or_passed(release.title, judge_release(release, found))
 
 
-def _ask(questions: list[Callable[[], _Part]], progress: Progress) -> list[_Part]:
-    """All questions side by side; the answers in the order of the questions."""
-    told, done = time.monotonic(), 0
+def _chart_objects(context: Context) -> Iterator[Finding]:
+    _knock(context.cluster)
+    for release in context.planned.releases:
+        found = _record(context.cluster, release)
+        if isinstance(found, Deployed):
+            yield from _each(list(found.objects()), lambda obj: _chart_object(context.cluster, release, obj))  # noqa: B023
+
+
+def _extras(context: Context) -> Iterator[Finding]:
+    _knock(context.cluster)
+    found = list(_each(context.planned.kinds, lambda kind: _extra(context.cluster, context.planned, *kind)))
+    yield from found or [passed("objects with the program's label", "none beside the plan")]
+
+
+def _google(context: Context) -> Iterator[Finding]:
+    declared = context.target.outputs.gateway
+    gateway = context.cluster.one(_GATEWAY_API, "Gateway", declared.name, declared.namespace)
+    yield from compare_google(context.planned, gateway, context.google)
+
+
+_GOOGLE = "load-balancer"
+# Where the Gateway API is not served, the Gateway is among the missing objects.
+CHECKS = (
+    Check("objects", "Objects of the plan", "every object that the program makes", (), _objects, proof=True),
+    Check("releases", "Helm releases", "Helm's newest record of every release", (), _releases, proof=True),
+    Check("chart-objects", "Objects of charts", "every object in a release's record", (), _chart_objects, proof=True),
+    Check("extra-objects", "Nothing left over", "objects with the program's label", (), _extras),
+    Check(_GOOGLE, "Load balancer as the policies say", "backend services and health checks", (), _google),
+)
+
+
+def _knock(cluster: Cluster) -> None:
+    """Ask once for what is everywhere: where nobody answers, that is said once and not of every object.
+
+    Raises:
+        CannotAskError: there is no answer. A refusal is one.
+    """
+    try:
+        cluster.one("v1", "Namespace", "default")
+    except CannotAskError as error:
+        if error.failure != "not-allowed-to-read":
+            raise
+
+
+def _each(items: Iterable[_Item], ask: Callable[[_Item], list[Finding]]) -> Iterator[Finding]:
+    """All items side by side; the findings in the order of the items."""
     with ThreadPoolExecutor(_ATONCE, thread_name_prefix="drift") as pool:
-        asked = [pool.submit(question) for question in questions]
-        for _ in as_completed(asked):
-            done += 1
-            if time.monotonic() - told >= _TELL_SECONDS:
-                told = time.monotonic()
-                progress(f"asked {done} of {len(questions)}")
-    return [answer.result() for answer in asked]
+        yield from chain.from_iterable(pool.map(ask, items))
 
 
-def _object(cluster: Cluster, item: PlannedObject) -> _Part:
+def _or_passed(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    return list(findings) or [passed(name)]
+
+
+def _object(cluster: Cluster, item: PlannedObject) -> list[Finding]:
     return _judged(cluster, item.title, item.manifest, item.policy)
 
 
-def _chart_object(cluster: Cluster, release: PlannedRelease, manifest: dict[str, Any]) -> _Part:
+def _chart_object(cluster: Cluster, release: PlannedRelease, manifest: dict[str, Any]) -> list[Finding]:
     named = {**manifest, "metadata": {"namespace": release.namespace, **(manifest.get("metadata") or {})}}
     return _judged(cluster, f"{_chart_title(manifest)} of {release.title}", named, Policy(chart=True))
 
@@ -130,7 +158,7 @@ def _chart_title(manifest: dict[str, Any]) -> str:
     return title({"kind": manifest["kind"], "metadata": manifest.get("metadata") or {"name": "?"}})
 
 
-def _judged(cluster: Cluster, name: str, manifest: dict[str, Any], policy: Policy) -> _Part:
+def _judged(cluster: Cluster, name: str, manifest: dict[str, Any], policy: Policy) -> list[Finding]:
     metadata = manifest["metadata"]
     definition = manifest["kind"] == _CRD
     place = (manifest["apiVersion"], manifest["kind"], metadata["name"], metadata.get("namespace"))
@@ -138,63 +166,55 @@ def _judged(cluster: Cluster, name: str, manifest: dict[str, Any], policy: Polic
         live = cluster.one(*place, metadata_only=definition)
     except CannotAskError as error:
         if error.failure == "kind-not-served":
-            return _Part([_missing(name, policy, error.message)])
-        return _Part(unasked=[Unasked(name, error.failure, error.message)])
+            return [_missing(name, policy, error.message)]
+        return [unknown(error.failure, name, error.message)]
     if live is None:
-        return _Part([_missing(name, policy)])
+        return [_missing(name, policy)]
     # Whoever writes a chart leaves the namespace out where the release has one.
     wanted = {**manifest, "metadata": {k: v for k, v in metadata.items() if k != "namespace"}}
-    return _Part(list(judge(name, {"kind": manifest["kind"]} if definition else wanted, live, policy)))
+    return _or_passed(name, judge(name, {"kind": manifest["kind"]} if definition else wanted, live, policy))
 
 
-def _missing(name: str, policy: Policy, message: str = "") -> Finding:
+def _missing(name: str, policy: Policy, message: str = "") -> Drift:
     refreshed = Action.NOTHING if policy.chart else Action.CREATE
-    return Finding(Kind.MISSING, name, Action.NOTHING, refreshed, message=message)
+    return drifted(Kind.MISSING, name, Action.NOTHING, refreshed, message=message)
 
 
-def _release(cluster: Cluster, release: PlannedRelease) -> _Part:
+def _record(cluster: Cluster, release: PlannedRelease) -> Deployed | Finding | None:
     try:
-        found = newest(cluster, release)
+        return newest(cluster, release)
     except CannotAskError as error:
-        return _Part(unasked=[Unasked(release.title, error.failure, error.message)])
+        return unknown(error.failure, release.title, error.message)
     except (ValueError, KeyError, TypeError, OSError) as error:
         text = f"its record is not one of Helm 3: {type(error).__name__}: {error}"
-        return _Part(unasked=[Unasked(release.title, "unexpected", text)])
-    objects = [] if found is None else [(release, obj) for obj in found.objects()]
-    return _Part(list(judge_release(release, found)), chart_objects=objects)
+        return unknown("unexpected", release.title, text)
 
 
-def _extra(cluster: Cluster, planned: Planned, api_version: str, kind: str) -> _Part:
+def _extra(cluster: Cluster, planned: Planned, api_version: str, kind: str) -> list[Finding]:
     """Objects that bear our label and are not in the plan."""
     try:
         found = cluster.labelled(api_version, kind, MANAGED_BY)
     except CannotAskError as error:
         if error.failure == "kind-not-served":
-            return _Part()
-        return _Part(unasked=[Unasked(f"{kind}s with our label", error.failure, error.message, decides=False)])
+            return []
+        return [unknown(error.failure, f"{kind}s with our label", error.message)]
     strangers = [live for live in found if is_ours(live) and title(live) not in planned.titles]
-    return _Part([_extra_object(live) for live in strangers])
+    return [_extra_object(live) for live in strangers]
 
 
-def _extra_object(live: dict[str, Any]) -> Finding:
+def _extra_object(live: dict[str, Any]) -> Drift:
     writers = [owner.writer for owner in owners(live)]
     # In the state of some stack: of this one where it was removed from the environment's file since.
     engine = any(writer.engine for writer in writers)
     action = Action.DELETE if engine else Action.NOTHING
     last = max(writers, key=lambda writer: writer.time, default=None)
-    return Finding(Kind.EXTRA, title(live), action, action, writer=last)
+    return drifted(Kind.EXTRA, title(live), action, action, writer=last)
 
 
-def _google(cluster: Cluster, planned: Planned, target: Target, google: Callable[[], Google]) -> _Part:
-    declared = target.outputs.gateway
-    try:
-        gateway = cluster.one(_GATEWAY_API, "Gateway", declared.name, declared.namespace)
-    except CannotAskError as error:
-        return _Part(unasked=[Unasked("load balancer", error.failure, error.message, decides=False)])
-    found = list(compare_google(planned, gateway, google))
-    return _Part(
-        [item for item in found if isinstance(item, Finding)], [item for item in found if isinstance(item, Unasked)]
-    )
+def _designed(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    own = (f for outcome in outcomes for f in outcome.findings if isinstance(f, Drift) and f.verdict is Verdict.PASS)
+    for (manager, why), count in Counter((f.writer.manager if f.writer else "", f.message) for f in own).items():
+        yield f"{count} field{'' if count == 1 else 's'} of {manager}: {why}"
 
 
 def _not_looked_at(planned: Planned, target: Target) -> Iterator[str]:

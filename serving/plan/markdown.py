@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.checking.show import cell
+from serving.checking.render import cell, folded
 from serving.plan.plan import Plan
 
 
@@ -29,9 +29,8 @@ def render_markdown(plan: Plan) -> str:
     lines.append(f"| **sum** | {cost.per_hour:,.2f} | {cost.per_hour * 24:,.2f} | {cost.per_month:,.2f} |")
     lines += ["", *_closing(plan)]
     created = plan.graph.order
-    lines += [f"<details><summary>{len(created)} resources</summary>", ""]
-    lines += [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]
-    return "\n".join([*lines, "", "</details>"]) + "\n"
+    rows = [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]
+    return "\n".join([*lines, *folded(f"{len(created)} resources", rows)]) + "\n"
 
 
 def _code(text: str) -> str:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+from catalog.preflight import expectations
+from serving.checking.findings import Check
 from serving.checking.registry import Registry
-from serving.preflight.context import Context
-from serving.preflight.results import Check, Result
 
-_Ask = Callable[[Context], Iterable[Result]]
-_REGISTRY = Registry[Check](
+_REGISTRY = Registry(
     "serving.preflight.checks",
     *("project", "location", "cluster", "capacity", "network", "ranges", "gateway", "models"),
 )
 
-ANY = ("preflight-time-is-up", "preflight-unexpected")
 
-
-def check(name: str, title: str, asks: str, failures: Iterable[str], *, requests: int = 2) -> Callable[[_Ask], _Ask]:
+def check(name: str, title: str, asks: str, failures: Iterable[str], *, requests: int = 2) -> Callable[[Any], Any]:
     """Register a function as a check. `requests`: how many it may send one after the other."""
-
-    def register(ask: _Ask) -> _Ask:
-        _REGISTRY.add(ask, Check(name, title, asks, tuple(failures), requests, ask))
-        return ask
-
-    return register
+    expected = expectations()[name]
+    sources, unverified = tuple(map(str, expected.sources)), expected.unverified
+    return _REGISTRY.check(name, title, asks, failures, requests=requests, sources=sources, unverified=unverified)
 
 
 def checks() -> list[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from serving.verify.results import Result, failed, passed
+from serving.checking.findings import Finding, failed, passed
 
 NOT_WRITTEN = "status-not-written"
 
@@ -15,7 +15,7 @@ def judge(
     conditions: Iterable[Mapping[str, Any]] | None,
     wanted: Mapping[str, str],
     generation: int | None,
-) -> list[Result]:
+) -> list[Finding]:
     """One result: all wanted conditions true, or a result for each that is not.
 
     Args:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from cluster.errors import CannotAskError
 from cluster.reading import Cluster
 from cluster.target import Target
-from serving.checking.side_by_side import ask_all
-from serving.checking.verdict import Verdict
+from serving.checking.ask import Progress, ask_checks
+from serving.checking.findings import Check, Outcome, Report, Verdict, Words
 from serving.google.asking import Google
 from serving.live.context import Context
 from serving.verify.registry import checks
-from serving.verify.results import Check, Outcome, Report, Result, failed, passed, unknown
-
-Progress = Callable[[str], None]
 
 # Between two rounds of a wait, seconds; the pause grows while nothing changes.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
@@ -51,14 +47,14 @@ def verify(
     pending, pause, teller = asked, _FIRST_PAUSE, _Teller(progress, wait_seconds)
     while True:
         context.cluster.forget()
-        outcomes |= _round(context, pending, progress)
+        outcomes |= ask_checks(pending, context, lambda check: _limit(check, context), progress)
         elapsed = time.monotonic() - started
-        report = Report(target.where, quick, outcomes=tuple(outcomes[check.name] for check in asked), seconds=elapsed)
+        report = _report(target, [outcomes[check.name] for check in asked], elapsed, quick=quick)
         left = wait_seconds - elapsed
-        found = report.named if until_named else report.serves and len(pending) == len(asked)
+        found = report.named if until_named else report.good and len(pending) == len(asked)
         if found or left <= 0:
             return report
-        if report.serves:
+        if report.good:
             if until_named:
                 time.sleep(min(pause, left))
             # What passed in an earlier round must still pass now.
@@ -68,6 +64,20 @@ def verify(
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
         pending = [check for check in asked if outcomes[check.name].verdict in _MAY_GET_BETTER]
+
+
+def _report(target: Target, outcomes: list[Outcome], seconds: float, *, quick: bool) -> Report:
+    # Where requests were sent, their answers are the proof; without them, the objects' own conditions are.
+    proofs = frozenset(o.check.name for o in outcomes if o.check.proof and o.check.traffic is not quick)
+    good = "serves (by its configuration; no request was sent)" if quick else "serves"
+    return Report(
+        environment=target.outputs.environment,
+        where=target.where,
+        words=Words(good, "does not serve", "not known to serve"),
+        outcomes=tuple(outcomes),
+        seconds=seconds,
+        proofs=proofs,
+    )
 
 
 class _Teller:
@@ -87,42 +97,6 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _round(context: Context, asked: Iterable[Check], progress: Progress) -> dict[str, Outcome]:
-    """Every check in a thread of its own; one that takes longer than its time is left behind and says so."""
-    by_name = {check.name: check for check in asked}
-    return ask_all(
-        {name: _limit(check, context) for name, check in by_name.items()},
-        lambda name: _ask(by_name[name], context),
-        lambda name, seconds: _late(by_name[name], seconds),
-        progress,
-    )
-
-
 def _limit(check: Check, context: Context) -> float:
     """What a check may take, in seconds."""
     return check.budget + check.requests * max(1, len(context.models)) * context.request_seconds
-
-
-def _late(check: Check, seconds: float) -> Outcome:
-    text = f"no end after {seconds:.0f} s"
-    result = failed("time-is-up", check.title, text) if check.traffic else unknown("time-is-up", check.title, text)
-    return Outcome(check, (result,), seconds)
-
-
-def _ask(check: Check, context: Context) -> Outcome:
-    started = time.monotonic()
-    results: list[Result] = []
-    try:
-        results.extend(check.ask(context))
-    except CannotAskError as error:
-        results.append(_cannot(check, error))
-    except Exception as error:
-        # Whatever an object of a foreign cluster makes a check trip over is told, and the other checks go on.
-        results.append(unknown("unexpected", check.title, f"{type(error).__name__}: {error}"))
-    return Outcome(check, tuple(results) or (passed(check.title, "nothing to check"),), time.monotonic() - started)
-
-
-def _cannot(check: Check, error: CannotAskError) -> Result:
-    """A kind that is not served is a failure of the environment; everything else is a question without an answer."""
-    make = failed if error.failure == "kind-not-served" else unknown
-    return make(error.failure, check.looks_at.split(",")[0], error.message)

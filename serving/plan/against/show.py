@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.checking.show import cell
+from serving.checking.render import caution, cell, folded
 from serving.plan.against.contract import ChipChange, Difference, ModelChange
 from serving.plan.against.headline import money
 
@@ -137,15 +137,15 @@ def render_markdown(made: Difference) -> str:
     lines = [f"### `{made.environment}`: {cell(made.headline)}", ""]
     for section in sections(made):
         if section.loud:
-            lines += ["> [!CAUTION]", *(f"> - **{cell(line)}**" for line in section.lines), ""]
+            lines += [*caution(f"- **{cell(line)}**" for line in section.lines), ""]
         else:
             lines += [f"**{section.title}**", "", *(f"- {cell(line)}" for line in section.lines), ""]
     if made.resources:
         count = len(made.resources)
-        lines += [f"<details><summary>{count} resource{'s' if count > 1 else ''} differ</summary>", ""]
-        for r in made.resources:
-            properties = f": {_few(r.properties)}" if r.properties else ""
-            lines.append(f"- {r.action} {r.kind} {cell(r.name + properties)}")
-        lines += ["", "</details>", ""]
+        rows = (
+            f"- {r.action} {r.kind} {cell(r.name + (f': {_few(r.properties)}' if r.properties else ''))}"
+            for r in made.resources
+        )
+        lines += [*folded(f"{count} resource{'s' if count > 1 else ''} differ", rows), ""]
     lines.append(f"<sub>{cell(_against(made))}; offline estimate, list prices</sub>")
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from serving.checking.show import cell
+from serving.checking.render import caution, cell, folded
 from serving.plan.against.show import render_markdown as difference_markdown
 from serving.plan.against.show import render_text
 from serving.plan.review.contract import EnvironmentReview, Review
@@ -57,20 +57,15 @@ def _block(environment: EnvironmentReview) -> Iterator[str]:
     yield f"### `{environment.environment}`: {_said(environment)}"
     if environment.state == "removed":
         yield ""
-        yield "> [!CAUTION]"
-        yield "> **Its stack and everything in it stay, and cost, until somebody runs `pulumi destroy`.**"
+        yield from caution(["**Its stack and everything in it stay, and cost, until somebody runs `pulumi destroy`.**"])
     if environment.refusals:
         yield ""
-        yield "> [!CAUTION]"
-        for r in environment.refusals:
-            yield f"> - **{r.rule}** {cell(r.path)}: {cell(r.message)} {cell(_first(r.fix))}"
+        yield from caution(
+            f"- **{r.rule}** {cell(r.path)}: {cell(r.message)} {cell(_first(r.fix))}" for r in environment.refusals
+        )
     if environment.plan:
         yield ""
-        yield f"<details><summary>the plan of {environment.environment}</summary>"
-        yield ""
-        yield environment.plan.rstrip()
-        yield ""
-        yield "</details>"
+        yield from folded(f"the plan of {environment.environment}", [environment.plan.rstrip()])
 
 
 def _said(environment: EnvironmentReview) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
 from catalog.tpu import Generation, generations
+from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.google.quotas import Quota, find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, unknown, warned
 
 _UNLIMITED = -1
 
@@ -24,7 +24,7 @@ _UNLIMITED = -1
     (*ASKING, "quota-too-small", "quota-no-room-for-update", "quota-not-listed", "quota-id-unknown"),
     requests=4,
 )
-def quota(context: Context) -> Iterator[Result]:
+def quota(context: Context) -> Iterator[Finding]:
     """The limit of the whole project in the region: chips that something else uses already come off it."""
     needed = {family: (steady, update) for family, steady, update in context.deployment.quota()}
     purchase = context.deployment.settings.capacity.purchase
@@ -37,13 +37,13 @@ def quota(context: Context) -> Iterator[Result]:
         yield _best([_quota(context, generation, item, steady, update) for item in ids])
 
 
-def _best(results: list[Result]) -> Result:
+def _best(results: list[Finding]) -> Finding:
     """Of several quotas that chips may come from, the one that has room; else the first."""
     order = ["pass", "warn", "unknown", "fail"]
     return min(results, key=lambda result: order.index(result.verdict.value))
 
 
-def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Result:
+def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Finding:
     name, dimensions = f"{item.id}: {generation} chips in {context.region}", item.dimensions(context.region)
     needed = f"{update} chips" + (
         f" ({steady} for the replicas, {update - steady} for an update)" if update > steady else ""
@@ -51,19 +51,19 @@ def _quota(context: Context, generation: str, item: QuotaId, steady: int, update
     found = find_quota(context.google, item.id)
     fix = _request(context, item, update)
     if found is None:
-        return unknown("quota-id-unknown", name, needed=needed, found="404", fix=_console(context))
+        return unknown("quota-id-unknown", name, needed=needed, message="404", fix=_console(context))
     limit = limit_for(found.limits, dimensions)
     if limit is None:
         entries = f"{len(found.limits)} entries, none for this region"
-        return unknown("quota-not-listed", name, needed=needed, found=entries, fix=fix)
+        return unknown("quota-not-listed", name, needed=needed, message=entries, fix=fix)
     said = f"{limit} chips"
     if limit <= _UNLIMITED:
         return passed(name, f"{generation} chips unlimited", needed)
     if limit >= update:
         return passed(name, f"{limit} {generation} chips, {update} needed", needed)
     if limit >= steady:
-        return warned("quota-no-room-for-update", name, needed=needed, found=said, fix=fix)
-    return failed("quota-too-small", name, needed=needed, found=said, fix=_fixed(found, fix))
+        return warned("quota-no-room-for-update", name, needed=needed, message=said, fix=fix)
+    return failed("quota-too-small", name, needed=needed, message=said, fix=_fixed(found, fix))
 
 
 def _fixed(found: Quota, fix: str) -> str:
@@ -103,7 +103,7 @@ def _console(context: Context) -> str:
         "reservation-in-use",
     ),
 )
-def reservation(context: Context) -> Iterator[Result]:
+def reservation(context: Context) -> Iterator[Finding]:
     """It lies in the zone of the pools, in this project or in the one that shares it."""
     capacity = context.deployment.settings.capacity
     if capacity.purchase != "reservation" or not capacity.reservation:
@@ -113,7 +113,7 @@ def reservation(context: Context) -> Iterator[Result]:
     found = context.google.find("compute", "reservations.get", project=owner, zone=context.zone, reservation=short)
     if found is None:
         fix = gcloud("compute reservations list", f"--project={owner}", say="To see what there is, run:")
-        yield failed("reservation-not-found", name, needed="it exists", found="404", fix=fix)
+        yield failed("reservation-not-found", name, needed="it exists", message="404", fix=fix)
         return
     yield from _usable(name, found)
     for machine, nodes in _nodes(context).items():
@@ -126,17 +126,17 @@ def _owner(context: Context, name: str) -> tuple[str, str]:
     return (parts[1], parts[-1]) if parts[0] == "projects" and len(parts) > 2 else (context.project, parts[-1])
 
 
-def _usable(name: str, found: dict[str, Any]) -> Iterator[Result]:
+def _usable(name: str, found: dict[str, Any]) -> Iterator[Finding]:
     status = str(found.get("status", "no status"))
     if status not in ("READY", "UPDATING"):
         fix = "Wait until it is READY." if status == "CREATING" else "Name another reservation."
-        yield failed("reservation-not-ready", name, needed="READY", found=status, fix=fix)
+        yield failed("reservation-not-ready", name, needed="READY", message=status, fix=fix)
     if not found.get("specificReservationRequired", False):
         yield warned(
             "reservation-not-by-name",
             name,
             needed="specificReservationRequired: true",
-            found="false: VMs that name no reservation take from it, too",
+            message="false: VMs that name no reservation take from it, too",
             fix="Make one with --require-specific-reservation.",
         )
 
@@ -150,7 +150,7 @@ def _nodes(context: Context) -> dict[str, int]:
     return nodes
 
 
-def _room(context: Context, name: str, found: dict[str, Any], machine: str, nodes: int) -> Result:
+def _room(context: Context, name: str, found: dict[str, Any], machine: str, nodes: int) -> Finding:
     aggregate = found.get("aggregateReservation")
     if aggregate is not None:
         generation = next(
@@ -164,17 +164,17 @@ def _room(context: Context, name: str, found: dict[str, Any], machine: str, node
     of = str((specific.get("instanceProperties") or {}).get("machineType", "no machine"))
     if of.rpartition("/")[2] != machine:
         fix = f"Name a reservation of {machine}, or write the slice of the reserved machine."
-        return failed("reservation-of-another-machine", name, needed=machine, found=of, fix=fix)
+        return failed("reservation-of-another-machine", name, needed=machine, message=of, fix=fix)
     total, used = int(specific.get("count", 0)), int(specific.get("inUseCount", 0))
     return _compared(name, nodes, total, used, f"nodes of {machine}")
 
 
-def _aggregate_room(name: str, aggregate: dict[str, Any], generation: Generation, chips: int) -> Result:
+def _aggregate_room(name: str, aggregate: dict[str, Any], generation: Generation, chips: int) -> Finding:
     family = str(aggregate.get("vmFamily", "no family"))
     if not family.endswith(f"_{generation.quota_family}"):
         needed = f"vmFamily ..._{generation.quota_family}"
         fix = "Name a reservation of this TPU generation."
-        return failed("reservation-of-another-machine", name, needed=needed, found=family, fix=fix)
+        return failed("reservation-of-another-machine", name, needed=needed, message=family, fix=fix)
     total, used = _chips(aggregate.get("reservedResources")), _chips(aggregate.get("inUseResources"))
     return _compared(name, chips, total, used, "chips")
 
@@ -183,12 +183,12 @@ def _chips(resources: list[dict[str, Any]] | None) -> int:
     return sum(int((item.get("accelerator") or {}).get("acceleratorCount", 0)) for item in resources or ())
 
 
-def _compared(name: str, needed: int, total: int, used: int, unit: str) -> Result:
+def _compared(name: str, needed: int, total: int, used: int, unit: str) -> Finding:
     found = f"{total} {unit}, {used} in use"
     if total < needed:
         fix = "Enlarge the reservation, or write fewer replicas."
-        return failed("reservation-too-small", name, needed=f"{needed} {unit}", found=found, fix=fix)
+        return failed("reservation-too-small", name, needed=f"{needed} {unit}", message=found, fix=fix)
     if total - used < needed:
         fix = "See who uses it; what runs of this environment already counts as well."
-        return warned("reservation-in-use", name, needed=f"{needed} {unit} free", found=found, fix=fix)
+        return warned("reservation-in-use", name, needed=f"{needed} {unit} free", message=found, fix=fix)
     return passed(name, found, f"{needed} {unit}")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import facts, parse_gke_version
+from serving.checking.findings import Finding, failed, passed
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed
 
 
 @check(
@@ -18,7 +18,7 @@ from serving.preflight.results import Result, failed, passed
     "GKE, projects.locations.getServerConfig",
     (*ASKING, "gke-channel-missing", "gke-version-too-old", "gke-default-too-old", "gke-version-not-offered"),
 )
-def gke_version(context: Context) -> Iterator[Result]:
+def gke_version(context: Context) -> Iterator[Finding]:
     """`minVersion` must be on offer (a shorter one stands for its newest patch); without it, the channel's default counts."""
     cluster, parent = context.deployment.settings.cluster, f"projects/{context.project}/locations/{context.region}"
     answer = context.google.find("container", "projects.locations.getServerConfig", name=parent) or {}
@@ -29,12 +29,12 @@ def gke_version(context: Context) -> Iterator[Result]:
         name = f"channel {cluster.release_channel} in {context.region}"
         channels = ", ".join(str(item.get("channel")) for item in answer.get("channels", ())) or "none"
         fix = "Write another cluster.releaseChannel."
-        yield failed("gke-channel-missing", name, needed="the channel", found=channels, fix=fix)
+        yield failed("gke-channel-missing", name, needed="the channel", message=channels, fix=fix)
     else:
         yield _version(context, channel)
 
 
-def _version(context: Context, channel: dict[str, Any]) -> Result:
+def _version(context: Context, channel: dict[str, Any]) -> Finding:
     """What a channel's versions mean for the environment."""
     cluster, floor = context.deployment.settings.cluster, _floor(context)
     name, needed = f"channel {cluster.release_channel} in {context.region}", f"{floor} or newer"
@@ -46,7 +46,7 @@ def _version(context: Context, channel: dict[str, Any]) -> Result:
     if not enough:
         found = f"newest {offered[0] if offered else 'no version'}"
         fix = "Write cluster.releaseChannel: RAPID." if cluster.release_channel != "RAPID" else "Wait for GKE."
-        return failed("gke-version-too-old", name, needed=needed, found=found, fix=fix)
+        return failed("gke-version-too-old", name, needed=needed, message=found, fix=fix)
     if own_cluster(context):
         return passed(name, f"up to {enough[0]}, for the cluster that is there")
     best = default if _at_least(default, floor) else enough[0]
@@ -54,14 +54,14 @@ def _version(context: Context, channel: dict[str, Any]) -> Result:
         if best == default:
             return passed(name, f"the default of {cluster.release_channel} is {default}", needed)
         fix = f"Write cluster.minVersion: {best}."
-        return failed("gke-default-too-old", name, needed=needed, found=f"the default is {default}", fix=fix)
+        return failed("gke-default-too-old", name, needed=needed, message=f"the default is {default}", fix=fix)
     if _offers(offered, cluster.min_version):
         return passed(name, f"{cluster.min_version} on offer", needed)
     return failed(
         "gke-version-not-offered",
         name,
         needed=f"cluster.minVersion {cluster.min_version}, for a new cluster",
-        found=f"{', '.join(enough[:3])}, ...",
+        message=f"{', '.join(enough[:3])}, ...",
         fix=f"Write cluster.minVersion: {best}, or leave it out.",
     )
 
@@ -99,7 +99,7 @@ def _offers(offered: list[str], wanted: str) -> bool:
     "GKE, projects.locations.clusters.get",
     (*ASKING, "cluster-name-taken"),
 )
-def cluster_name(context: Context) -> Iterator[Result]:
+def cluster_name(context: Context) -> Iterator[Finding]:
     """Ours carries the labels that the program gives it."""
     name = f"cluster {context.deployment.cluster_name} in {context.region}"
     if _cluster(context) is None:
@@ -111,7 +111,7 @@ def cluster_name(context: Context) -> Iterator[Result]:
             "cluster-name-taken",
             name,
             needed="a free name, or a cluster with the labels of this environment",
-            found="a cluster with other labels",
+            message="a cluster with other labels",
             fix="Write another cluster.name, or delete that cluster.",
         )
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, warned
 
 _SHARED = "SHARED_LOADBALANCER_VIP"
 _SOON = timedelta(days=30)
@@ -23,7 +23,7 @@ _SOON = timedelta(days=30)
     "Compute Engine, addresses.get",
     (*ASKING, "address-not-found", "address-of-another-kind", "address-in-use", "address-name-taken"),
 )
-def gateway_address(context: Context) -> Iterator[Result]:
+def gateway_address(context: Context) -> Iterator[Finding]:
     """Internal: an address that the forwarding rules of a Gateway can share (GW04)."""
     gateway = context.deployment.settings.gateway
     if gateway.address is None:
@@ -39,26 +39,26 @@ def gateway_address(context: Context) -> Iterator[Result]:
             yield passed(name, "exists, and so does this environment's cluster")
         else:
             fix = "Write gateway.address.create: false to use it, or another name; or leave it, where an earlier up made it."
-            yield warned("address-name-taken", name, needed="a free name", found="exists", fix=fix)
+            yield warned("address-name-taken", name, needed="a free name", message="exists", fix=fix)
     elif found is None:
         fix = _reserve(context, gateway.address.name)
-        yield failed("address-not-found", name, needed="it exists", found="404", fix=fix)
+        yield failed("address-not-found", name, needed="it exists", message="404", fix=fix)
     else:
         yield _fitting(context, name, found)
 
 
-def _fitting(context: Context, name: str, found: dict[str, Any]) -> Result:
+def _fitting(context: Context, name: str, found: dict[str, Any]) -> Finding:
     gateway = context.deployment.settings.gateway
     kind, purpose = found.get("addressType", "EXTERNAL"), found.get("purpose", "no purpose")
     wanted = "EXTERNAL" if gateway.external else f"INTERNAL, {_SHARED}"
     if (kind == "EXTERNAL") is not gateway.external or (not gateway.external and purpose != _SHARED):
         has = kind if kind == "EXTERNAL" else f"{kind}, {purpose}"
         fix = _reserve(context, "NEW-NAME")
-        return failed("address-of-another-kind", name, needed=wanted, found=has, fix=fix)
+        return failed("address-of-another-kind", name, needed=wanted, message=has, fix=fix)
     users = [str(user).rpartition("/")[2] for user in found.get("users", ())]
     if found.get("status") == "IN_USE" and not own_cluster(context):
         fix = "Name another address, or remove what uses it."
-        return warned("address-in-use", name, needed="in use by nobody", found=", ".join(users) or "IN_USE", fix=fix)
+        return warned("address-in-use", name, needed="in use by nobody", message=", ".join(users) or "IN_USE", fix=fix)
     return passed(name, f"{found.get('address')}, {wanted}")
 
 
@@ -78,7 +78,7 @@ def _reserve(context: Context, name: str) -> str:
     (*ASKING, "certificate-not-found", "certificate-not-active", "certificate-expires", "gateway-policy-not-found"),
     requests=6,
 )
-def gateway_security(context: Context) -> Iterator[Result]:
+def gateway_security(context: Context) -> Iterator[Finding]:
     """A Secret of the cluster is not asked for: before the first `up` there is no cluster."""
     gateway = context.deployment.settings.gateway
     place = {"project": context.project, "region": context.region}
@@ -96,7 +96,7 @@ def gateway_security(context: Context) -> Iterator[Result]:
         yield _policy(context, "security-policies", armor, found)
 
 
-def _managed(context: Context, name: str) -> Result:
+def _managed(context: Context, name: str) -> Finding:
     path = f"projects/{context.project}/locations/{context.region}/certificates/{name}"
     found = context.google.find("certificatemanager", "projects.locations.certificates.get", name=path)
     title = f"certificate {name} in {context.region}"
@@ -111,14 +111,14 @@ def _managed(context: Context, name: str) -> Result:
             say="See what its domains lack:",
         )
         make = failed if state == "FAILED" else warned
-        return make("certificate-not-active", title, needed="ACTIVE", found=f"{state} {reason}".strip(), fix=fix)
+        return make("certificate-not-active", title, needed="ACTIVE", message=f"{state} {reason}".strip(), fix=fix)
     return _certificate(title, found)
 
 
-def _certificate(title: str, found: dict[str, Any] | None) -> Result:
+def _certificate(title: str, found: dict[str, Any] | None) -> Finding:
     if found is None:
         fix = "Create it in this region (one of another region, or a global one, is not seen), or correct the name."
-        return failed("certificate-not-found", title, needed="it exists", found="404", fix=fix)
+        return failed("certificate-not-found", title, needed="it exists", message="404", fix=fix)
     text = str(found.get("expireTime", ""))
     ends = _time(text)
     left = ends - datetime.now(UTC) if ends else None
@@ -126,7 +126,9 @@ def _certificate(title: str, found: dict[str, Any] | None) -> Result:
     if left is not None and left < (_SOON if own else timedelta()):
         make = failed if left < timedelta() else warned
         fix = "Put a renewed certificate in its place."
-        return make("certificate-expires", title, needed=f"valid for {_SOON.days} days", found=f"until {text}", fix=fix)
+        return make(
+            "certificate-expires", title, needed=f"valid for {_SOON.days} days", message=f"until {text}", fix=fix
+        )
     return passed(title, f"{title.split()[-3]} valid" + (f" until {text[:10]}" if ends else ""))
 
 
@@ -139,7 +141,7 @@ def _time(text: str) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _policy(context: Context, command: str, name: str, found: dict[str, Any] | None) -> Result:
+def _policy(context: Context, command: str, name: str, found: dict[str, Any] | None) -> Finding:
     title = f"{command} {name} in {context.region}"
     if found is not None:
         return passed(title, f"{name} exists")
@@ -149,4 +151,4 @@ def _policy(context: Context, command: str, name: str, found: dict[str, Any] | N
         f"--filter=region:{context.region}",
         say="Correct the name, or create it in this region; to see what there is, run:",
     )
-    return failed("gateway-policy-not-found", title, needed="it exists in this region", found="404", fix=fix)
+    return failed("gateway-policy-not-found", title, needed="it exists in this region", message="404", fix=fix)

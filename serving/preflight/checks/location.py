@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.zones import by_distance
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, warned
 
 _MOST_SHOWN = 5
 
@@ -22,7 +22,7 @@ _MOST_SHOWN = 5
     (*ASKING, "place-not-found", "place-down", "zone-of-another-region", "place-deprecated"),
     requests=3,
 )
-def location(context: Context) -> Iterator[Result]:
+def location(context: Context) -> Iterator[Finding]:
     """The zone is one of the region's."""
     region = context.google.find("compute", "regions.get", project=context.project, region=context.region)
     zone = context.google.find("compute", "zones.get", project=context.project, zone=context.zone)
@@ -31,24 +31,24 @@ def location(context: Context) -> Iterator[Result]:
         found = f"a zone of {_last(zone.get('region'))}"
         fix = f"Write region: {_last(zone.get('region'))}, or leave it out."
         name = f"zone {context.zone}"
-        yield failed("zone-of-another-region", name, needed=f"a zone of {context.region}", found=found, fix=fix)
+        yield failed("zone-of-another-region", name, needed=f"a zone of {context.region}", message=found, fix=fix)
     else:
         yield _place(context, "zone", context.zone, zone)
 
 
-def _place(context: Context, kind: str, name: str, found: dict[str, Any] | None) -> Result:
+def _place(context: Context, kind: str, name: str, found: dict[str, Any] | None) -> Finding:
     title = f"{kind} {name}"
     if found is None:
         fix = gcloud("compute", f"{kind}s", "list", f"--project={context.project}", say="To see what there is, run:")
         if kind == "zone":
             fix = _zones_of_region(context) or fix
-        return failed("place-not-found", title, needed="it exists", found="404", fix=fix)
+        return failed("place-not-found", title, needed="it exists", message="404", fix=fix)
     if found.get("status") != "UP":
         fix = "Wait (status.cloud.google.com), or choose another zone."
-        return failed("place-down", title, needed="UP", found=str(found.get("status")), fix=fix)
+        return failed("place-down", title, needed="UP", message=str(found.get("status")), fix=fix)
     state = (found.get("deprecated") or {}).get("state", "ACTIVE")
     if state != "ACTIVE":
-        return warned("place-deprecated", title, needed="ACTIVE", found=state, fix="Choose another zone in time.")
+        return warned("place-deprecated", title, needed="ACTIVE", message=state, fix="Choose another zone in time.")
     return passed(title, f"{name} UP")
 
 
@@ -71,14 +71,14 @@ def _zones_of_region(context: Context) -> str:
     (*ASKING, "machine-type-missing", "machine-type-deprecated"),
     requests=6,
 )
-def machine_types(context: Context) -> Iterator[Result]:
+def machine_types(context: Context) -> Iterator[Finding]:
     """Where a machine is not, the nearest zones that have it are named, as Google lists them now."""
     for machine in dict.fromkeys(pool.shape.machine_type for pool in context.deployment.pools):
         yield _machine(context, machine)
     yield _cpu_machine(context, context.deployment.settings.cluster.cpu_pool.machine_type)
 
 
-def _machine(context: Context, machine: str) -> Result:
+def _machine(context: Context, machine: str) -> Finding:
     found = context.google.find(
         "compute", "machineTypes.get", project=context.project, zone=context.zone, machineType=machine
     )
@@ -90,22 +90,22 @@ def _machine(context: Context, machine: str) -> Result:
             if nearest
             else "Choose another generation: no zone lists this machine for the project."
         )
-        return failed("machine-type-missing", title, needed="the zone has it", found="404", fix=fix)
+        return failed("machine-type-missing", title, needed="the zone has it", message="404", fix=fix)
     state = (found.get("deprecated") or {}).get("state", "ACTIVE")
     if state != "ACTIVE":
         fix = "Choose another machine type in time."
-        return warned("machine-type-deprecated", title, needed="ACTIVE", found=state, fix=fix)
+        return warned("machine-type-deprecated", title, needed="ACTIVE", message=state, fix=fix)
     return passed(title, title)
 
 
-def _cpu_machine(context: Context, machine: str) -> Result:
+def _cpu_machine(context: Context, machine: str) -> Finding:
     """Nodes of a regional cluster lie in the region's zones."""
     title, zones = f"{machine} in {context.region}", _zones_with(context, machine)
     inside = sorted(zone for zone in zones if zone.rpartition("-")[0] == context.region)
     if inside:
         return passed(title, title)
     fix = "Write cluster.cpuPool.machineType: e2-standard-4, or another machine of the region."
-    return failed("machine-type-missing", title, needed="a zone of the region has it", found="none has", fix=fix)
+    return failed("machine-type-missing", title, needed="a zone of the region has it", message="none has", fix=fix)
 
 
 def _zones_with(context: Context, machine: str) -> list[str]:

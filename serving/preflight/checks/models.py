@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.errors import CannotAskError
+from serving.checking.findings import Finding, failed, passed, unknown
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.hub import TOKEN_VARIABLE
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, unknown
 
 _HUB = "hf://"
 
@@ -22,7 +22,7 @@ _HUB = "hf://"
     (*ASKING, "secret-not-found", "secret-not-enabled"),
     requests=4,
 )
-def secrets(context: Context) -> Iterator[Result]:
+def secrets(context: Context) -> Iterator[Finding]:
     """Kubernetes Secrets and Pulumi's own are not asked for here."""
     named = {
         (token.secret_manager.secret, token.secret_manager.version)
@@ -39,11 +39,11 @@ def secrets(context: Context) -> Iterator[Result]:
                 "--data-file=-",
                 say="Create it (the value on standard input); where only the version lacks, `secrets versions add`:",
             )
-            yield failed("secret-not-found", name, needed="it exists", found="404", fix=fix)
+            yield failed("secret-not-found", name, needed="it exists", message="404", fix=fix)
         elif found.get("state") != "ENABLED":
             number = str(found.get("name", "")).rpartition("/")[2]
             fix = gcloud(f"secrets versions enable {number}", f"--secret={secret}", f"--project={context.project}")
-            yield failed("secret-not-enabled", name, needed="ENABLED", found=str(found.get("state")), fix=fix)
+            yield failed("secret-not-enabled", name, needed="ENABLED", message=str(found.get("state")), fix=fix)
         else:
             yield passed(name, f"{secret} ENABLED")
 
@@ -55,7 +55,7 @@ def secrets(context: Context) -> Iterator[Result]:
     ("hub-not-reachable", "hub-token-not-given", "hub-model-not-found", "hub-access-missing"),
     requests=4,
 )
-def hugging_face(context: Context) -> Iterator[Result]:
+def hugging_face(context: Context) -> Iterator[Finding]:
     """With the token of this shell (HF_TOKEN), which may be another one than the cluster's."""
     for source in dict.fromkeys(model.settings.source for model in context.deployment.models):
         if not source.startswith(_HUB):
@@ -65,22 +65,22 @@ def hugging_face(context: Context) -> Iterator[Result]:
         try:
             yield _access(context, model, revision)
         except CannotAskError as error:
-            yield unknown(error.failure, "Hugging Face Hub", found=error.message)
+            yield unknown(error.failure, "Hugging Face Hub", message=error.message)
 
 
-def _access(context: Context, model: str, revision: str) -> Result:
+def _access(context: Context, model: str, revision: str) -> Finding:
     hub = context.hub
     found, name = hub.find(model, revision), f"{model}:{revision}" if revision else model
     if found is None:
         secret = "" if hub.has_token else f", or set {TOKEN_VARIABLE} where it is private"
         fix = f"Look at {hub.page(model)}; correct models[].source{secret}."
-        return failed("hub-model-not-found", name, needed="the Hub shows it", found="not shown", fix=fix)
+        return failed("hub-model-not-found", name, needed="the Hub shows it", message="not shown", fix=fix)
     if not found.gated:
         return passed(name, f"{name} is open")
     if not hub.has_token:
         fix = f"Set {TOKEN_VARIABLE} in this shell to the cluster's token, and run again."
-        return unknown("hub-token-not-given", name, needed="a token that may load it", found="gated", fix=fix)
+        return unknown("hub-token-not-given", name, needed="a token that may load it", message="gated", fix=fix)
     if not hub.may_load(model):
         fix = f"Accept the licence with the token's account: {hub.page(model)}"
-        return failed("hub-access-missing", name, needed="access", found=f"gated ({found.gated}), refused", fix=fix)
+        return failed("hub-access-missing", name, needed="access", message=f"gated ({found.gated}), refused", fix=fix)
     return passed(name, f"{name} is open to the token")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from checks.shared.gateway import proxy_range_problem
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, warned
 
 _PROXIES, _ACTIVE = "REGIONAL_MANAGED_PROXY", "ACTIVE"
 
@@ -31,7 +31,7 @@ _PROXIES, _ACTIVE = "REGIONAL_MANAGED_PROXY", "ACTIVE"
     ),
     requests=3,
 )
-def network(context: Context) -> Iterator[Result]:
+def network(context: Context) -> Iterator[Finding]:
     """Whether GKE's service agent may use a Shared VPC is not asked: only its owner could."""
     settings = context.deployment.settings.network
     found = find_network(context)
@@ -41,7 +41,7 @@ def network(context: Context) -> Iterator[Result]:
             fix = gcloud(
                 "compute networks list", f"--project={context.network_project}", say="To see what there is, run:"
             )
-            yield failed("network-not-found", name, needed="it exists", found="404", fix=fix)
+            yield failed("network-not-found", name, needed="it exists", message="404", fix=fix)
             return
         yield passed(name, "exists")
         yield from _node_subnet(context)
@@ -51,10 +51,10 @@ def network(context: Context) -> Iterator[Result]:
         yield passed(name, "exists, and so does this environment's cluster")
     else:
         fix = "Write network.mode: existing, or another network.name; or leave it, where an earlier up made it."
-        yield warned("network-name-taken", name, needed="a free name", found="exists", fix=fix)
+        yield warned("network-name-taken", name, needed="a free name", message="exists", fix=fix)
 
 
-def _node_subnet(context: Context) -> Iterator[Result]:
+def _node_subnet(context: Context) -> Iterator[Finding]:
     settings = context.deployment.settings.network
     name = f"subnet {settings.subnetwork} in {context.region}"
     found = context.google.find(
@@ -71,19 +71,19 @@ def _node_subnet(context: Context) -> Iterator[Result]:
             f"--regions={context.region}",
             say="To see what there is, run:",
         )
-        yield failed("subnet-not-found", name, needed="it exists", found="404", fix=fix)
+        yield failed("subnet-not-found", name, needed="it exists", message="404", fix=fix)
         return
     inside = last(found.get("network"))
     if inside != settings.name:
         fix = "Name a subnet of the network."
-        yield failed("subnet-of-another-network", name, needed=f"of {settings.name}", found=f"of {inside}", fix=fix)
+        yield failed("subnet-of-another-network", name, needed=f"of {settings.name}", message=f"of {inside}", fix=fix)
         return
     ranges = [str(item.get("rangeName")) for item in found.get("secondaryIpRanges", ())]
     missing = [item for item in (settings.pods_range_name, settings.services_range_name) if item not in ranges]
     if missing:
         fix = "Write podsRangeName and servicesRangeName, or add secondary ranges of these names to the subnet."
         has = ", ".join(ranges) or "none"
-        yield failed("secondary-range-missing", name, needed=", ".join(missing), found=has, fix=fix)
+        yield failed("secondary-range-missing", name, needed=", ".join(missing), message=has, fix=fix)
     elif context.deployment.settings.cluster.private_nodes and not found.get("privateIpGoogleAccess", False):
         fix = gcloud(
             f"compute networks subnets update {settings.subnetwork}",
@@ -91,7 +91,7 @@ def _node_subnet(context: Context) -> Iterator[Result]:
             f"--region={context.region}",
             "--enable-private-ip-google-access",
         )
-        yield warned("no-private-google-access", name, needed="on, for private nodes", found="off", fix=fix)
+        yield warned("no-private-google-access", name, needed="on, for private nodes", message="off", fix=fix)
     else:
         yield passed(name, f"{settings.subnetwork} exists, ranges {', '.join(ranges)}")
 
@@ -108,7 +108,7 @@ def _node_subnet(context: Context) -> Iterator[Result]:
         "proxy-only-subnet-exists",
     ),
 )
-def proxy_only_subnet(context: Context) -> Iterator[Result]:
+def proxy_only_subnet(context: Context) -> Iterator[Finding]:
     """All regional load balancers of the VPC and region share one."""
     settings = context.deployment.settings.network
     if settings.mode == "create":
@@ -126,21 +126,21 @@ def proxy_only_subnet(context: Context) -> Iterator[Result]:
             "proxy-only-subnet-exists",
             f"proxy-only subnet of {settings.name} in {context.region}",
             needed="none yet, to create one",
-            found=f"{name} is active",
+            message=f"{name} is active",
             fix=f"Write network.proxyOnlySubnet: {{mode: existing, name: {name}}}.",
         )
     else:
         yield passed("proxy-only subnet", "none yet")
 
 
-def _existing_proxies(context: Context, wanted: str, regional: list[dict[str, Any]]) -> Result:
+def _existing_proxies(context: Context, wanted: str, regional: list[dict[str, Any]]) -> Finding:
     name = f"proxy-only subnet {wanted} in {context.region}"
     found = next((item for item in regional if item.get("name") == wanted), None)
     if found is None or found.get("purpose") != _PROXIES:
         others = [str(item.get("name")) for item in regional if _is_active_proxy(item)]
         fix = f"Write network.proxyOnlySubnet.name: {others[0]}." if others else "Write mode: create."
         has = f"purpose {found.get('purpose')}" if found else "no such subnet in this network and region"
-        return failed("proxy-only-subnet-not-found", name, needed=f"purpose {_PROXIES}", found=has, fix=fix)
+        return failed("proxy-only-subnet-not-found", name, needed=f"purpose {_PROXIES}", message=has, fix=fix)
     if found.get("role") != _ACTIVE:
         fix = gcloud(
             f"compute networks subnets update {wanted}",
@@ -149,11 +149,11 @@ def _existing_proxies(context: Context, wanted: str, regional: list[dict[str, An
             "--role=ACTIVE",
             "--drain-timeout=60s",
         )
-        return failed("proxy-only-subnet-not-active", name, needed=_ACTIVE, found=str(found.get("role")), fix=fix)
+        return failed("proxy-only-subnet-not-active", name, needed=_ACTIVE, message=str(found.get("role")), fix=fix)
     cidr = str(found.get("ipCidrRange"))
     if proxy_range_problem(cidr) is not None:
         fix = "Make a larger one (/23 is recommended), and make it the active one."
-        return failed("proxy-only-subnet-too-small", name, needed="/26 or larger", found=cidr, fix=fix)
+        return failed("proxy-only-subnet-too-small", name, needed="/26 or larger", message=cidr, fix=fix)
     return passed(name, f"{wanted} {cidr}, active")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from catalog.preflight import permissions_for
 from catalog.tpu import generations
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed, warned
 
 
 @check(
@@ -19,20 +19,20 @@ from serving.preflight.results import Result, failed, passed, warned
     "Resource Manager, projects.get",
     (*ASKING, "project-not-active", "project-number-differs"),
 )
-def project(context: Context) -> Iterator[Result]:
+def project(context: Context) -> Iterator[Finding]:
     """Google answers 403 for a project that does not exist as for one that the caller may not see."""
     name, wanted = f"project {context.project}", context.deployment.settings.project.number
     found = context.google.find("cloudresourcemanager", "projects.get", name=f"projects/{context.project}")
     if found is None:
-        yield failed("project-not-found", name, needed="it exists", found="404", fix=_list_projects())
+        yield failed("project-not-found", name, needed="it exists", message="404", fix=_list_projects())
         return
     state, number = found.get("state", ""), str(found.get("name", "")).rpartition("/")[2]
     if state != "ACTIVE":
         fix = gcloud("projects", "undelete", context.project, say="Within 30 days of its deletion, run:")
-        yield failed("project-not-active", name, needed="ACTIVE", found=state or "no state", fix=fix)
+        yield failed("project-not-active", name, needed="ACTIVE", message=state or "no state", fix=fix)
     elif wanted is not None and wanted != number:
         yield failed(
-            "project-number-differs", name, needed=f"number {wanted}", found=number, fix=f'Write number: "{number}".'
+            "project-number-differs", name, needed=f"number {wanted}", message=number, fix=f'Write number: "{number}".'
         )
     else:
         yield passed(name, f"ACTIVE, number {number}")
@@ -48,7 +48,7 @@ def _list_projects() -> str:
     "Resource Manager, projects.testIamPermissions",
     (*ASKING, "permission-missing"),
 )
-def permissions(context: Context) -> Iterator[Result]:
+def permissions(context: Context) -> Iterator[Finding]:
     """Those of the project, and of the host project where the network is another project's."""
     yield from _permissions(context, context.project, _reasons(context))
     if context.network_project != context.project:
@@ -73,7 +73,7 @@ def _reasons(context: Context) -> tuple[str, ...]:
     return tuple(reason for reason, wanted in applies.items() if wanted)
 
 
-def _permissions(context: Context, project_id: str, reasons: tuple[str, ...]) -> Iterator[Result]:
+def _permissions(context: Context, project_id: str, reasons: tuple[str, ...]) -> Iterator[Finding]:
     wanted, name = permissions_for(reasons), f"project {project_id}"
     answer = context.google.find(
         "cloudresourcemanager",
@@ -92,7 +92,7 @@ def _permissions(context: Context, project_id: str, reasons: tuple[str, ...]) ->
         for role in roles
     ]
     fix = "Have an owner of the project grant the roles:" + "".join(lines)
-    yield failed("permission-missing", name, needed=", ".join(missing), found="not granted", fix=fix)
+    yield failed("permission-missing", name, needed=", ".join(missing), message="not granted", fix=fix)
 
 
 @check(
@@ -101,7 +101,7 @@ def _permissions(context: Context, project_id: str, reasons: tuple[str, ...]) ->
     "Service Usage, services.batchGet",
     (*ASKING, "api-not-enabled", "api-enabled-by-up"),
 )
-def apis(context: Context) -> Iterator[Result]:
+def apis(context: Context) -> Iterator[Finding]:
     """What is off is turned on by `pulumi up`, unless `enableApis` is false."""
     wanted, parent = context.deployment.apis, f"projects/{context.project}"
     names = [f"{parent}/services/{api}" for api in wanted]
@@ -114,6 +114,6 @@ def apis(context: Context) -> Iterator[Result]:
     name, found = f"APIs of project {context.project}", f"off: {', '.join(off)}"
     fix = gcloud("services", "enable", *off, f"--project={context.project}")
     if context.deployment.settings.project.enable_apis:
-        yield warned("api-enabled-by-up", name, needed="on", found=found, fix=fix)
+        yield warned("api-enabled-by-up", name, needed="on", message=found, fix=fix)
     else:
-        yield failed("api-not-enabled", name, needed="on, as enableApis is false", found=found, fix=fix)
+        yield failed("api-not-enabled", name, needed="on, as enableApis is false", message=found, fix=fix)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from checks.shared.ranges import free_range
+from serving.checking.findings import Finding, failed, passed
 from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.checks.network import find_network, last, subnets
 from serving.preflight.context import Context
 from serving.preflight.registry import check
-from serving.preflight.results import Result, failed, passed
 
 IPv4 = ipaddress.IPv4Network
 
@@ -37,7 +37,7 @@ def overlapping(wanted: IPv4, taken: Iterable[Taken]) -> list[Taken]:
     (*ASKING, "range-overlaps"),
     requests=6,
 )
-def address_ranges(context: Context) -> Iterator[Result]:
+def address_ranges(context: Context) -> Iterator[Finding]:
     """A new VPC has no ranges yet, and the file's own are compared by the rules (CL04)."""
     wanted = _wanted(context)
     if not wanted:
@@ -57,7 +57,7 @@ def address_ranges(context: Context) -> Iterator[Result]:
         free = free_range(range_.prefixlen, [*(item.range for item in taken), *map(IPv4, wanted.values())])
         fix = f"Write {path}: {free}." if free else "Choose a smaller range, or another network."
         found = ", ".join(f"{item.range} of {item.by}" for item in hits)
-        yield failed("range-overlaps", name, needed="overlaps nothing", found=found, fix=fix)
+        yield failed("range-overlaps", name, needed="overlaps nothing", message=found, fix=fix)
 
 
 def _wanted(context: Context) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from cluster.errors import CannotAskError
 from cluster.load_balancer import RecordError, read_record
+from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.google.errors import ASKING
 from serving.live.context import Context
 from serving.live.google_backends import HEALTHY, backends_of, health_of
 from serving.verify.checks.gateway import declared_gateway
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed, unknown, warned
 
 
 @check(
@@ -22,7 +22,7 @@ from serving.verify.results import Result, failed, passed, unknown, warned
     (*READING, *ASKING, "backends-unhealthy", "backends-some-unhealthy", "backends-missing", "backends-not-asked"),
     budget=60,
 )
-def backends_healthy(context: Context) -> Iterator[Result]:
+def backends_healthy(context: Context) -> Iterator[Finding]:
     """On the cloud with application default credentials, as preflight asks."""
     if context.target.rehearsal:
         yield from _of_rehearsal(context)
@@ -38,7 +38,7 @@ def backends_healthy(context: Context) -> Iterator[Result]:
             yield unknown(error.failure, _pool(context, model.inference_pool), error.message)
 
 
-def _of_rehearsal(context: Context) -> Iterator[Result]:
+def _of_rehearsal(context: Context) -> Iterator[Finding]:
     assert context.target.load_balancer is not None
     try:
         record = read_record(context.target.load_balancer)
@@ -52,7 +52,7 @@ def _of_rehearsal(context: Context) -> Iterator[Result]:
         )
 
 
-def _of_google(context: Context, gateway: dict[str, Any]) -> Iterator[Result]:
+def _of_google(context: Context, gateway: dict[str, Any]) -> Iterator[Finding]:
     google = context.google()
     backends = backends_of(google, gateway)
     for model in context.models:
@@ -70,7 +70,7 @@ def _pool(context: Context, name: str) -> str:
     return f"InferencePool {context.namespace}/{name}"
 
 
-def _judge(name: str, endpoints: list[tuple[str, Any]]) -> Result:
+def _judge(name: str, endpoints: list[tuple[str, Any]]) -> Finding:
     """The verdict on a pool, from each endpoint and whether it is healthy."""
     if not endpoints:
         return failed("backends-missing", name, "the load balancer has no endpoint of it")

@@ -7,10 +7,10 @@ from typing import Any
 
 from catalog.gke import GatewayClass
 from manifests.gateway import API
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context, title
 from serving.verify.checks.policies import policy_of
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed, warned
 from settings.outputs import ModelOutput
 
 
@@ -20,7 +20,7 @@ from settings.outputs import ModelOutput
     "listeners of the Gateway against the outputs' scheme and port; IAP or Cloud Armor in each GCPBackendPolicy",
     (*READING, "tls-missing", "open-to-everyone", "gateway-missing"),
 )
-def exposure(context: Context) -> Iterator[Result]:
+def exposure(context: Context) -> Iterator[Finding]:
     """An external Gateway has TLS and authentication; the listener is the declared one."""
     declared = context.target.outputs.gateway
     gateways = context.objects(API, "Gateway", declared.namespace)
@@ -33,7 +33,7 @@ def exposure(context: Context) -> Iterator[Result]:
         yield _guard(context, model, external=declared.class_name == GatewayClass.EXTERNAL)
 
 
-def _listener(gateway: dict[str, Any], scheme: str, port: int) -> Result:
+def _listener(gateway: dict[str, Any], scheme: str, port: int) -> Finding:
     listeners = gateway["spec"].get("listeners") or ()
     shown = ", ".join(f"{item['protocol']}:{item['port']}" for item in listeners)
     if any((item["protocol"], item["port"]) == (scheme.upper(), port) for item in listeners):
@@ -41,7 +41,7 @@ def _listener(gateway: dict[str, Any], scheme: str, port: int) -> Result:
     return failed("tls-missing", title(gateway), f"{scheme} on port {port} is declared, the listeners are {shown}")
 
 
-def _guard(context: Context, model: ModelOutput, *, external: bool) -> Result:
+def _guard(context: Context, model: ModelOutput, *, external: bool) -> Finding:
     name = f"InferencePool {context.namespace}/{model.inference_pool}"
     policy = policy_of(context, "GCPBackendPolicy", model)
     default = (policy or {}).get("spec", {}).get("default") or {}

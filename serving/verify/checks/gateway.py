@@ -8,11 +8,11 @@ from typing import Any
 
 from catalog.gke import GatewayClass
 from manifests.gateway import API
+from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import Backend, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed
 from settings import names
 
 # A message that names one of these speaks of another object, for which GKE stops the whole Gateway.
@@ -25,7 +25,7 @@ _STOPPING = ("HTTPRoute", "extension service", "InferencePool")
     "GatewayClass, condition Accepted",
     (*READING, "gateway-class-missing", "gateway-class-not-accepted", "gateway-class-without-pools", NOT_WRITTEN),
 )
-def gateway_class(context: Context) -> Iterator[Result]:
+def gateway_class(context: Context) -> Iterator[Finding]:
     """The class that the outputs name is there and accepted, and the one in use takes pools."""
     wanted = context.target.outputs.gateway.class_name
     classes = context.cluster.objects(API, "GatewayClass")
@@ -62,7 +62,7 @@ def gateway_class(context: Context) -> Iterator[Result]:
     ),
     proof=True,
 )
-def gateway_programmed(context: Context) -> Iterator[Result]:
+def gateway_programmed(context: Context) -> Iterator[Finding]:
     """Google's load balancer exists and has an address."""
     found = declared_gateway(context)
     if found is None:
@@ -97,7 +97,7 @@ def gateway_programmed(context: Context) -> Iterator[Result]:
     (*READING, "route-missing", "route-not-accepted", "route-without-backend", "route-not-reconciled", NOT_WRITTEN),
     proof=True,
 )
-def routes(context: Context) -> Iterator[Result]:
+def routes(context: Context) -> Iterator[Finding]:
     """Our routes and every other one of the Gateway: one bad route stops all of them."""
     found = [item for item in context.objects(API, "HTTPRoute") if any(_parents(context, item))]
     there = {item["metadata"]["name"] for item in found}
@@ -111,7 +111,7 @@ def routes(context: Context) -> Iterator[Result]:
         yield from _judge_route(context, route, without_backend=any(item in missing for item in _backends(route)))
 
 
-def _judge_route(context: Context, route: dict[str, Any], *, without_backend: bool) -> Iterator[Result]:
+def _judge_route(context: Context, route: dict[str, Any], *, without_backend: bool) -> Iterator[Finding]:
     wanted = {
         "Accepted": "route-not-accepted",
         "ResolvedRefs": "route-without-backend" if without_backend else "route-not-accepted",

@@ -8,11 +8,11 @@ from typing import Any
 from catalog.gke import POOL_GROUP
 from cluster.errors import CannotAskError
 from manifests.monitoring import PICKER
+from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.live.servers import belongs
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed
 from settings.outputs import ModelOutput
 
 SERVICE_API = "serving.kserve.io/v1alpha2"
@@ -33,7 +33,7 @@ _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
     ),
     proof=True,
 )
-def models_ready(context: Context) -> Iterator[Result]:
+def models_ready(context: Context) -> Iterator[Finding]:
     """Ready means: servers up, picker up, route and pool accepted. An update that is not through is not ready."""
     services = {item["metadata"]["name"]: item for item in context.objects(SERVICE_API, "LLMInferenceService")}
     for model in context.models:
@@ -51,7 +51,7 @@ def models_ready(context: Context) -> Iterator[Result]:
         yield _explained(context, model, service, result) if result.failure else _rolled_out(context, model, service)
 
 
-def _explained(context: Context, model: ModelOutput, service: dict[str, Any], result: Result) -> Result:
+def _explained(context: Context, model: ModelOutput, service: dict[str, Any], result: Finding) -> Finding:
     """The result with the conditions and the pods behind it."""
     conditions = (service.get("status") or {}).get("conditions") or []
     behind = [says(item) for item in conditions if item["status"] != "True" and item["type"] != "Ready"]
@@ -66,7 +66,7 @@ def _explained(context: Context, model: ModelOutput, service: dict[str, Any], re
     return failed(failure or result.failure, title(service), message)
 
 
-def _rolled_out(context: Context, model: ModelOutput, service: dict[str, Any]) -> Result:
+def _rolled_out(context: Context, model: ModelOutput, service: dict[str, Any]) -> Finding:
     """Ready, by the servers of the last template? KServe says Ready while those of the one before still answer."""
     for deployment in context.objects("apps/v1", "Deployment"):
         status, metadata = deployment.get("status") or {}, deployment["metadata"]
@@ -137,7 +137,7 @@ def _condition(pod: dict[str, Any], kind: str) -> dict[str, Any] | None:
     "InferencePool, conditions Accepted and ResolvedRefs of our Gateway",
     (*READING, "pool-missing", "pool-not-accepted", NOT_WRITTEN),
 )
-def pools(context: Context) -> Iterator[Result]:
+def pools(context: Context) -> Iterator[Finding]:
     """The Gateway takes the pool, and finds its picker."""
     found = {item["metadata"]["name"]: item for item in context.objects(f"{POOL_GROUP}/v1", "InferencePool")}
     declared = context.target.outputs.gateway
@@ -166,7 +166,7 @@ def pools(context: Context) -> Iterator[Result]:
     "pods of the endpoint picker of every model, condition Ready",
     (*READING, "picker-not-ready"),
 )
-def pickers(context: Context) -> Iterator[Result]:
+def pickers(context: Context) -> Iterator[Finding]:
     """With FailOpen nothing else shows that nobody picks."""
     for model in context.models:
         pods = [pod for pod in context.objects("v1", "Pod") if belongs(pod, model, PICKER)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from serving.checking.findings import Finding, passed, warned
 from serving.live.context import Context, title
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, passed, warned
 
 _API = "monitoring.googleapis.com/v1"
 
@@ -18,7 +18,7 @@ _API = "monitoring.googleapis.com/v1"
     "PodMonitoring of servers and picker of every model, and the pods it selects",
     (*READING, "metrics-not-scraped"),
 )
-def metrics_scraped(context: Context) -> Iterator[Result]:
+def metrics_scraped(context: Context) -> Iterator[Finding]:
     """There is a PodMonitoring for the servers and one for the picker, and each selects pods."""
     found = {item["metadata"]["name"]: item for item in context.objects(_API, "PodMonitoring")}
     for model in context.models:

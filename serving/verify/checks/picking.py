@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 
 from cluster.errors import CannotAskError
+from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.context import Context
 from serving.live.exchange import Request
 from serving.live.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
 from serving.live.symptoms import SymptomError
 from serving.verify.checks.traffic import ANSWER, chat_body, for_each_model
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed, unknown, warned
 from settings.outputs import ModelOutput
 
 # Servers cache blocks of 16 to 128 tokens; a word is a token or more.
@@ -42,10 +42,10 @@ _Shares = tuple[float, float]
     traffic=True,
     requests=_PROBES,
 )
-def picking(context: Context) -> Iterator[Result]:
+def picking(context: Context) -> Iterator[Finding]:
     """All hits of the probes are counted by one server, and the picker knew the prefix."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         if not _scores_prefixes(model):
             return passed(url, "the picker's configuration scores no prefixes: nothing is promised")
         if model.replicas < 2:
@@ -60,7 +60,7 @@ def _scores_prefixes(model: ModelOutput) -> bool:
     return any("prefix-cache" in str(plugin.get("type")) for plugin in plugins)
 
 
-def _probe(context: Context, model: ModelOutput, url: str) -> Result:
+def _probe(context: Context, model: ModelOutput, url: str) -> Finding:
     before = _counters(context, model)
     if len(before) < 2:
         return unknown("counters-not-readable", url, f"{len(before)} of {model.replicas} servers have counters to read")
@@ -78,7 +78,7 @@ def _probe(context: Context, model: ModelOutput, url: str) -> Result:
 
 def _judge(
     url: str, hits: Mapping[str, float], prompt_tokens: int, before: _Shares | None, after: _Shares | None
-) -> Result:
+) -> Finding:
     total, best = sum(hits.values()), max(hits.values(), default=0.0)
     spread = ", ".join(f"{pod} {int(count)}" for pod, count in sorted(hits.items()))
     # The first probe finds nothing, and a prompt's last block is never a hit.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed
 from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME
 from settings.outputs import ModelOutput
 
@@ -25,7 +25,7 @@ DEFAULT_TIMEOUT = 30
     "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached",
     (*READING, "policy-missing", "policy-not-attached", "policy-without-target", NOT_WRITTEN),
 )
-def policies_attached(context: Context) -> Iterator[Result]:
+def policies_attached(context: Context) -> Iterator[Finding]:
     """Without them GKE probes `/` and cuts every answer after 30 s."""
     for kind in KINDS:
         policies = context.objects(API, kind)
@@ -48,7 +48,7 @@ def policies_attached(context: Context) -> Iterator[Result]:
     "HealthCheckPolicy of every pool: type, port and path",
     (*READING, "health-check-differs", "policy-missing"),
 )
-def health_check(context: Context) -> Iterator[Result]:
+def health_check(context: Context) -> Iterator[Finding]:
     """Type, port and path are those of the servers' own probes."""
     for model in context.models:
         policy = policy_of(context, "HealthCheckPolicy", model)
@@ -74,7 +74,7 @@ def health_check(context: Context) -> Iterator[Result]:
     "GCPBackendPolicy of every pool: timeoutSec, against the longest answer of the stack outputs",
     (*READING, "answer-limit-too-short", "policy-missing"),
 )
-def answer_limit(context: Context) -> Iterator[Result]:
+def answer_limit(context: Context) -> Iterator[Finding]:
     """Proof by configuration; a streamed answer that is longer than the default needs its time."""
     for model in context.models:
         policy = policy_of(context, "GCPBackendPolicy", model)
@@ -96,7 +96,7 @@ def policy_of(context: Context, kind: str, model: ModelOutput) -> dict[str, Any]
     return min(found, key=lambda policy: str(policy["metadata"].get("creationTimestamp", "")), default=None)
 
 
-def _no_policy(context: Context, kind: str, model: ModelOutput) -> Result:
+def _no_policy(context: Context, kind: str, model: ModelOutput) -> Finding:
     name = f"InferencePool {context.namespace}/{model.inference_pool}"
     return failed("policy-missing", name, f"no {kind} has it as its target")
 

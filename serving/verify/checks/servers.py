@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.checks.models import SERVICE_API
 from serving.verify.conditions import NOT_WRITTEN
 from serving.verify.registry import READING, check
-from serving.verify.results import Result, failed, passed
 from settings.derive import SERVER_SCHEME
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -21,7 +21,7 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
     "appProtocol of the workload Service of every model",
     (*READING, "service-says-https", NOT_WRITTEN),
 )
-def services(context: Context) -> Iterator[Result]:
+def services(context: Context) -> Iterator[Finding]:
     """GKE speaks TLS to a port that says https, whoever listens there."""
     found = {item["metadata"]["name"]: item for item in context.objects("v1", "Service")}
     for model in context.models:
@@ -44,7 +44,7 @@ def services(context: Context) -> Iterator[Result]:
     "probes of the servers in every LLMInferenceService: a startup probe, no initial delay",
     (*READING, "start-delayed"),
 )
-def startup(context: Context) -> Iterator[Result]:
+def startup(context: Context) -> Iterator[Finding]:
     """A fixed delay is too long for a small model and too short for a large one."""
     declared = {model.name for model in context.models}
     for service in context.objects(SERVICE_API, "LLMInferenceService"):

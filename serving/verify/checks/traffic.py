@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cluster.errors import CannotAskError
+from serving.checking.findings import Finding, failed, passed, unknown
 from serving.live.answers import check_chat, check_completion, check_stream, model_ids
 from serving.live.context import Context
 from serving.live.exchange import Request
@@ -13,7 +14,6 @@ from serving.live.streaming import stream
 from serving.live.symptoms import SymptomError
 from serving.verify.checks.policies import DEFAULT_TIMEOUT, policy_of
 from serving.verify.registry import check
-from serving.verify.results import Result, failed, passed, unknown
 from settings.outputs import ModelOutput
 
 _TOKENS = 16
@@ -45,10 +45,10 @@ ANSWER = (*CONNECTION, "wrong-model-name", "wrong-model-answers", "empty-answer"
     traffic=True,
     requests=1,
 )
-def model_list(context: Context) -> Iterator[Result]:
+def model_list(context: Context) -> Iterator[Finding]:
     """Every name that the outputs promise is there."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         found = model_ids(context.client.ask(Request("GET", f"{url}/v1/models")))
         missing = [name for name in model.served_names if name not in found]
         if missing:
@@ -67,10 +67,10 @@ def model_list(context: Context) -> Iterator[Result]:
     proof=True,
     requests=1,
 )
-def chat(context: Context) -> Iterator[Result]:
+def chat(context: Context) -> Iterator[Finding]:
     """Status, shape, model, text and counts."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         answer = context.client.ask(Request("POST", f"{url}/v1/chat/completions", chat_body(model)))
         return passed(url, check_chat(answer, model.served_names, _TOKENS))
 
@@ -85,10 +85,10 @@ def chat(context: Context) -> Iterator[Result]:
     traffic=True,
     requests=1,
 )
-def completion(context: Context) -> Iterator[Result]:
+def completion(context: Context) -> Iterator[Finding]:
     """The same for the older route."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         body = {"model": model.served_names[0], "prompt": _PROMPT, "max_tokens": _TOKENS, "temperature": 0}
         answer = context.client.ask(Request("POST", f"{url}/v1/completions", body))
         return passed(url, check_completion(answer, model.served_names, _TOKENS))
@@ -105,10 +105,10 @@ def completion(context: Context) -> Iterator[Result]:
     proof=True,
     requests=1,
 )
-def streamed(context: Context) -> Iterator[Result]:
+def streamed(context: Context) -> Iterator[Finding]:
     """Text comes, then usage, then [DONE]."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         body = {**chat_body(model), "stream": True, "stream_options": {"include_usage": True}}
         body["max_tokens"] = _STREAM_TOKENS
         found = stream(context.client, Request("POST", f"{url}/v1/chat/completions", body), _STREAM_TOKENS)
@@ -126,11 +126,11 @@ def streamed(context: Context) -> Iterator[Result]:
     traffic=True,
     requests=1,
 )
-def long_answer(context: Context) -> Iterator[Result]:
+def long_answer(context: Context) -> Iterator[Finding]:
     """Proof by traffic where an answer can last longer than the default limit; answer-limit is the proof elsewhere."""
     enough = min(_PAST_DEFAULT, _SHARE_OF_TIME * context.request_seconds)
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         tokens = max(1, min(model.longest_answer_tokens, model.context_length - _ROOM_FOR_PROMPT))
         body = {**chat_body(model, tokens=tokens), "stream": True, "ignore_eos": True}
         try:
@@ -153,10 +153,10 @@ def long_answer(context: Context) -> Iterator[Result]:
     traffic=True,
     requests=1,
 )
-def strangers_refused(context: Context) -> Iterator[Result]:
+def strangers_refused(context: Context) -> Iterator[Finding]:
     """Only where Identity-Aware Proxy is declared; what Cloud Armor lets in depends on its own rules."""
 
-    def ask(model: ModelOutput, url: str) -> Result:
+    def ask(model: ModelOutput, url: str) -> Finding:
         policy = policy_of(context, "GCPBackendPolicy", model)
         if not (((policy or {}).get("spec", {}).get("default") or {}).get("iap") or {}).get("enabled"):
             return passed(url, "no Identity-Aware Proxy is declared")
@@ -176,7 +176,7 @@ def chat_body(model: ModelOutput, prompt: str = _PROMPT, tokens: int = _TOKENS) 
     return {"model": model.served_names[0], "messages": messages, "max_tokens": tokens, "temperature": 0}
 
 
-def for_each_model(context: Context, ask: Callable[[ModelOutput, str], Result]) -> Iterator[Result]:
+def for_each_model(context: Context, ask: Callable[[ModelOutput, str], Finding]) -> Iterator[Finding]:
     """Ask for every model; what goes wrong is the result for this model."""
     for model in context.models:
         url = context.target.model_url(model.url)

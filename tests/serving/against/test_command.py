@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from serving.checking.show import cell
+from serving.checking.render import cell
 from serving.plan.against.contract import difference_schema
 from serving.plan.against.show import render_markdown, render_text
 from tests.commands import Done, run

@@ -247,4 +247,4 @@ def test_missing_packages_are_one_line_that_says_how_to_get_them(monkeypatch: py
     monkeypatch.setitem(options.GROUPS, "bench", ("json", "no_such_package"))
     done = call("dev")
     assert done.exit_code == 2
-    assert done.output == "Not installed: no_such_package. Run: uv sync --group bench (or make setup)\n"
+    assert done.output == "Not installed: no_such_package. Run: make setup (or: uv sync)\n"

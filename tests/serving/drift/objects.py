@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from providers.kubernetes.differences import Mutability, force_new
+from serving.checking.findings import Finding, Report, Verdict
+from serving.drift.findings import Drift
 from serving.drift.judge import Policy
 
 Obj = dict[str, Any]
 ENGINE, APPLIER, PERSON = "pulumi-kubernetes", "pulumi-kubernetes-4f1c", "kubectl-edit"
+
+
+def drifts(findings: Iterable[Finding]) -> list[Drift]:
+    """Differences that nobody meant."""
+    return [item for item in findings if isinstance(item, Drift) and item.verdict is Verdict.FAIL]
+
+
+def designed(findings: Iterable[Finding]) -> list[Drift]:
+    """Differences that a controller makes by design."""
+    return [item for item in findings if isinstance(item, Drift) and item.verdict is Verdict.PASS]
+
+
+def unasked(findings: Iterable[Finding]) -> list[Finding]:
+    """What could not be asked."""
+    return [item for item in findings if item.verdict is Verdict.UNKNOWN]
+
+
+def findings_of(report: Report) -> list[Finding]:
+    """The findings of all checks."""
+    return [finding for outcome in report.outcomes for finding in outcome.findings]
 
 
 def fields_of(value: Any) -> Obj:

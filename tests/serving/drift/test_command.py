@@ -31,4 +31,4 @@ def test_without_a_kubeconfig_nothing_is_guessed_and_nobody_can_say(
     done = call("dev", "--outputs", outputs(tmp_path), "--format", output)
     assert done.exit_code == 1
     assert "kubernetes-not-asked" in done.stdout
-    assert "not known: " in done.stdout
+    assert "not known whether there is drift: " in done.stdout

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from manifests.backend import backend_policy, backends, health_check_policy
-from serving.drift.findings import Action, Finding, Kind, Unasked
+from serving.checking.findings import Finding, Verdict
+from serving.drift.findings import Action, Drift, Kind
 from serving.drift.google import compare_google
 from serving.drift.planned import Planned, PlannedObject
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
@@ -54,7 +55,7 @@ def plan() -> Planned:
     return Planned(tuple(PlannedObject(item, policy(item)) for item in objects), (), 0)
 
 
-def found(plan: Planned, google: LoadBalancer) -> list[Finding | Unasked]:
+def found(plan: Planned, google: LoadBalancer) -> list[Finding]:
     gateway = {"metadata": {"name": "inference-gateway", "annotations": google.annotations}}
     return list(compare_google(plan, gateway, google.client))
 
@@ -84,8 +85,8 @@ def test_one_value_that_is_otherwise_in_force_is_one_finding(
 ) -> None:
     change(google)
     [finding] = found(plan, google)
-    assert isinstance(finding, Finding)
-    assert (finding.kind, finding.object) == (Kind.GOOGLE, f"backend service {NAME} of {POOL}")
+    assert isinstance(finding, Drift)
+    assert (finding.failure, finding.object) == (Kind.GOOGLE, f"backend service {NAME} of {POOL}")
     assert (finding.place, finding.wanted, finding.found) == (place, wanted, value)
     assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.NOTHING)
 
@@ -97,13 +98,13 @@ def test_guards_are_compared_by_their_names(plan: Planned, google: LoadBalancer)
         "https://www.googleapis.com/compute/v1/projects/p/regions/r/securityPolicies/edge"
     )
     [finding] = found(plan, google)
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, Drift)
     assert (finding.place, finding.wanted, finding.found) == ("iap.enabled", True, False)
 
 
-def unasked(items: list[Finding | Unasked]) -> set[tuple[str, str]]:
-    assert all(isinstance(item, Unasked) and not item.decides for item in items)
-    return {(item.what, item.failure) for item in items if isinstance(item, Unasked)}
+def unasked(items: list[Finding]) -> set[tuple[str, str]]:
+    assert {item.verdict for item in items} == {Verdict.UNKNOWN}
+    return {(item.object, item.failure) for item in items}
 
 
 def test_a_pool_without_a_backend_service_could_not_be_asked(plan: Planned, google: LoadBalancer) -> None:

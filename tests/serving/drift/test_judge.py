@@ -10,12 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.field_managers import designed_fields
+from serving.checking.findings import Verdict
 from serving.drift.compare import hidden
-from serving.drift.findings import Action, Designed, Finding, Kind
+from serving.drift.findings import Action, Drift, Kind
 from serving.drift.judge import Policy, judge
 from serving.program.record import SECRET, UNKNOWN
-from tests.serving.drift.objects import APPLIER, ENGINE, PERSON, Obj, edit, entry, healthy, leaves, policy, remove
+from tests.serving.drift.objects import (
+    APPLIER,
+    ENGINE,
+    PERSON,
+    Obj,
+    drifts,
+    edit,
+    entry,
+    healthy,
+    leaves,
+    policy,
+    remove,
+)
 
+PASS, FAIL = Verdict.PASS, Verdict.FAIL
 KEYS = st.sampled_from(["path", "port", "timeoutSec", "type", "config", "enabled", "weight", "name"])
 SCALARS = st.one_of(st.integers(1, 9999), st.booleans(), st.sampled_from(["/health", "HTTP", "USE_FIXED_PORT"]))
 LISTS = st.lists(SCALARS, min_size=1, max_size=3)
@@ -36,10 +50,10 @@ def planned(body: Any, kind: str = "HealthCheckPolicy", key: str = "spec", **mor
     return {"apiVersion": version, "kind": kind, "metadata": metadata, key: body, **more}
 
 
-def findings(wanted: Obj, live: Obj, own: Policy | None = None) -> list[Finding]:
+def findings(wanted: Obj, live: Obj, own: Policy | None = None) -> list[Drift]:
     found = list(judge("it", wanted, live, own or policy(wanted)))
-    assert all(isinstance(item, Finding) for item in found), found
-    return [item for item in found if isinstance(item, Finding)]
+    assert drifts(found) == found
+    return found
 
 
 POLICY = planned({"default": {"timeoutSec": 300, "config": {"httpHealthCheck": {"requestPath": "/health"}}}})
@@ -63,7 +77,7 @@ def test_one_edited_field_is_one_finding_at_its_place_with_its_writer(body: Obj,
     live = healthy(wanted)
     edit(live, path, "by hand")
     [finding] = findings(wanted, live)
-    assert (finding.kind, finding.path, finding.found) == (Kind.CHANGED, path, "by hand")
+    assert (finding.failure, finding.path, finding.found) == (Kind.CHANGED, path, "by hand")
     assert finding.writer is not None
     assert (finding.writer.manager, finding.writer.time) == (PERSON, "2026-11-27T11:00:00Z")
     assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.CONFLICT)
@@ -91,7 +105,7 @@ def test_one_added_field_is_one_finding_that_no_up_touches(body: Obj, path: tupl
     live = healthy(wanted)
     edit(live, path, "extra", manager="Lens")
     [finding] = findings(wanted, live)
-    assert (finding.kind, finding.path, finding.wanted, finding.found) == (Kind.ADDED, path, None, "extra")
+    assert (finding.failure, finding.path, finding.wanted, finding.found) == (Kind.ADDED, path, None, "extra")
     assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.NOTHING)
 
 
@@ -130,7 +144,7 @@ def test_a_value_that_the_engine_itself_wrote_is_a_change_not_applied_yet() -> N
     live = healthy(POLICY)
     live["spec"]["default"]["timeoutSec"] = 30
     [finding] = findings(POLICY, live)
-    assert finding.kind is Kind.NOT_APPLIED
+    assert finding.failure is Kind.NOT_APPLIED
     assert (finding.next_up, finding.refreshed) == (Action.REVERT, Action.REVERT)
 
 
@@ -147,7 +161,7 @@ def test_what_an_apply_of_the_engine_left_over_is_taken_back_and_what_a_create_d
     more["spec"]["default"]["logConfig"] = {"enabled": True}
     applied, created = healthy(more, APPLIER, "Apply"), healthy(more, ENGINE)
     [finding] = findings(POLICY, applied)
-    assert (finding.kind, finding.next_up) == (Kind.NOT_APPLIED, Action.REVERT)
+    assert (finding.failure, finding.next_up) == (Kind.NOT_APPLIED, Action.REVERT)
     assert findings(POLICY, created) == []
 
 
@@ -220,10 +234,10 @@ def test_items_of_a_list_with_keys_are_found_by_their_keys_wherever_they_stand()
         [sidecar, {"name": "main", "image": "a"}], {'k:{"name":"sidecar"}': {".": {}, "f:name": {}, "f:image": {}}}
     )
     [added] = findings(wanted, live)
-    assert (added.kind, added.place, added.found) == (Kind.ADDED, "spec.containers[0]", sidecar)
+    assert (added.failure, added.place, added.found) == (Kind.ADDED, "spec.containers[0]", sidecar)
     live = _listed([sidecar, {"name": "main", "image": "b"}], {'k:{"name":"main"}': {"f:image": {}}})
     [changed] = findings(wanted, live)
-    assert (changed.kind, changed.place, changed.found) == (Kind.CHANGED, "spec.containers[0].image", "b")
+    assert (changed.failure, changed.place, changed.found) == (Kind.CHANGED, "spec.containers[0].image", "b")
     assert changed.writer is not None
     assert changed.writer.manager == PERSON
 
@@ -246,33 +260,31 @@ def test_what_a_controller_writes_by_design_is_no_drift_and_what_it_does_not_is(
         {"manager": "GoogleGKEGatewayController", "operation": "Update", "fieldsV1": own}
     )
     found = list(judge("it", wanted, live, policy(wanted)))
-    assert [type(item) for item in found] == [Designed, Designed]
+    assert [item.verdict for item in found] == [PASS, PASS]
     edit(live, ("spec", "gatewayClassName"), "gke-l7-gxlb", manager="GoogleGKEGatewayController")
-    assert [item.kind for item in judge("it", wanted, live, policy(wanted)) if isinstance(item, Finding)] == [
-        Kind.CHANGED
-    ]
+    assert [item.failure for item in drifts(judge("it", wanted, live, policy(wanted)))] == [Kind.CHANGED]
 
 
 def test_a_label_of_a_controller_that_is_not_known_to_write_it_is_drift() -> None:
     live = healthy(POLICY)
     edit(live, ("metadata", "labels", "team"), "x", manager="GoogleGKEGatewayController")
-    assert [finding.kind for finding in findings(POLICY, live)] == [Kind.ADDED]
+    assert [finding.failure for finding in findings(POLICY, live)] == [Kind.ADDED]
 
 
 def test_replicas_of_an_autoscaler_are_by_design_and_those_of_a_person_are_not() -> None:
     wanted = planned({"replicas": 1, "paused": False}, "Deployment")
-    for manager, expected in (("kube-controller-manager", Designed), ("kubectl", Finding)):
+    for manager, expected in (("kube-controller-manager", PASS), ("kubectl", FAIL)):
         live = healthy(wanted, "helm")
         edit(live, ("spec", "replicas"), 3, manager=manager)
         live["metadata"]["managedFields"][-1]["subresource"] = "scale"
-        assert [type(item) for item in judge("it", wanted, live, Policy(chart=True))] == [expected]
+        assert [item.verdict for item in judge("it", wanted, live, Policy(chart=True))] == [expected]
 
 
 def test_an_object_of_a_chart_is_touched_by_no_up() -> None:
     live = healthy(POLICY, "helm")
     edit(live, PATH, "/")
     [finding] = findings(POLICY, live, Policy(chart=True))
-    assert (finding.kind, finding.next_up, finding.refreshed) == (Kind.CHART, Action.NOTHING, Action.NOTHING)
+    assert (finding.failure, finding.next_up, finding.refreshed) == (Kind.CHART, Action.NOTHING, Action.NOTHING)
 
 
 @pytest.mark.parametrize("row", designed_fields(), ids=lambda row: row.why)
@@ -296,4 +308,4 @@ def test_what_the_api_server_notes_on_a_used_token_is_by_design() -> None:
     wanted = planned({"type": "kubernetes.io/service-account-token"}, "Secret")
     live = healthy(wanted)
     edit(live, ("metadata", "labels", "kubernetes.io/legacy-token-last-used"), "2026-11-27", manager="kube-apiserver")
-    assert [type(item) for item in judge("it", wanted, live, policy(wanted))] == [Designed]
+    assert [item.verdict for item in judge("it", wanted, live, policy(wanted))] == [PASS]

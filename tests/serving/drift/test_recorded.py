@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.drift.findings import Action, Designed, Finding
+from serving.drift.findings import Action
 from serving.drift.judge import judge
-from tests.serving.drift.objects import Obj, edit, policy
+from tests.serving.drift.objects import Obj, designed, drifts, edit, policy
 
 RECORDED: dict[str, Obj] = {
     pair["planned"]["kind"]: pair
@@ -35,13 +35,13 @@ FIELDS = {
 def test_an_object_that_nobody_changed_has_what_controllers_write_by_design_only(kind: str) -> None:
     planned, live = RECORDED[kind]["planned"], RECORDED[kind]["live"]
     found = list(judge(kind, planned, live, policy(planned)))
-    assert [item for item in found if isinstance(item, Finding)] == []
-    assert {item.manager for item in found if isinstance(item, Designed)} == DESIGNED.get(kind, set())
+    assert drifts(found) == []
+    assert {item.writer.manager for item in designed(found) if item.writer} == DESIGNED.get(kind, set())
 
 
 @pytest.mark.parametrize("kind", RECORDED)
 def test_one_changed_field_of_a_recorded_object_is_found(kind: str) -> None:
     planned, live = RECORDED[kind]["planned"], copy.deepcopy(RECORDED[kind]["live"])
     edit(live, FIELDS[kind], "changed")
-    [finding] = [item for item in judge(kind, planned, live, policy(planned)) if isinstance(item, Finding)]
+    [finding] = drifts(judge(kind, planned, live, policy(planned)))
     assert (finding.path, finding.found, finding.refreshed) == (FIELDS[kind], "changed", Action.CONFLICT)

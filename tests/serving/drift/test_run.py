@@ -22,13 +22,14 @@ from cluster.target import Target
 from manifests.backend import backend_policy, backends, health_check_policy
 from manifests.base import MANAGED_BY
 from manifests.namespace import namespace
+from serving.checking.findings import Report, Verdict
+from serving.checking.render import print_report, render_markdown
 from serving.drift import run
-from serving.drift.findings import Action, Finding, Kind, Report
+from serving.drift.findings import Action, Drift, Kind
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, planned
 from serving.drift.run import look
-from serving.drift.show import print_text, render_markdown
 from serving.program.record import UNKNOWN, Recording, Resource
-from tests.serving.drift.objects import PERSON, Obj, edit, healthy, policy
+from tests.serving.drift.objects import PERSON, Obj, drifts, edit, findings_of, healthy, policy, unasked
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer, config
 from tests.serving.verify.conftest import no_credentials
@@ -115,23 +116,25 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, stack, Planned(own, (RELEASE,), 7))
 
 
-def only(report: Report) -> Finding:
+def only(report: Report) -> Drift:
     assert report.exit_code == 1
-    assert report.unasked == []
-    [finding] = report.findings
+    found = findings_of(report)
+    assert unasked(found) == []
+    [finding] = drifts(found)
     return finding
 
 
 def test_a_cluster_that_is_as_planned_has_no_drift(scene: Scene) -> None:
     report = scene.report()
-    assert (report.findings, report.unasked, report.exit_code, report.line) == ([], [], 0, "no drift")
-    assert (report.objects, report.releases, report.chart_objects) == (5, 1, 2)
+    assert {finding.verdict for finding in findings_of(report)} == {Verdict.PASS}
+    assert (report.exit_code, report.line) == (0, "no drift")
+    assert [len(outcome.findings) for outcome in report.outcomes] == [5, 1, 2, 1]
 
 
 def test_an_edited_field_is_found_with_its_writer(scene: Scene) -> None:
     edit(scene.find("HealthCheckPolicy", "-pool"), PATH, "/")
     finding = only(scene.report())
-    assert (finding.kind, finding.object) == (Kind.CHANGED, "HealthCheckPolicy llm-serving/qwen2-5-3b-pool")
+    assert (finding.failure, finding.object) == (Kind.CHANGED, "HealthCheckPolicy llm-serving/qwen2-5-3b-pool")
     assert (finding.wanted, finding.found) == ("/health", "/")
     assert finding.writer is not None
     assert finding.writer.manager == PERSON
@@ -140,15 +143,16 @@ def test_an_edited_field_is_found_with_its_writer(scene: Scene) -> None:
 def test_a_deleted_object_is_missing_and_made_again_by_a_refresh_only(scene: Scene) -> None:
     scene.api.objects.remove(scene.find("GCPBackendPolicy", "-service"))
     finding = only(scene.report())
-    assert (finding.kind, finding.object) == (Kind.MISSING, "GCPBackendPolicy llm-serving/qwen2-5-3b-service")
+    assert (finding.failure, finding.object) == (Kind.MISSING, "GCPBackendPolicy llm-serving/qwen2-5-3b-service")
     assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.CREATE)
 
 
 def test_objects_of_a_kind_that_the_cluster_no_longer_serves_are_missing(scene: Scene) -> None:
     scene.api.absent.add("HealthCheckPolicy")
     report = scene.report()
-    assert {finding.kind for finding in report.findings} == {Kind.MISSING}
-    assert "does not serve the kind HealthCheckPolicy" in report.findings[0].message
+    found = drifts(findings_of(report))
+    assert {finding.failure for finding in found} == {Kind.MISSING}
+    assert "does not serve the kind HealthCheckPolicy" in found[0].message
 
 
 @pytest.mark.parametrize(("manager", "action"), [("pulumi-kubernetes", Action.DELETE), (PERSON, Action.NOTHING)])
@@ -162,7 +166,7 @@ def test_an_object_with_our_label_that_is_not_planned_is_extra(scene: Scene, man
     )
     scene.api.objects.append(left)
     finding = only(scene.report())
-    assert (finding.kind, finding.object, finding.next_up) == (Kind.EXTRA, "HealthCheckPolicy elsewhere/old", action)
+    assert (finding.failure, finding.object, finding.next_up) == (Kind.EXTRA, "HealthCheckPolicy elsewhere/old", action)
     assert finding.writer is not None
     assert finding.writer.manager == manager
 
@@ -177,7 +181,7 @@ def test_what_a_controller_made_of_ours_and_labelled_like_it_is_not_extra(scene:
     }
     child = {"name": "child", "namespace": "llm-serving", "labels": MANAGED_BY, "ownerReferences": [owner]}
     scene.api.objects.append({"apiVersion": "networking.gke.io/v1", "kind": "HealthCheckPolicy", "metadata": child})
-    assert scene.report().findings == []
+    assert drifts(findings_of(scene.report())) == []
 
 
 RELEASES: list[tuple[Obj, str, Any, Any]] = [
@@ -194,27 +198,27 @@ def test_the_newest_revision_of_a_release_is_compared(
 ) -> None:
     scene.api.objects.append(helm_record(version=10, **changes))
     finding = only(scene.report())
-    assert (finding.kind, finding.object, finding.message) == (Kind.RELEASE, "Release kserve/kserve", "revision 10")
+    assert (finding.failure, finding.object, finding.message) == (Kind.RELEASE, "Release kserve/kserve", "revision 10")
     assert (finding.place, finding.wanted, finding.found) == (place, wanted, found)
 
 
 def test_a_release_that_is_gone_is_missing(scene: Scene) -> None:
     scene.api.objects.remove(scene.find("Secret"))
     scene.api.objects.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "x"}})
-    assert only(scene.report()).kind is Kind.MISSING
+    assert only(scene.report()).failure == Kind.MISSING
 
 
 def test_a_scaled_controller_of_a_chart_is_found_and_no_up_heals_it(scene: Scene) -> None:
     edit(scene.find("Deployment"), ("spec", "replicas"), 0, manager="kubectl")
     finding = only(scene.report())
-    assert (finding.kind, finding.object) == (Kind.CHART, "Deployment controller of Release kserve/kserve")
+    assert (finding.failure, finding.object) == (Kind.CHART, "Deployment controller of Release kserve/kserve")
     assert (finding.wanted, finding.found, finding.next_up, finding.refreshed) == (1, 0, Action.NOTHING, Action.NOTHING)
 
 
 def test_a_definition_of_a_chart_is_asked_for_and_its_content_is_not_compared(scene: Scene) -> None:
     crd = scene.find("CustomResourceDefinition")
     crd["spec"]["group"] = "other"
-    assert scene.report().findings == []
+    assert drifts(findings_of(scene.report())) == []
     scene.api.objects.remove(crd)
     scene.api.objects.append({**crd, "metadata": {"name": "other"}})
     assert only(scene.report()).object == "CustomResourceDefinition x.y.io of Release kserve/kserve"
@@ -223,23 +227,26 @@ def test_a_definition_of_a_chart_is_asked_for_and_its_content_is_not_compared(sc
 def test_a_kind_that_may_not_be_read_is_no_drift_and_not_its_absence_either(scene: Scene) -> None:
     scene.api.refused.add("HealthCheckPolicy")
     report = scene.report()
-    assert report.findings == []
+    found = findings_of(report)
+    assert drifts(found) == []
     assert report.exit_code == 1
-    assert {item.failure for item in report.unasked} == {"not-allowed-to-read"}
-    assert report.line.startswith("not known: not-allowed-to-read: HealthCheckPolicy llm-serving/")
+    assert {item.failure for item in unasked(found)} == {"not-allowed-to-read"}
+    assert report.line.startswith(
+        "not known whether there is drift: objects: not-allowed-to-read: HealthCheckPolicy llm-serving/"
+    )
 
 
 def test_a_record_that_is_not_helms_is_said_so(scene: Scene) -> None:
     scene.find("Secret")["data"]["release"] = "bm90IGd6aXA="
-    [item] = scene.report().unasked
-    assert (item.what, item.failure) == ("Release kserve/kserve", "unexpected")
+    [item] = unasked(findings_of(scene.report()))
+    assert (item.object, item.failure) == ("Release kserve/kserve", "unexpected")
 
 
 def test_a_server_that_is_gone_is_no_drift_and_no_traceback(scene: Scene, tmp_path: Path) -> None:
     target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), None)
     report = look("dev", scene.plan, target, google=no_credentials)
-    assert (report.findings, report.exit_code) == ([], 1)
-    assert {item.failure for item in report.unasked} == {"kubernetes-not-asked"}
+    assert report.exit_code == 1
+    assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "kubernetes-not-asked")}
 
 
 def test_a_server_that_takes_connections_and_says_nothing_costs_its_time_only(
@@ -248,13 +255,14 @@ def test_a_server_that_takes_connections_and_says_nothing_costs_its_time_only(
     def say_nothing(_taken: socket.socket, over: threading.Event) -> None:
         over.wait()
 
-    monkeypatch.setattr(run, "_ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(run, "_BUDGET", 1.0)
     with connection(say_nothing) as url:
         kubeconfig = tmp_path / "hanging"
         kubeconfig.write_text(yaml.safe_dump(config(Server(url, [], threading.Event()))))
         target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), kubeconfig)
         report = look("dev", scene.plan, target, google=no_credentials)
-    assert (report.exit_code, [item.failure for item in report.unasked]) == (1, ["time-is-up"])
+    assert report.exit_code == 1
+    assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "time-is-up")}
 
 
 def test_on_the_cloud_google_is_asked_and_what_it_does_not_answer_decides_nothing(scene: Scene) -> None:
@@ -262,8 +270,8 @@ def test_on_the_cloud_google_is_asked_and_what_it_does_not_answer_decides_nothin
     gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "spec": {}}
     scene.api.objects.append({**gateway, "metadata": {"name": made.name, "namespace": "llm-serving"}})
     report = scene.report(cloud=True)
-    assert (report.exit_code, report.line) == (0, "no drift; 2 questions could not be asked")
-    assert {item.failure for item in report.unasked} == {"backends-not-asked"}
+    assert (report.exit_code, report.line) == (0, "no drift; 1 of 5 checks could not ask")
+    assert [item.failure for item in unasked(findings_of(report))] == ["backends-not-asked"] * 2
 
 
 def test_every_format_says_the_same(scene: Scene) -> None:
@@ -273,18 +281,19 @@ def test_every_format_says_the_same(scene: Scene) -> None:
     report = scene.report()
     console = Console(width=100, record=True, file=None, quiet=False)
     with console.capture() as captured:
-        print_text(console, report)
+        print_report(console, report)
     text, markdown, data = captured.get(), render_markdown(report), report.as_json()
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines()[:-1])) <= 100
     for part in ("requestPath", "kubectl-edit (Update), 2026-11-27T11:00:00Z", "docs/runbook.md#field-changed", "Lens"):
         assert part in text
         assert part in markdown
-    assert text.strip().splitlines()[-1] == data["verdict"] == "drift: 2 findings in 1 object"
+    assert text.strip().splitlines()[-1] == data["verdict"] == report.line
     assert "/|<b>[red]" in text
     assert "|<b>" not in markdown
-    assert all(line.count(" | ") == 6 for line in markdown.splitlines() if line.startswith("| Health"))
-    assert {item["nextUp"] for item in data["findings"]} == {"nothing"}
-    assert data["findings"][0]["lastWriter"] == {
+    [found] = [check["results"] for check in data["checks"] if check["check"] == "objects"]
+    [first, second] = [item for item in found if item["verdict"] == "fail"]
+    assert {first["nextUp"], second["nextUp"]} == {"nothing"}
+    assert first["lastWriter"] == {
         "manager": PERSON,
         "operation": "Update",
         "time": "2026-11-27T11:00:00Z",

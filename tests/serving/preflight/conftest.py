@@ -13,13 +13,13 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from checks.environment import require
-from serving.checking.verdict import Verdict
+from serving.checking.ask import ask_check
+from serving.checking.findings import Finding, Report, Verdict
 from serving.google.asking import Google
 from serving.preflight.context import Context
 from serving.preflight.hub import Hub
 from serving.preflight.registry import checks
-from serving.preflight.results import Report, Result
-from serving.preflight.run import ask_check, preflight
+from serving.preflight.run import preflight
 from settings.derive import Deployment
 from settings.document import Document
 from tests.serving.google.stand_in import GoogleStandIn, Server
@@ -126,12 +126,12 @@ class Scene:
         """The whole report."""
         return preflight(self.context(), strict=strict)
 
-    def results(self, check: str) -> list[Result]:
+    def results(self, check: str) -> list[Finding]:
         """What one check says."""
         [wanted] = [item for item in checks() if item.name == check]
-        return list(ask_check(wanted, self.context()).results)
+        return list(ask_check(wanted, self.context(), "project p").findings)
 
-    def only(self, check: str, verdict: Verdict) -> Result:
+    def only(self, check: str, verdict: Verdict) -> Finding:
         """The one result of a check that is not a pass; it has this verdict."""
         [result] = [item for item in self.results(check) if item.verdict is not Verdict.PASS]
         assert result.verdict is verdict, result

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serving.checking.ask import ask_check
+from serving.checking.findings import Check
 from serving.google.asking import Google
 from serving.preflight.context import Context
 from serving.preflight.hub import Hub, Repository
 from serving.preflight.registry import checks
-from serving.preflight.results import Check
-from serving.preflight.run import ask_check
 from settings.derive import Deployment
 from tests.everything import examples
 from tests.serving.google import discovery
@@ -123,4 +123,4 @@ NAMED = [check for check in checks() if check.name != "quota"]
 @given(data=st.data())
 def test_no_answer_makes_a_check_trip(check: Check, deployment: Deployment, data: st.DataObject) -> None:
     outcome = ask_check(check, Context(deployment, AnyGoogle(data), OpenHub(1)))
-    assert [result.found for result in outcome.results if result.failure == "preflight-unexpected"] == []
+    assert [result.message for result in outcome.findings if result.failure == "unexpected"] == []

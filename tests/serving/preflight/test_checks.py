@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from tests.serving.preflight.conftest import Scene, environment
 
 FAIL, WARN, UNKNOWN = Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN
@@ -22,14 +22,14 @@ CT6E = {"region": REGION, "tpu_family": "CT6E"}
 def test_a_project_that_is_to_be_deleted_fails(scene: Scene) -> None:
     scene.world.project_state = "DELETE_REQUESTED"
     result = scene.only("project", FAIL)
-    assert (result.failure, result.found) == ("project-not-active", "DELETE_REQUESTED")
+    assert (result.failure, result.message) == ("project-not-active", "DELETE_REQUESTED")
     assert "gcloud projects undelete example-project" in result.fix
 
 
 def test_a_number_of_another_project_fails(scene: Scene) -> None:
     scene.use(environment(project={"id": "example-project", "number": "1"}))
     result = scene.only("project", FAIL)
-    assert (result.failure, result.found) == ("project-number-differs", "123456789012")
+    assert (result.failure, result.message) == ("project-number-differs", "123456789012")
 
 
 def test_missing_permissions_are_named_with_the_roles_that_bring_them(scene: Scene) -> None:
@@ -82,7 +82,7 @@ def test_an_api_that_is_off_fails_only_where_up_does_not_turn_it_on(
     scene.use(environment(project={"id": "example-project", "enableApis": enable}))
     scene.world.apis["container.googleapis.com"] = "DISABLED"
     result = scene.only("apis", verdict)
-    assert result.found == "off: container.googleapis.com"
+    assert result.message == "off: container.googleapis.com"
     assert "gcloud services enable container.googleapis.com --project=example-project" in result.fix
 
 
@@ -135,7 +135,7 @@ def test_a_cpu_machine_may_be_in_any_zone_of_the_region(scene: Scene) -> None:
 def test_a_channel_without_a_new_enough_version_fails(scene: Scene) -> None:
     scene.world.channels["REGULAR"] = ["1.33.5-gke.2072000"]
     result = scene.only("gke-version", FAIL)
-    assert (result.failure, result.found) == ("gke-version-too-old", "newest 1.33.5-gke.2072000")
+    assert (result.failure, result.message) == ("gke-version-too-old", "newest 1.33.5-gke.2072000")
 
 
 def test_the_lowest_version_of_a_generation_counts(scene: Scene) -> None:
@@ -158,10 +158,10 @@ def test_a_version_that_is_offered_no_more_fails_for_a_new_cluster_only(scene: S
 
 
 def test_without_a_version_the_default_of_the_channel_must_be_new_enough(scene: Scene) -> None:
-    assert scene.results("gke-version")[0].found == "the default of REGULAR is 1.36.2-gke.2154000"
+    assert scene.results("gke-version")[0].message == "the default of REGULAR is 1.36.2-gke.2154000"
     scene.world.channels["REGULAR"] = ["1.33.5-gke.2072000", "1.34.3-gke.1318000"]
     result = scene.only("gke-version", FAIL)
-    assert (result.failure, result.found) == ("gke-default-too-old", "the default is 1.33.5-gke.2072000")
+    assert (result.failure, result.message) == ("gke-default-too-old", "the default is 1.33.5-gke.2072000")
     assert result.fix == "Write cluster.minVersion: 1.34.3-gke.1318000."
 
 
@@ -175,7 +175,7 @@ def test_a_short_version_stands_for_those_that_begin_with_it(scene: Scene, wante
 def test_a_channel_that_is_not_there_names_those_that_are(scene: Scene) -> None:
     scene.world.channels = {"RAPID": ["1.36.2-gke.2154000"]}
     result = scene.only("gke-version", FAIL)
-    assert (result.failure, result.found) == ("gke-channel-missing", "RAPID")
+    assert (result.failure, result.message) == ("gke-channel-missing", "RAPID")
 
 
 def test_a_cluster_of_the_name_passes_only_with_our_labels(scene: Scene) -> None:
@@ -202,7 +202,7 @@ def test_a_cluster_of_the_name_passes_only_with_our_labels(scene: Scene) -> None
 def test_a_quota_that_is_too_small(scene: Scene, limit: int, verdict: Verdict, failure: str) -> None:
     scene.world.quotas[FAMILY] = [(CT6E, limit, [REGION])]
     result = scene.only("quota", verdict)
-    assert (result.failure, result.found) == (failure, f"{limit} chips")
+    assert (result.failure, result.message) == (failure, f"{limit} chips")
     assert result.needed == "8 chips (4 for the replicas, 4 for an update)"
     for part in (f"--quota-id={FAMILY}", "--dimensions=region=europe-west4,tpu_family=CT6E", "--preferred-value=8"):
         assert part in result.fix

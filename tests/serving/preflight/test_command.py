@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.checking.findings import Report
 from serving.commands import preflight as command
-from serving.preflight.results import Report
 from tests.serving.calling import caller, wrong_call
 from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
@@ -41,7 +41,7 @@ def test_a_ready_project_is_one_table_and_its_last_line(call: Scene) -> None:
     assert [line for line in done.stderr.splitlines() if "still asking" not in line] == []
     lines = done.stdout.strip().splitlines()
     assert lines[0] == "dev: project example-project"
-    assert lines[-1] == "ready: 16 checks"
+    assert lines[-1] == "ready"
     assert max(map(len, lines)) <= 100
     assert "Fix:" not in done.stdout
 
@@ -60,15 +60,16 @@ def test_a_failure_says_needed_found_cause_fix_source_and_runbook_in_100_columns
         "        Runbook: docs/runbook.md#quota-too-small\n",
     ):
         assert part in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
-    assert done.stdout.strip().splitlines()[-1].startswith(f"not ready: quota: quota-too-small: {FAMILY}")
+    *above, verdict = done.stdout.strip().splitlines()
+    assert max(map(len, above)) <= 100
+    assert verdict.startswith(f"not ready: quota: quota-too-small: {FAMILY}")
 
 
 def test_one_obstacle_of_many_checks_is_told_once(call: Scene) -> None:
     call.google.troubles[("compute", "*")] = Trouble(error=error(403, "no", "BILLING_DISABLED"))
     done = run("dev")
     assert done.exit_code == 0
-    assert done.stdout.strip().splitlines()[-1] == "not known to be ready: 3 of 16 checks could not ask"
+    assert done.stdout.strip().splitlines()[-1].endswith("; 3 of 16 checks could not ask")
     assert run("dev", "--strict").exit_code == 1
 
 
@@ -77,11 +78,11 @@ def test_json_is_one_document_and_says_the_same(call: Scene) -> None:
     done = run("dev", "--format", "json")
     assert done.exit_code == 1
     data = json.loads(done.stdout)
-    assert (data["ready"], data["environment"], data["project"]) == (False, "dev", "example-project")
+    assert (data["status"], data["environment"], data["lookedAt"]) == ("fail", "dev", "project example-project")
     [quota] = [item for item in data["checks"] if item["check"] == "quota"]
     assert quota["sources"]
     [result] = quota["results"]
-    assert (result["verdict"], result["needed"], result["found"]) == (
+    assert (result["verdict"], result["needed"], result["message"]) == (
         "fail",
         "8 chips (4 for the replicas, 4 for an update)",
         "0 chips",
@@ -141,7 +142,7 @@ def test_without_credentials_and_offline_the_process_says_so_quickly_and_leaves_
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == "not known to be ready: 10 of 16 checks could not ask"
+    assert done.stdout.strip().splitlines()[-1].endswith("; 10 of 16 checks could not ask")
     assert "gcloud auth application-default login" in done.stdout
     assert [line for line in done.stderr.splitlines() if "still asking" not in line] == []
 
@@ -161,4 +162,4 @@ def test_nothing_of_google_is_imported_for_the_help() -> None:
 def test_warnings_never_fail_not_even_strictly(call: Scene) -> None:
     call.world.networks["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
     report: Report = call.ask(strict=True)
-    assert (report.exit_code, report.line) == (0, "ready: 16 checks, 1 with a warning")
+    assert (report.exit_code, report.line) == (0, "ready")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from tests.serving.preflight.conftest import Scene, environment
 
 FAIL, WARN = Verdict.FAIL, Verdict.WARN
@@ -92,7 +92,7 @@ def test_ranges_that_are_in_use_name_a_free_one(adding: Scene) -> None:
     adding.world.subnet("other", "vpc", "us-east5", "10.129.0.0/20")
     result = adding.only("address-ranges", FAIL)
     assert result.object == "network.proxyOnlySubnet.cidr 10.129.0.0/23"
-    assert result.found == "10.129.0.0/20 of subnet other"
+    assert result.message == "10.129.0.0/20 of subnet other"
     assert result.fix == "Write network.proxyOnlySubnet.cidr: 10.0.0.0/23."
 
 
@@ -104,7 +104,7 @@ def test_secondary_ranges_peers_and_allocations_are_in_use_too(adding: Scene) ->
     ]
     adding.world.peering_routes = ["172.16.0.0/24", "0.0.0.0/0"]
     result = adding.only("address-ranges", FAIL)
-    assert (result.object, result.found) == (plane, "172.16.0.0/24 of peering peer")
+    assert (result.object, result.message) == (plane, "172.16.0.0/24 of peering peer")
     adding.world.peering_routes = []
     network = adding.world.url("global/networks/vpc")
     allocation = {
@@ -115,11 +115,11 @@ def test_secondary_ranges_peers_and_allocations_are_in_use_too(adding: Scene) ->
         "network": network,
     }
     adding.world.allocations = [allocation, {**allocation, "network": adding.world.url("global/networks/other")}]
-    assert adding.only("address-ranges", FAIL).found == "172.16.0.0/16 of allocation google"
+    assert adding.only("address-ranges", FAIL).message == "172.16.0.0/16 of allocation google"
     adding.world.allocations = []
     secondary = [{"rangeName": "pods-2", "ipCidrRange": "172.16.0.0/20"}]
     adding.world.subnet("other", "vpc", "us-east5", "10.1.0.0/20", secondaryIpRanges=secondary)
-    assert adding.only("address-ranges", FAIL).found == "172.16.0.0/20 of subnet other, pods-2"
+    assert adding.only("address-ranges", FAIL).message == "172.16.0.0/20 of subnet other, pods-2"
 
 
 def test_ranges_of_another_network_are_not_in_the_way(adding: Scene) -> None:
@@ -174,7 +174,7 @@ def test_certificates_of_certificate_manager(scene: Scene) -> None:
     assert scene.only("gateway-security", WARN).failure == "certificate-not-active"
     issue = {"reason": "AUTHORIZATION_ISSUE"}
     world.certificates["models"] = {"managed": {"state": "FAILED", "provisioningIssue": issue}}
-    assert scene.only("gateway-security", FAIL).found == "FAILED AUTHORIZATION_ISSUE"
+    assert scene.only("gateway-security", FAIL).message == "FAILED AUTHORIZATION_ISSUE"
     world.certificates["models"] = {"selfManaged": {}, "expireTime": "2020-01-01T00:00:00Z"}
     assert scene.only("gateway-security", FAIL).failure == "certificate-expires"
     world.certificates = {}

@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cluster.errors import CannotAskError
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Report, Verdict
 from serving.google.credentials import default_credentials
 from serving.preflight.hub import Hub, Repository
-from serving.preflight.results import Report
 from tests.serving.google.stand_in import Trouble, error
 from tests.serving.preflight.conftest import Scene
 
@@ -109,9 +108,8 @@ def test_an_obstacle_of_one_check_does_not_hide_the_failure_of_another(scene: Sc
     scene.world.project_state = "DELETE_REQUESTED"
     report = scene.ask()
     assert report.exit_code == 1
-    assert (
-        report.line == "not ready: project: project-not-active: project example-project; 3 of 16 checks could not ask"
-    )
+    assert report.line.startswith("not ready: project: project-not-active: project example-project: DELETE_REQUESTED")
+    assert report.line.endswith("; 3 of 16 checks could not ask")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -146,8 +144,10 @@ def test_without_credentials_every_check_says_so_and_strict_fails(scene: Scene) 
     scene.credentials = refuse
     report = scene.ask()
     assert unasked(report, "no-credentials") == GOOGLE_CHECKS
-    assert (report.exit_code, report.ready) == (0, False)
-    assert report.line == "not known to be ready: 9 of 16 checks could not ask"
+    assert (report.exit_code, report.good) == (0, False)
+    assert report.line == (
+        "not known to be ready: project: no-credentials: project example-project: none; 9 of 16 checks could not ask"
+    )
     assert scene.ask(strict=True).exit_code == 1
     assert scene.google.asked == []
 
@@ -202,7 +202,7 @@ def found_by_default(scene: Scene) -> None:
 def test_a_service_account_gets_one_token_for_all_checks(scene: Scene, key_file: Callable[[str], None]) -> None:
     key_file(f"{scene.google.url}/token")
     found_by_default(scene)
-    assert scene.ask(strict=True).line == "ready: 16 checks"
+    assert scene.ask(strict=True).line == "ready"
 
 
 def test_expired_credentials_are_named_with_the_way_to_new_ones(scene: Scene, key_file: Callable[[str], None]) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from cluster.errors import CannotAskError
 from cluster.target import Target
+from serving.checking.findings import Outcome, Report
 from serving.google.asking import Google
-from serving.verify.results import Outcome, Report
 from serving.verify.run import verify
 from tests.serving.verify import world
 from tests.serving.verify.api_server import ApiServer

@@ -12,11 +12,10 @@ import pytest
 import yaml
 
 from cluster.target import Target
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Check, Finding, Verdict, passed
 from serving.live.context import Context
 from serving.program.outputs import planned_outputs
 from serving.verify import registry, run
-from serving.verify.results import Check, Result, passed
 from serving.verify.run import verify
 from settings.document import find_environment
 from tests.serving.verify import world
@@ -95,8 +94,8 @@ def test_a_kind_that_may_not_be_read_is_no_answer_and_no_failure(scene: Scene) -
     worst = outcome(report, "routes").worst
     assert (worst.verdict, worst.failure) == (Verdict.UNKNOWN, "not-allowed-to-read")
     assert "httproutes is forbidden" in worst.message
-    assert report.serves
-    assert not scene.report(quick=True).serves
+    assert report.good
+    assert not scene.report(quick=True).good
 
 
 def test_an_object_without_the_form_it_should_have_is_no_traceback(scene: Scene) -> None:
@@ -109,9 +108,9 @@ def test_an_object_without_the_form_it_should_have_is_no_traceback(scene: Scene)
 def own_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replace the checks by these functions, without pauses between the rounds."""
 
-    def replace(**asks: Callable[[Context], Iterator[Result]]) -> None:
+    def replace(**asks: Callable[[Context], Iterator[Finding]]) -> None:
         made = [
-            Check(name, name, name, True, True, 0.5 if name == "hangs" else 20.0, 0, (), ask)
+            Check(name, name, name, (), ask, traffic=True, proof=True, budget=0.5 if name == "hangs" else 20.0)
             for name, ask in asks.items()
         ]
         monkeypatch.setattr(run, "checks", lambda **_: made)
@@ -124,13 +123,13 @@ def target() -> Target:
     return Target("test", world.outputs(world.deployment(), "http://127.0.0.1:1"))
 
 
-def sequence(*verdicts: Verdict) -> Callable[[Context], Iterator[Result]]:
+def sequence(*verdicts: Verdict) -> Callable[[Context], Iterator[Finding]]:
     """A check that finds these one after the other, the last one for ever."""
     left = list(verdicts)
 
-    def ask(_context: Context) -> Iterator[Result]:
+    def ask(_context: Context) -> Iterator[Finding]:
         verdict = left.pop(0) if len(left) > 1 else left[0]
-        yield Result(verdict, "it", verdict.value, failure="" if verdict is Verdict.PASS else "no-route")
+        yield Finding(verdict, "it", verdict.value, failure="" if verdict is Verdict.PASS else "no-route")
 
     return ask
 
@@ -139,7 +138,7 @@ def test_waiting_ends_as_soon_as_it_serves(own_checks: Callable[..., None]) -> N
     own_checks(a=sequence(Verdict.PASS), b=sequence(Verdict.FAIL, Verdict.FAIL, Verdict.PASS))
     told: list[str] = []
     report = verify(target(), wait_seconds=600, progress=told.append)
-    assert report.serves
+    assert report.good
     assert [line for line in told if "waiting" in line] == [
         "waiting, 0:00 of 10:00: does not serve: b: no-route: it: fail"
     ]
@@ -150,22 +149,22 @@ def test_what_passed_early_must_still_pass_at_the_end(own_checks: Callable[..., 
         a=sequence(Verdict.PASS, Verdict.FAIL, Verdict.PASS), b=sequence(Verdict.FAIL, Verdict.PASS, Verdict.PASS)
     )
     told: list[str] = []
-    assert verify(target(), wait_seconds=600, progress=told.append).serves
+    assert verify(target(), wait_seconds=600, progress=told.append).good
     assert any("a: no-route" in line for line in told)
 
 
 def test_waiting_ends_when_its_time_is_up_and_without_wait_it_asks_once(own_checks: Callable[..., None]) -> None:
     own_checks(a=sequence(Verdict.FAIL, Verdict.PASS))
-    assert not verify(target()).serves
+    assert not verify(target()).good
     own_checks(a=sequence(Verdict.FAIL))
     report = verify(target(), wait_seconds=0.2)
-    assert (report.serves, report.line) == (False, "does not serve: a: no-route: it: fail")
+    assert (report.good, report.line) == (False, "does not serve: a: no-route: it: fail")
 
 
 def test_a_check_without_end_is_left_behind_and_the_others_are_told(own_checks: Callable[..., None]) -> None:
     over = threading.Event()
 
-    def hangs(_context: Context) -> Iterator[Result]:
+    def hangs(_context: Context) -> Iterator[Finding]:
         over.wait()
         yield passed("it")
 
@@ -183,7 +182,7 @@ def test_a_check_names_only_failures_it_declares(scene: Scene) -> None:
     report = scene.report()
     for item in report.outcomes:
         declared = {*item.check.failures, ""}
-        assert {result.failure for result in item.results} <= declared, item.check.name
+        assert {result.failure for result in item.findings} <= declared, item.check.name
     assert registry.checks(quick=True) == [item for item in registry.checks() if not item.traffic]
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
-from serving.verify.results import Result
+from serving.checking.findings import Finding, Verdict
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.google.stand_in import Trouble, error
 from tests.serving.verify.conftest import Scene, outcome
@@ -34,7 +33,7 @@ def cloud(make: Callable[..., Scene], google: LoadBalancer) -> Scene:
     return scene
 
 
-def worst(scene: Scene) -> Result:
+def worst(scene: Scene) -> Finding:
     return outcome(scene.report(quick=True), "backends-healthy").worst
 
 
@@ -87,7 +86,7 @@ def test_a_google_that_gives_no_answer_is_no_failure_and_has_a_name(
     report = cloud.report(quick=True)
     found = outcome(report, "backends-healthy").worst
     assert (found.verdict, found.failure) == (Verdict.UNKNOWN, failure)
-    assert report.serves
+    assert report.good
 
 
 def test_every_round_asks_google_anew(cloud: Scene, google: LoadBalancer) -> None:
@@ -100,5 +99,5 @@ def test_every_round_asks_google_anew(cloud: Scene, google: LoadBalancer) -> Non
             google.health[BACKEND] = ["HEALTHY"]
 
     report = cloud.report(quick=True, wait_seconds=60, progress=heal)
-    assert report.serves
+    assert report.good
     assert any("backends-unhealthy" in text for text in told)

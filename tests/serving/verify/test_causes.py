@@ -9,7 +9,7 @@ import pytest
 
 from rehearsal.gke.gateway import Cloud, World, changes
 from rehearsal.gke.gateway.world import POLICY_KINDS, Key, key_of
-from serving.verify.results import Report
+from serving.checking.findings import Report
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.world import Obj, find, refuse
 

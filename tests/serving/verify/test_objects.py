@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.world import condition, find, refuse
 
@@ -27,7 +27,7 @@ def test_quick_sends_no_request_and_says_so(scene: Scene) -> None:
 
     scene.answer = never
     report = scene.report(quick=True)
-    assert report.serves
+    assert report.good
     assert "no request was sent" in report.line
     assert not any(item.check.traffic for item in report.outcomes)
 
@@ -304,4 +304,4 @@ def test_a_monitoring_that_selects_nothing_is_a_warning(scene: Scene) -> None:
     find(scene.objects, "PodMonitoring", "-server")["spec"]["selector"] = {"matchLabels": {"other": "label"}}
     report = scene.report(quick=True)
     assert outcome(report, "metrics-scraped").worst.failure == "metrics-not-scraped"
-    assert report.serves
+    assert report.good

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from serving.verify.checks.picking import read_hits
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.model_server import Replicas
@@ -62,7 +62,7 @@ def test_counters_that_nobody_can_read_are_no_failure(scene: Scene) -> None:
 def test_one_replica_is_a_warning_and_serves(make: Callable[..., Scene]) -> None:
     report = make(environment="dev").report()
     assert outcome(report, "picking").worst.failure == "one-replica"
-    assert report.serves
+    assert report.good
 
 
 def test_a_picker_that_promises_nothing_is_not_probed(scene: Scene) -> None:

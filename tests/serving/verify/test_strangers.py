@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.web import Reply, serving
 from tests.serving.verify.world import find

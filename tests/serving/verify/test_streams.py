@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from serving.verify.checks import traffic
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.model_server import Replicas, chunk, event, events

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cluster.target import Target
-from serving.checking.verdict import Verdict
+from serving.checking.findings import Verdict
 from serving.live.exchange import Client, Request
 from serving.live.symptoms import SymptomError
 from serving.verify.run import verify
@@ -50,7 +50,7 @@ def failure_of(scene: Scene, check: str) -> str:
     report = scene.report()
     found = outcome(report, check)
     assert found.verdict is Verdict.FAIL
-    assert (report.exit_code, report.serves) == (1, False)
+    assert (report.exit_code, report.good) == (1, False)
     assert report.line.startswith("does not serve: ")
     assert found.worst.message
     return found.worst.failure

@@ -1,0 +1,117 @@
+"""Reports for people: on a terminal, and as Markdown for a pull request or an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from serving.checking.findings import Check, Finding, Outcome, Report, Verdict
+from serving.refused import labelled
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_WIDEST = 100
+_LONGEST_SEEN = 60
+_COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.UNKNOWN: "magenta", Verdict.FAIL: "red"}
+
+
+def print_report(console: Console, report: Report) -> None:
+    """A table of the checks, everything about what is no pass, and the verdict: the last line is the answer.
+
+    Fitted to the terminal, at most 100 columns; a command to paste stays on one line.
+    """
+    from rich.markup import escape
+
+    console.width = width = min(console.width, _WIDEST)
+    console.print(f"{report.environment}: {report.where}", highlight=False, markup=False, soft_wrap=True)
+    console.print(_table(report))
+    for finding, checks in report.not_passed:
+        heading = f"\n[bold {_COLOURS[finding.verdict]}]{finding.verdict.words}[/] {escape(_title(finding, checks))}"
+        console.print(heading, highlight=False, soft_wrap=True)
+        for label, text in _lines(finding, checks):
+            first, *pasted = text.split("\n")
+            for line in labelled(f"{label}:", first, width, pasted):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for heading, texts in report.notes:
+        console.print(f"\n{heading}", highlight=False, markup=False)
+        for text in texts:
+            console.print("\n".join(labelled("", text, width)), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\n[bold {_COLOURS[report.verdict]}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
+
+
+def render_markdown(report: Report) -> str:
+    """The report as the text of an issue or a comment."""
+    lines = [f"### `{report.environment}`: {cell(report.line)}", "", f"Looked at: {cell(report.where)}.", ""]
+    for finding, checks in report.not_passed:
+        lines += [f"**{finding.verdict.words}** {cell(_title(finding, checks))}", ""]
+        for label, text in _lines(finding, checks):
+            first, *pasted = text.split("\n")
+            shown = first if label == "Runbook" else cell(first)
+            lines += [f"- {label}: {shown}", *(["", *(f"      {line}" for line in pasted), ""] if pasted else [])]
+        lines.append("")
+    rows = [f"| {o.check.name} | {o.verdict.words} | {cell(_seen(o))} |" for o in report.outcomes]
+    lines += folded("every check", ["| check | verdict | seen |", "| --- | --- | --- |", *rows])
+    for heading, texts in report.notes:
+        lines += ["", *folded(heading, [f"- {cell(text)}" for text in texts])]
+    return "\n".join(lines) + "\n"
+
+
+def caution(lines: Iterable[str]) -> list[str]:
+    """A callout in Markdown that nobody misses."""
+    return ["> [!CAUTION]", *(f"> {line}" for line in lines)]
+
+
+def folded(summary: str, lines: Iterable[str]) -> list[str]:
+    """Lines in Markdown that are shown when somebody opens them."""
+    return [f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]
+
+
+def cell(text: str) -> str:
+    """Text as it is in Markdown: nothing in a file of settings becomes markup, a mention or a link."""
+    for character in "\\`*_[]|#":
+        text = text.replace(character, f"\\{character}")
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    # A zero-width space keeps a name from being notified and an address from being linked.
+    return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def _table(report: Report) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("check", "verdict", "seconds"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("seen")
+    for outcome in report.outcomes:
+        word = f"[{_COLOURS[outcome.verdict]}]{outcome.verdict.words}[/]"
+        table.add_row(outcome.check.name, word, f"{outcome.seconds:.1f}", escape(_seen(outcome)))
+    return table
+
+
+def _seen(outcome: Outcome) -> str:
+    """The failure's name, and of how many findings it is said; or what the objects say."""
+    worst, count = outcome.worst, len(outcome.findings)
+    if worst.failure:
+        same = sum(finding.verdict is worst.verdict for finding in outcome.findings)
+        return worst.failure + (f" ({same} of {count})" if count > 1 else "")
+    said = "; ".join(dict.fromkeys(filter(None, (finding.message for finding in outcome.findings))))
+    return said if (said and len(said) <= _LONGEST_SEEN) or count == 1 else f"{count} objects"
+
+
+def _title(finding: Finding, checks: Iterable[Check]) -> str:
+    return f"{', '.join(check.name for check in checks)}: {finding.object}"
+
+
+def _lines(finding: Finding, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
+    """Everything about a finding; where an expectation is from only where it was not met."""
+    yield from finding.lines()
+    if finding.verdict is not Verdict.UNKNOWN:
+        for source in dict.fromkeys(source for check in checks for source in check.sources):
+            yield "Source", source
+        for unsure in dict.fromkeys(check.unverified for check in checks if check.unverified):
+            yield "Unsure", unsure
+    if finding.known is not None:
+        yield "Runbook", finding.known.anchor
