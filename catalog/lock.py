@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from catalog.files import read_yaml
+from catalog.files import DATA_DIR, read_yaml
 from catalog.records import record
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -140,6 +140,21 @@ def load_lock() -> Lock:
         ValueError: the data file is damaged.
     """
     return lock_of(read_yaml("lock.yaml"))
+
+
+@cache
+def runtime_version(image: str | None = None) -> str:
+    """Version, without `v`, of the model server in an image whose tables are here; of the locked one for any other."""
+    locked = load_lock().images["vllm-tpu"].tag.removeprefix("v")
+    if image is None:
+        return locked
+    try:
+        parsed = parse_image(image)
+    except ValueError:
+        return locked
+    version = (parsed.tag or "").removeprefix("v")
+    known = {path.stem for path in (DATA_DIR / "runtimes").glob("*.json")}
+    return version if parsed.repository.endswith("/vllm-tpu") and version in known else locked
 
 
 def lock_of(data: dict[str, Any]) -> Lock:

@@ -24,6 +24,7 @@ _SECTIONS = {
     "CL": "cluster",
     "KS": "kserve",
     "VL": "server",
+    "MD": "server",
     "SC": "supply_chain",
     "ST": "structure",
     "OV": "structure",

@@ -28,7 +28,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Generation:
-    """A TPU generation as GKE and the compute API name it."""
+    """A TPU generation as GKE and the compute API name it.
+
+    `devices_per_chip`: what JAX, and so tensor parallelism, counts; they share the `hbm_gib` of the chip. `multi_host_run`:
+    topologies of several hosts on which upstream has served a model. `experimental`: what the runtime's pages call it.
+    """
 
     name: str
     accelerator_type: str
@@ -38,8 +42,10 @@ class Generation:
     hbm_gib: int
     fp8: bool
     min_gke_version: str | None
-    multi_host_vllm: bool
     machines: dict[str, Machine]
+    devices_per_chip: int = 1
+    multi_host_run: tuple[str, ...] = ()
+    experimental: bool = False
     workload_policy: bool = False
     disk_type: str = "hyperdisk-balanced"
 
@@ -57,6 +63,16 @@ class SliceShape(NamedTuple):
     def chips(self) -> int:
         """Chips of the whole slice."""
         return self.hosts * self.chips_per_host
+
+    @property
+    def devices(self) -> int:
+        """Devices of the whole slice, over which a server spreads a model: two for each chip of a TPU7x."""
+        return self.chips * generations()[self.generation].devices_per_chip
+
+    @property
+    def multi_host_run(self) -> bool:
+        """False for a slice of several hosts on which upstream has not served a model."""
+        return not self.multi_host or self.topology in generations()[self.generation].multi_host_run
 
     @property
     def multi_host(self) -> bool:

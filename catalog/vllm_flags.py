@@ -112,7 +112,8 @@ class FlagTable:
 class TpuLimit:
     """Something a TPU (or one generation) lacks although the parser knows the flag.
 
-    `values` (patterns as for file names, small letters) and `generations` narrow it; empty means any.
+    `values` (patterns as for file names, small letters) and `generations` narrow it; empty means any. `since` and `until`
+    are the first and the last version that it is known of; empty where nobody named one.
     """
 
     flag: str
@@ -122,9 +123,14 @@ class TpuLimit:
     message: str
     source: str
     verified: bool
+    since: str = ""
+    until: str = ""
 
-    def applies(self, value: str | None, generation: str) -> bool:
-        """True if this limit speaks of that value (None: a bare flag) on that TPU generation."""
+    def applies(self, value: str | None, generation: str, version: str = "") -> bool:
+        """True if this limit speaks of that value (None: a bare flag) on that TPU generation in that version (any, if empty)."""
+        mine = _numbers(version)
+        if mine and ((self.since and mine < _numbers(self.since)) or (self.until and mine > _numbers(self.until))):
+            return False
         if self.generations and generation not in self.generations:
             return False
         if not self.values:
@@ -151,9 +157,10 @@ class TpuLimits:
     limits: tuple[TpuLimit, ...]
     foreign: tuple[ForeignFlag, ...]
 
-    def limits_for(self, flag: Flag, value: str | None, generation: str) -> tuple[TpuLimit, ...]:
-        """The limits that concern `flag` with `value` on `generation` (`v6e`, `v5e`, ...)."""
-        return tuple(limit for limit in self.limits if limit.flag == flag.name and limit.applies(value, generation))
+    def limits_for(self, flag: Flag, value: str | None, generation: str, version: str = "") -> tuple[TpuLimit, ...]:
+        """The limits that concern `flag` with `value` on `generation` (`v6e`, `v5e`, ...) in a version."""
+        mine = (limit for limit in self.limits if limit.flag == flag.name)
+        return tuple(limit for limit in mine if limit.applies(value, generation, version))
 
     def foreign_flag(self, name: str) -> ForeignFlag | None:
         """What is known of a flag from elsewhere; dashes or underscores, with or without leading dashes."""
@@ -164,7 +171,11 @@ class TpuLimits:
 def flag_versions() -> tuple[str, ...]:
     """The vLLM versions that have a table, oldest first."""
     names = [path.stem for path in (DATA_DIR / "vllm_flags").glob("*.json")]
-    return tuple(sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)]))
+    return tuple(sorted(names, key=_numbers))
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 @cache

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 from catalog.durations import server_start_seconds
-from catalog.models import find_model
 from checks.registry import Found, at, models, rule
 from checks.shared.models import name_problem, source_problem
 from settings import names
@@ -64,12 +63,15 @@ def source(deployment: Deployment) -> Iterator[Found]:
 @rule("VL06")
 def lengths(deployment: Deployment) -> Iterator[Found]:
     """The context fits the model, the longest answer the context."""
-    contexts = {m.name: m.context_length for m in deployment.models}
+    served = {m.name: m for m in deployment.models}
     for path, model in models(deployment):
-        known, context = find_model(model.source), contexts.get(model.name, model.context_length)
-        if known and context and context > known.max_context:
-            said = f"The model has a context of {known.max_context} tokens."
-            yield Found((*path, "contextLength"), context, said, f"Write contextLength: {known.max_context}.")
+        derived = served.get(model.name)
+        most = derived.max_context if derived else None
+        context = derived.context_length if derived else model.context_length
+        if most and context and context > most:
+            said = f"The model has a context of {most} tokens."
+            fix = f"Write contextLength: {most}, or stretch it with YaRN in hf-overrides: {{rope_parameters: ...}}."
+            yield Found((*path, "contextLength"), context, said, fix)
         elif context and model.longest_answer_tokens and model.longest_answer_tokens > context:
             said = f"The longest answer is longer than the context of {context} tokens."
             fix = f"Write longestAnswerTokens: {context}, or a larger contextLength."
@@ -107,4 +109,14 @@ def startup_budget(deployment: Deployment) -> Iterator[Found]:
             )
 
 
-CHECKS = (distinct, route_names, name, source, lengths, answer_time, startup_budget)
+@rule("KS07")
+def served_names(deployment: Deployment) -> Iterator[Found]:
+    """A served name that begins with a dash is a flag to the server's parser."""
+    for path, model in models(deployment):
+        for place, served in enumerate(model.served_names):
+            if served.startswith("-"):
+                said = f"To the server's parser {served} is a flag."
+                yield Found((*path, "servedNames", place), served, said, f"Write {served.lstrip('-') or model.name}.")
+
+
+CHECKS = (served_names, distinct, route_names, name, source, lengths, answer_time, startup_budget)

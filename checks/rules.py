@@ -11,6 +11,7 @@ from checks import (
     model_rules,
     network_rules,
     platform_rules,
+    runtime_rules,
     server_rules,
     supply_rules,
     tpu_rules,
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *tpu_rules.CHECKS,
     *model_rules.CHECKS,
     *server_rules.CHECKS,
+    *runtime_rules.CHECKS,
     *supply_rules.CHECKS,
 )
 

@@ -1,14 +1,16 @@
-"""Rules about the model server's flags (VL01 to VL05, VL07), and about flags that would undo what is decided elsewhere.
+"""Rules about the model server's flags (VL01 to VL05, VL07, VL09), and about flags that would undo what is decided elsewhere.
 
 Tables of flags are loaded only where a file has flags.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from catalog.lock import runtime_version
 from checks.registry import Check, Found, models, rule
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
 from settings.names import server_flag
@@ -54,14 +56,24 @@ _SLICE = _Decided(
     "Parallelism follows from the slice, so that the pod has the chips it computes on.",
     "Remove it; choose tpu.topology instead.",
 )
+_HANDS = _Decided(
+    "VL09",
+    "It hands the server, its ranks or its configuration to something that this program does not know of.",
+    "Remove it.",
+)
 _DECIDED = {
     "--port": _ADDRESS,
     "--host": _ADDRESS,
     "--uds": _ADDRESS,
     "--ssl-certfile": _TLS,
     "--ssl-keyfile": _TLS,
+    "--ssl-ca-certs": _TLS,
+    "--ssl-cert-reqs": _TLS,
+    "--ssl-ciphers": _TLS,
+    "--enable-ssl-refresh": _TLS,
     "--tensor-parallel-size": _SLICE,
     "--pipeline-parallel-size": _SLICE,
+    "--prefill-context-parallel-size": _SLICE,
     "--data-parallel-size": _SLICE,
     "--served-model-name": _Decided(
         "KS07",
@@ -78,7 +90,42 @@ _DECIDED = {
         "The key would stand in the file, in the state and in the pod.",
         "Remove it; authenticate at the edge: gateway.authentication.",
     ),
+    "--model": _Decided(
+        "VL09",
+        "The model is what the source names, at the place where KServe puts it.",
+        "Remove it, and write source: hf://ORG/NAME beside serverFlags.",
+    ),
+    "--root-path": _Decided(
+        "VL09",
+        "The route takes the prefix off, so that the server answers at /v1.",
+        "Remove it.",
+    ),
+    **dict.fromkeys(
+        (
+            "--config",
+            "--grpc",
+            "--grpc-port",
+            "--headless",
+            "--nnodes",
+            "--node-rank",
+            "--master-addr",
+            "--master-port",
+            "--data-parallel-rank",
+            "--data-parallel-start-rank",
+            "--data-parallel-size-local",
+            "--data-parallel-address",
+            "--data-parallel-rpc-port",
+            "--data-parallel-backend",
+            "--data-parallel-hybrid-lb",
+            "--data-parallel-external-lb",
+            "--data-parallel-multi-port-external-lb",
+            "--data-parallel-supervisor-port",
+            "--device-ids",
+        ),
+        _HANDS,
+    ),
 }
+OWNED_FLAGS = frozenset(_DECIDED)
 
 
 def _flags(model: Model, path: Path) -> Iterator[_Given]:
@@ -112,9 +159,8 @@ def _known_name(name: str) -> str:
     if name in _DECIDED:
         return name
     from catalog.vllm_flags import load_flags
-    from checks.shared.server_flags import locked_version
 
-    found = load_flags(locked_version()).lookup(name)
+    found = load_flags(runtime_version()).lookup(name)
     return found.name if found else name
 
 
@@ -124,11 +170,14 @@ def _agrees(name: str, value: FlagValue, model: ServedModel | None) -> bool:
         "--port": (SERVER_PORT,),
         "--host": ("0.0.0.0", "::"),  # noqa: S104 - compared, not bound
         "--data-parallel-size": (1,),
+        "--nnodes": (1,),
+        "--node-rank": (0,),
     }
     if model is not None:
         same |= {
             "--tensor-parallel-size": (model.tensor_parallel_size,),
-            "--pipeline-parallel-size": (model.shape.hosts,),
+            "--pipeline-parallel-size": (1,),
+            "--prefill-context-parallel-size": (1,),
             "--max-model-len": (model.context_length,),
             "--served-model-name": model.settings.names_for_clients if len(model.settings.served_names) < 2 else (),
         }
@@ -141,9 +190,11 @@ def _flag_rule(key: str) -> Check:
     def flags(deployment: Deployment) -> Iterator[Found]:
         for path, model in models(deployment):
             for flag in _flags(model, path):
-                switch = isinstance(flag.value, bool)  # True and 1 are equal, and not the same on a command line
+                switch = flag.value if isinstance(flag.value, bool) else None
+                values = () if switch is not None else _words(flag.value)
+                version = runtime_version(model.image)
                 for rule_of, message, fix in _problems(
-                    flag.name, flag.value, switch, flag.listed, model.tpu.generation
+                    flag.name, values, switch, flag.listed, model.tpu.generation, version
                 ):
                     if rule_of == key:
                         yield Found(flag.path, flag.value, message, fix)
@@ -151,23 +202,37 @@ def _flag_rule(key: str) -> Check:
     return Check(key, flags)
 
 
+def _words(value: FlagValue) -> tuple[str, ...]:
+    """The values of a flag as words of a command line."""
+    if isinstance(value, list):
+        return tuple(json.dumps(one) if isinstance(one, dict) else str(one) for one in value)
+    return (json.dumps(value) if isinstance(value, dict) else str(value),)
+
+
 @cache
 def _problems(
-    name: str, value: FlagValue, switch: bool, listed: bool, generation: str
+    name: str, values: tuple[str, ...], switch: bool | None, listed: bool, generation: str, version: str
 ) -> tuple[tuple[str, str, str], ...]:
-    """(rule, message, fix) of everything wrong with a flag."""
+    """(rule, message, fix) of everything wrong with a flag; `switch` is a truth value, None for any other."""
     from catalog.vllm_flags import load_flags
-    from checks.shared.server_flags import flag_problems, locked_version
+    from checks.shared.server_flags import flag_problems
 
-    flag = load_flags(locked_version()).lookup(name)
-    if flag is not None and switch:
+    flags = load_flags(version)
+    flag = flags.lookup(name)
+    if switch is False and flag is None and name.startswith("--no-"):
+        # `no-x: false` says that x is not turned off, whether or not the parser has such a twin of it.
+        name, switch, flag = f"--{name.removeprefix('--no-')}", True, flags.lookup(f"--{name.removeprefix('--no-')}")
+    if flag is not None and switch is not None:
         if flag.kind != "bool" and not flag.value_optional:
-            return (("VL01", f"{flag.name} takes a value, not {str(value).lower()}.", "Correct the value."),)
-        if value is False and flag.negation is None and flag.kind == "bool":
+            return (("VL01", f"{flag.name} takes a value, not {str(switch).lower()}.", "Correct the value."),)
+        negated = name == flag.negation
+        if switch is negated and flag.negation is None and flag.kind == "bool":
             return (("VL01", f"{flag.name} has no --no- form.", "Remove it; it is off without the flag."),)
-        name = flag.negation if value is False and flag.negation else name
+        name = flag.name if switch is not negated else flag.negation or name
+    if flag is not None and len(values) > 1 and flag.kind != "list" and not flag.repeatable:
+        return (("VL01", f"{flag.name} takes one value, not a list of {len(values)}.", "Correct the value."),)
     found: list[tuple[str, str, str]] = []
-    for problem in flag_problems(name, () if switch else (str(value),), generation):
+    for problem in flag_problems(name, values, generation, version):
         if problem.rule != _UNLISTED:
             found.append((problem.rule, problem.message, _as_setting(problem.fix)))
         elif listed:
@@ -200,7 +265,7 @@ def shutdown_time(deployment: Deployment) -> Iterator[Found]:
     """A server that takes longer to stop than the pod's grace period is killed with its answers."""
     for path, model in models(deployment):
         for flag in _flags(model, path):
-            if flag.name != "--shutdown-timeout" or isinstance(flag.value, bool):
+            if flag.name != "--shutdown-timeout" or isinstance(flag.value, bool | list | dict):
                 continue
             try:
                 seconds = float(flag.value)
@@ -214,7 +279,7 @@ def shutdown_time(deployment: Deployment) -> Iterator[Found]:
 
 CHECKS = (
     *(_flag_rule(key) for key in ("VL01", "VL02", "VL03", "VL04", "VL07")),
-    *(_decided_rule(key) for key in ("HC05", "KS02", "KS07", "SC03", "TP04", "VL06")),
+    *(_decided_rule(key) for key in ("HC05", "KS02", "KS07", "SC03", "TP04", "VL06", "VL09")),
     unlisted_flags,
     shutdown_time,
 )

@@ -5,28 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import SliceShape, find_shape, generations, topologies
 from catalog.zones import is_listed, listed_zones, nearest_zones
 from checks.registry import Found, rule
+from checks.shared.indexed import indexed
 from settings.derive import GIB, Deployment, ServedModel
-from settings.names import server_flag
+from settings.refusal import Path
 
-# Share of the chips' memory that weights may take; the rest is key-value cache and activations (gke.md 6).
+# Share of the chips' memory above which weights leave little for the cache of several requests; a rule of thumb (gke.md 6).
 _WEIGHTS_SHARE = 0.75
 _FLEX_START_HOURS = 168
-# Default of --gpu-memory-utilization in vllm-tpu 0.27.0: what the server takes of the memory, weights and cache together.
+# Default of --gpu-memory-utilization in vllm-tpu 0.27.0 and 0.32.0: what the server takes, weights and cache together.
 _MEMORY_UTILIZATION = 0.92
 # Google "Plan GKE Standard node sizes": what a node keeps of its CPUs and of its memory in GiB, by (up to, share).
 _KEPT_CPUS = ((1, 0.06), (2, 0.01), (4, 0.005), (math.inf, 0.0025))
 _KEPT_GIB = ((4, 0.25), (8, 0.2), (16, 0.1), (128, 0.06), (math.inf, 0.02))
-
-
-def _indexed(deployment: Deployment) -> Iterator[tuple[int, ServedModel]]:
-    """Models of a known shape, with their place in the file."""
-    by_settings = {id(m.settings): m for m in deployment.models}
-    for index, settings in enumerate(deployment.settings.models):
-        if id(settings) in by_settings:
-            yield index, by_settings[id(settings)]
 
 
 @rule("TP01")
@@ -96,16 +90,18 @@ def names_in_their_place(deployment: Deployment) -> Iterator[Found]:
 
 @rule("TP04")
 def attention_heads(deployment: Deployment) -> Iterator[Found]:
-    """The chips of a host divide the attention heads of a known model."""
-    for index, model in _indexed(deployment):
-        if model.known is None or model.known.attention_heads % model.tensor_parallel_size == 0:
+    """The devices of a slice divide the attention heads of a known model, and its key-value heads divide or are copied."""
+    for index, model in indexed(deployment):
+        if model.known is None or model.known.allows_tensor_parallel(model.tensor_parallel_size):
             continue
+        known = model.known
         fitting = [
             shape.topology
             for shape in _shapes(model.shape.generation)
-            if not shape.multi_host and model.known.attention_heads % shape.chips_per_host == 0
+            if not shape.multi_host and known.allows_tensor_parallel(shape.devices)
         ]
-        said = f"{model.known.attention_heads} attention heads are not divisible by {model.tensor_parallel_size} chips."
+        heads = f"{known.attention_heads} attention heads and {known.key_value_heads} key-value heads"
+        said = f"{heads} do not divide over {model.tensor_parallel_size} devices."
         also = f" (or {', '.join(fitting[:-1])})" if fitting[:-1] else ""
         fix = f"Write topology: {fitting[-1]}{also}." if fitting else "Choose another generation."
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
@@ -147,7 +143,7 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
     if (hours or 0) > _FLEX_START_HOURS:
         said = "Flex-start nodes live at most 7 days."
         yield Found(path, hours, said, f"Write maxRunHours: {_FLEX_START_HOURS}.")
-    for index, model in _indexed(deployment):
+    for index, model in indexed(deployment):
         if model.shape.multi_host or model.shape.generation == "tpu7x":
             said = "Flex-start has single-host slices only, and no TPU7x."
             other = "another generation" if model.shape.generation == "tpu7x" else "a single-host topology"
@@ -162,17 +158,31 @@ def _shapes(generation: str) -> list[SliceShape]:
 
 @rule("TP10")
 def memory_fit(deployment: Deployment) -> Iterator[Found]:
-    """Weights take at most three quarters of the chips' memory, and one request of full length fits beside them."""
-    for index, model in _indexed(deployment):
-        if model.weights_bytes is None:
+    """Weights, and the cache of one request of full length beside them, have room in what the server takes of the memory."""
+    for index, model in indexed(deployment):
+        if model.weights_bytes is None or _holds(model, model.shape):
             continue
-        have, cache = _memory(model.shape), _cache_bytes(model)
-        if _holds(model, model.shape):
-            continue
+        have, cache = _memory(model.shape), model.cache_bytes
         fit = next((s.topology for s in _shapes(model.shape.generation) if _fits(model, s)), None)
-        beside = f" and {cache / GIB:.0f} GiB of cache for one request" if cache else ""
-        said = f"{model.weights_bytes / GIB:.0f} GiB of weights{beside} in {have / GIB:.0f} GiB of chip memory leave too little."
+        beside = f" and {cache / GIB:.1f} GiB of cache for one request" if cache else ""
+        stored = f"{model.weights_bytes / GIB:.0f} GiB of weights ({model.bits_per_weight:g} bits each)"
+        said = f"{stored}{beside} do not fit into {_usable(model) * have / GIB:.0f} of {have / GIB:.0f} GiB of chip memory."
         fix = f"Write topology: {fit}." if fit else "Choose a generation with more memory, or a shorter contextLength."
+        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+
+
+@rule("TP15")
+def memory_left(deployment: Deployment) -> Iterator[Found]:
+    """Where the weights fit, more than a quarter of the memory is left for the cache of many requests."""
+    for index, model in indexed(deployment):
+        have, weights = _memory(model.shape), model.weights_bytes or 0
+        if weights <= _WEIGHTS_SHARE * have or not _holds(model, model.shape):
+            continue
+        left = max(0.0, _usable(model) * have - weights)
+        said = (
+            f"Beside {weights / GIB:.0f} GiB of weights, {left / GIB:.0f} GiB are left for the cache of all requests."
+        )
+        fix = "Choose a larger topology, or serverFlags: {kv-cache-dtype: fp8, max-num-seqs: 16}."
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
@@ -180,34 +190,33 @@ def _memory(shape: SliceShape) -> float:
     return shape.chips * generations()[shape.generation].hbm_gib * GIB
 
 
-def _cache_bytes(model: ServedModel) -> int:
-    """Key-value cache of one request of the whole context, which the server must hold to start; 0 where not known."""
-    if model.known is None:
-        return 0
-    return model.known.kv_bytes_per_token(tensor_parallel=model.tensor_parallel_size) * model.context_length
+def _usable(model: ServedModel) -> float:
+    """Share of the memory that the server takes."""
+    given = model.flags_given
+    share = given.get("gpu-memory-utilization", given.get("device-memory-utilization", _MEMORY_UTILIZATION))
+    try:
+        return float(share) if isinstance(share, int | float | str) else _MEMORY_UTILIZATION
+    except ValueError:
+        return _MEMORY_UTILIZATION  # VL01 says so
 
 
 def _holds(model: ServedModel, shape: SliceShape) -> bool:
-    """True where weights, and weights with the cache of one request, have room in the slice's memory."""
-    weights, have = model.weights_bytes or 0, _memory(shape)
-    wanted = {server_flag(name): value for name, value in model.settings.server_flags.items()}
-    share = wanted.get("gpu-memory-utilization", _MEMORY_UTILIZATION)
-    usable = float(share) if isinstance(share, int | float) else _MEMORY_UTILIZATION
-    return weights <= _WEIGHTS_SHARE * have and weights + _cache_bytes(model) <= usable * have
+    """True where weights, and the cache of one request beside them, have room in the slice's memory."""
+    moved = ServedModel(model.settings, shape)
+    return (model.weights_bytes or 0) + moved.cache_bytes <= _usable(model) * _memory(shape)
 
 
 def _fits(model: ServedModel, shape: SliceShape) -> bool:
     """True for a slice that holds the model and that no other rule refuses."""
-    heads = model.known.attention_heads if model.known else shape.chips_per_host
-    if heads % shape.chips_per_host or (shape.multi_host and not generations()[shape.generation].multi_host_vllm):
+    if model.known is not None and not model.known.allows_tensor_parallel(shape.devices):
         return False
-    return _holds(model, shape)
+    return shape.multi_host_run and _holds(model, shape)
 
 
 @rule("TP14")
 def requests(deployment: Deployment) -> Iterator[Found]:
     """What a server asks for is what its node has left for pods."""
-    for index, model in _indexed(deployment):
+    for index, model in indexed(deployment):
         machine = generations()[model.shape.generation].machines[model.shape.machine_type]
         for key, asked, whole, kept in (
             ("cpu", model.cpu, machine.vcpus, _KEPT_CPUS),
@@ -243,13 +252,18 @@ def spare(deployment: Deployment) -> Iterator[Found]:
 
 @rule("TP13")
 def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
-    """vLLM over several hosts only where the runtime has it."""
-    for index, model in _indexed(deployment):
-        facts = generations()[model.shape.generation]
-        if not model.shape.multi_host or facts.multi_host_vllm:
+    """vLLM over several hosts only as upstream has run it: over all devices of a slice, on torchax."""
+    for index, model in indexed(deployment):
+        if model.shape.multi_host and model.backend == "flax_nnx":
+            said = "The runtime's JAX models fail over several hosts."
+            place: Path = ("models", index, "environment", BACKEND_VARIABLE)
+            yield Found(place, model.settings.environment.get(BACKEND_VARIABLE), said, "Write vllm, or leave it out.")
+        if model.shape.multi_host_run:
             continue
         single = [shape.topology for shape in _shapes(model.shape.generation) if not shape.multi_host]
-        said = f"vLLM over {model.shape.hosts} hosts of {model.shape.generation} is not supported."
+        run = generations()[model.shape.generation].multi_host_run
+        has = f"only over {', '.join(run)}" if run else "not at all"
+        said = f"Upstream has run vLLM over several hosts of {model.shape.generation} {has}, not over {model.shape.topology}."
         fix = f"Write topology: {single[-1]} (single-host: {', '.join(single)}), or an override of TP13."
         if find_shape(model.shape.generation, model.shape.topology) != model.shape:
             fix = f"Leave machineType out: one host forms {model.shape.topology}."
@@ -264,6 +278,7 @@ CHECKS = (
     purchase,
     flex_start,
     memory_fit,
+    memory_left,
     requests,
     spare,
     multi_host_runtime,

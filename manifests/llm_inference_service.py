@@ -10,14 +10,25 @@ from catalog.tpu import SliceShape, generations
 from manifests.base import Manifest, manifest
 from manifests.scheduler import scheduler
 from manifests.secrets import token_env
-from manifests.server import command, leader_script, server_args, worker_script
+from manifests.server import (
+    adapters_of_the_hub,
+    command,
+    leader_script,
+    server_args,
+    server_environment,
+    worker_script,
+)
 from settings import names
 from settings.derive import GRACE_SECONDS, HEALTH_PATH, SERVER_PORT, SERVER_SCHEME, Deployment, ServedModel
 
 API = "serving.kserve.io/v1alpha2"
 TPU_RESOURCE = "google.com/tpu"
 _STARTUP_PERIOD = 10
-PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
+# GKE collects duty cycle and memory of the chips only from containers that declare this port (Google, "TPUs in GKE").
+TPU_METRICS_PORT = 8431
+# KServe 0.20 sets the first to 1, with which hf-xet 1.5 buffers up to 64 GB, and keeps what is there (pkg/utils/storage.go,
+# kserve#5326). The second leaves out copies in PyTorch's format that Meta's repositories have beside the safetensors.
+_DOWNLOAD = {"HF_XET_HIGH_PERFORMANCE": "0", "STORAGE_IGNORE_PATTERNS": "original/*,*.pth"}
 
 
 def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifest:
@@ -36,7 +47,8 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
     }
     annotations: dict[str, str] = {}
     if model.shape.multi_host:
-        spec["parallelism"]["pipeline"] = model.shape.hosts
+        # KServe makes a group of that many pods of it, and asks for a preset; the server itself has no pipeline.
+        spec["parallelism"] = {"pipeline": model.shape.hosts}
         spec["worker"] = _pod(deployment, model, leader=False)
         # One slice, one group: leader and workers land on the hosts of the same node pool.
         annotations["leaderworkerset.sigs.k8s.io/exclusive-topology"] = "cloud.google.com/gke-nodepool"
@@ -51,7 +63,7 @@ def pipeline_preset(deployment: Deployment) -> Manifest | None:
     return manifest(
         API,
         "LLMInferenceServiceConfig",
-        PIPELINE_PRESET,
+        names.PIPELINE_PRESET,
         deployment.namespace,
         spec={"template": {"containers": [container]}, "worker": {"containers": [container]}},
     )
@@ -75,9 +87,8 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
     initializer: dict[str, Any] = {
         "name": "storage-initializer",
         "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": memory}},
+        "env": [{"name": name, "value": value} for name, value in _DOWNLOAD.items()] + token_env(model),
     }
-    if env := token_env(model):
-        initializer["env"] = env
     return {
         "serviceAccountName": names.service_account(model.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -86,26 +97,28 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
         "containers": [_container(model, leader=leader)],
         "volumes": [
             {"name": "home", "emptyDir": {}},
-            {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}},
+            {"name": "dshm", "emptyDir": _shared_memory(model)},
         ],
     }
 
 
+def _shared_memory(model: ServedModel) -> dict[str, Any]:
+    """For /dev/shm. Ray keeps its objects there, so over several hosts the pod's memory is the only limit, as upstream."""
+    return {"medium": "Memory"} if model.shape.multi_host else {"medium": "Memory", "sizeLimit": "16Gi"}
+
+
 def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
     image = model.settings.image or load_lock().images["vllm-tpu"].reference()
-    env = [
-        {"name": "HOME", "value": "/home"},
-        # Compiled graphs survive a restart of the container.
-        {"name": "VLLM_XLA_CACHE_PATH", "value": "/home/xla-cache"},
-    ]
-    if model.shape.multi_host:
-        env.append({"name": "TPU_MULTIHOST_BACKEND", "value": "ray"})
+    env: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in server_environment(model).items()]
+    if adapters_of_the_hub(model):
+        env += token_env(model)
     container: dict[str, Any] = {
         "name": "main",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "terminationMessagePolicy": "FallbackToLogsOnError",  # argparse's words in the pod's status (issue 12)
         "env": env,
+        "ports": [{"name": "tpu-metrics", "containerPort": TPU_METRICS_PORT, "protocol": "TCP"}],
         "securityContext": {"runAsNonRoot": False, "allowPrivilegeEscalation": False},  # the image runs as root
         "resources": _resources(model),
         "volumeMounts": [{"name": "home", "mountPath": "/home"}, {"name": "dshm", "mountPath": "/dev/shm"}],  # noqa: S108
@@ -115,7 +128,7 @@ def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
     else:
         container |= {"command": ["/bin/bash", "-c"], "args": [leader_script(model) if leader else worker_script()]}
     if leader:
-        container["ports"] = [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}]
+        container["ports"].insert(0, {"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"})
         container |= probes(model)
     return container
 

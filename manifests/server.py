@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING
 
+from catalog.lock import runtime_version
+from catalog.vllm_flags import load_flags
 from settings.derive import HEALTH_PATH, SERVER_PORT, SHUTDOWN_SECONDS, ServedModel
-from settings.names import server_flag
+from settings.served import DEFAULT_BATCHED_TOKENS, json_flag
 
 if TYPE_CHECKING:
     from settings.model import FlagValue
@@ -16,24 +19,28 @@ _RAY_PORT = 6379
 
 
 def server_flags(model: ServedModel) -> dict[str, FlagValue]:
-    """vLLM's flags: ours, then the user's on top. Only flags of the locked version get here (VL01)."""
+    """vLLM's flags: ours, what the model and its family need, then the user's. Only flags that the rules let through."""
     flags: dict[str, FlagValue] = {
         "port": SERVER_PORT,
         "dtype": "bfloat16",  # fp16 is not native on TPU (VL02)
         "max-model-len": model.context_length,
         "tensor-parallel-size": model.tensor_parallel_size,
-        "enable-prefix-caching": model.settings.prefix_caching,
         "shutdown-timeout": SHUTDOWN_SECONDS,
         "disable-access-log-for-endpoints": f"{HEALTH_PATH},/metrics",
     }
+    if model.task == "chat" or not model.settings.prefix_caching:
+        flags["enable-prefix-caching"] = model.settings.prefix_caching
+    if model.task != "chat":
+        flags["runner"] = "pooling"
     if model.shape.multi_host:
-        flags |= {"pipeline-parallel-size": model.shape.hosts, "distributed-executor-backend": "ray"}
-    for source in (model.settings.server_flags, model.settings.unlisted_server_flags):
-        for name, value in source.items():
-            flag = server_flag(name)
-            # `no-x: true` is `x: false`; under two names both would stand on the command line.
-            negated = value is True and flag.startswith("no-")
-            flags[flag.removeprefix("no-") if negated else flag] = False if negated else value
+        flags["distributed-executor-backend"] = "ray"
+    flags |= dict(model.family.flags) | dict(model.known.flags if model.known else ())
+    if (model.family.image_tokens or 0) > DEFAULT_BATCHED_TOKENS:
+        flags["max-num-batched-tokens"] = model.family.image_tokens or 0  # a batch holds one image
+    flags |= model.flags_given
+    if model.rope_factor > 1:
+        # vLLM 0.32 takes max_position_embeddings as scaled already; 0.27 multiplies what YaRN says of the original.
+        flags["hf-overrides"] = {"max_position_embeddings": model.max_context} | json_flag(flags["hf-overrides"])
     return flags
 
 
@@ -45,9 +52,34 @@ def server_args(model: ServedModel) -> list[str]:
             args.append(f"--{name}")
         elif value is False:
             args.append(f"--no-{name}")
+        elif isinstance(value, dict):
+            args.append(f"--{name}={json.dumps(value)}")
+        elif isinstance(value, list):
+            words = [json.dumps(one) if isinstance(one, dict) else str(one) for one in value]
+            args += [f"--{name}={word}" for word in words] if _is_repeated(name) else [f"--{name}", *words]
         else:
             args.append(f"--{name}={value}")
     return args
+
+
+def _is_repeated(name: str) -> bool:
+    flag = load_flags(runtime_version()).lookup(name)
+    return flag is not None and flag.repeatable
+
+
+def server_environment(model: ServedModel) -> dict[str, str]:
+    """Variables of the server, on every host of its slice: ours, what the model needs, then the user's."""
+    variables = {"HOME": "/home", "VLLM_XLA_CACHE_PATH": "/home/xla-cache"}  # compiled programs survive a restart
+    if model.shape.multi_host:
+        variables["TPU_MULTIHOST_BACKEND"] = "ray"
+    return variables | model.variables
+
+
+def adapters_of_the_hub(model: ServedModel) -> bool:
+    """Whether the server itself downloads something from Hugging Face: LoRA adapters that are no folder."""
+    given = model.flags_given.get("lora-modules")
+    modules = given if isinstance(given, list) else [given] if given else []
+    return any("=/" not in str(module) and '"/' not in str(module) for module in modules)
 
 
 def command() -> list[str]:
@@ -58,8 +90,8 @@ def command() -> list[str]:
 def leader_script(model: ServedModel) -> str:
     """Leader of a multi-host slice: Ray's head, then, once every host has joined, the server over all of them.
 
-    vLLM does not wait for hosts: with fewer than the pipeline needs it ends ("Cannot use PP across hosts",
-    vllm/v1/executor/ray_distributed_executor_v2.py of vllm-tpu 0.27.0), and LeaderWorkerSet recreates the whole group.
+    The runtime takes one part of the slice from every host that has joined by then, and waits for none: with fewer it ends
+    ("Insufficient devices", tpu_inference 0.32.0 runner/tpu_runner.py), and LeaderWorkerSet recreates the whole group.
     """
     serve = shlex.join([*command(), *server_args(model)])
     return (

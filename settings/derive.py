@@ -2,143 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catalog.gke import facts, inference_pool_floor, parse_gke_version
-from catalog.models import KnownModel, find_model
 from catalog.tpu import SliceShape, find_shape, generations
+from settings.served import GIB as GIB
+from settings.served import MIB as MIB
+from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
+from settings.served import ServedModel as ServedModel
 
 if TYPE_CHECKING:
     from settings.environment import Environment
-    from settings.model import Model
 
 # The server's HTTP endpoint: probes, policies, Service check and verify all read it here (HC05).
 SERVER_PORT = 8000
 HEALTH_PATH = "/health"
 SERVER_SCHEME = "HTTP"
 
-DEFAULT_CONTEXT_LENGTH = 4096
-BYTES_PER_PARAMETER = 2  # bfloat16
-# Field report, issue 8: about 6.2 GB in 35 s from the Hub, 94 s to compile; doubled, then trebled for a bad day.
-_DOWNLOAD_BYTES_PER_SECOND = 100e6
-_SERVER_AND_COMPILE_SECONDS = 300
-_SAFETY = 3
-_MIN_STARTUP_BUDGET = 900
-_MAX_STARTUP_BUDGET = 7200
-# A TPU stock-out hides for about 35 minutes before GKE gives up (gke.md 4.4); then the node boots and pulls the image.
-NODE_BUDGET_SECONDS = 3600
-# The slowest answer we plan for; one request alone ran at about 105 tokens/s in the field report.
-_SLOWEST_TOKENS_PER_SECOND = 10
-_MIN_ANSWER_SECONDS = 300
 PODS_PER_TPU_NODE = 32
 SHUTDOWN_SECONDS = 45
 GRACE_SECONDS = 90
-# KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.
-_SURGE_SHARE = 0.25
 _LONGEST_ACCOUNT_NAME = 24  # and `-nodes`
-MIB = 1024 * 1024
-GIB = 1024 * MIB
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """A model with everything derived from its settings. Raises nothing: the rules have refused what can't be."""
-
-    settings: Model
-    shape: SliceShape
-
-    @property
-    def name(self) -> str:
-        """Name of the LLMInferenceService."""
-        return self.settings.name
-
-    @cached_property
-    def known(self) -> KnownModel | None:
-        """The catalogue's entry, where the source is one."""
-        return find_model(self.settings.source)
-
-    @property
-    def chips(self) -> int:
-        """Chips of all replicas."""
-        return self.shape.chips * self.settings.replicas
-
-    @property
-    def surge_slices(self) -> int:
-        """Slices an update needs beside the replicas; LeaderWorkerSet replaces in place."""
-        return 0 if self.shape.multi_host else math.ceil(_SURGE_SHARE * self.settings.replicas)
-
-    @property
-    def tensor_parallel_size(self) -> int:
-        """Chips of one host (TP04)."""
-        return self.shape.chips_per_host
-
-    @property
-    def cpu(self) -> int | None:
-        """CPUs that the server asks for: half of its machine where nobody says it; None where that is not known."""
-        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
-        return self.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
-
-    @property
-    def memory_gib(self) -> int | None:
-        """Memory that the server asks for, likewise."""
-        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
-        return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
-
-    @property
-    def context_length(self) -> int:
-        """Longest prompt and answer together, in tokens."""
-        if self.settings.context_length is not None:
-            return self.settings.context_length
-        return min(DEFAULT_CONTEXT_LENGTH, self.known.max_context if self.known else DEFAULT_CONTEXT_LENGTH)
-
-    @property
-    def longest_answer_tokens(self) -> int:
-        """Longest answer in tokens."""
-        return self.settings.longest_answer_tokens or self.context_length
-
-    @property
-    def answer_seconds(self) -> int:
-        """Time limit of the load balancer for one answer (decision 4); its own default of 30 s cuts long answers."""
-        if self.settings.longest_answer_seconds is not None:
-            return self.settings.longest_answer_seconds
-        return max(_MIN_ANSWER_SECONDS, math.ceil(self.longest_answer_tokens / _SLOWEST_TOKENS_PER_SECOND) + 60)
-
-    @property
-    def weights_bytes(self) -> int | None:
-        """Size of the weights; None where neither catalogue nor settings know the model."""
-        if self.settings.parameters_billion is not None:
-            return round(self.settings.parameters_billion * 1e9 * BYTES_PER_PARAMETER)
-        return self.known.weights_bytes() if self.known else None
-
-    @property
-    def download_seconds(self) -> int:
-        """A slow day's download of the weights."""
-        return math.ceil((self.weights_bytes or 0) / _DOWNLOAD_BYTES_PER_SECOND)
-
-    @property
-    def startup_budget_seconds(self) -> int:
-        """How long the server container may take until it answers (KS11), its download of the weights not counted."""
-        if self.settings.startup_budget_seconds is not None:
-            return self.settings.startup_budget_seconds
-        if self.weights_bytes is None:
-            return 3600
-        load = self.download_seconds // 4  # reading from disk into the chips
-        return min(_MAX_STARTUP_BUDGET, max(_MIN_STARTUP_BUDGET, _SAFETY * (_SERVER_AND_COMPILE_SECONDS + load)))
-
-    @property
-    def ready_timeout_seconds(self) -> int:
-        """How long the engine waits for the service: node, download and start together (KS11)."""
-        return NODE_BUDGET_SECONDS + _SAFETY * self.download_seconds + self.startup_budget_seconds
-
-    @property
-    def disk_gib(self) -> int:
-        """Boot disk of its nodes: weights twice (download cache and copy), image and system."""
-        if self.settings.disk_gib is not None:
-            return self.settings.disk_gib
-        return max(100, math.ceil(2 * (self.weights_bytes or 50e9) / GIB) + 60)
 
 
 def pool_name(shape: SliceShape) -> str:

@@ -6,7 +6,6 @@ A value that is wrong is taken out and the rest is read again, so that one typo 
 from __future__ import annotations
 
 import copy
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,7 @@ _LEAST: dict[str, Any] = {
 # As alike as this, a key is a slip of the hand, whatever else it could mean.
 _A_SLIP = 0.85
 # pydantic adds a marker for keys and the names of union members; neither is in the user's file.
-_UNION = {"bool", "int", "float", "str"}
+_UNION = {"bool", "int", "float", "str", "list[any]", "dict[str,any]"}
 
 
 def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Path]]:
@@ -71,13 +70,8 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
     elif kind == "missing":
         finding = Finding("ST03", path, None, f"`{path[-1]}` is missing.", _missing(path))
     elif problem["loc"][-1] in _UNION and path[-1] != problem["loc"][-1]:
-        said = "A flag has one value: a text, a number, true or false."
-        fix = (
-            f"Write {path[-1]}: '{json.dumps(value)}'."
-            if isinstance(value, dict | list)
-            else "Write one, or remove the line."
-        )
-        finding = Finding("ST02", path, value, said, fix)
+        said = "A flag has a value: a text, a number, true or false, a list or a mapping."
+        finding = Finding("ST02", path, value, said, "Write one, or remove the line.")
     elif kind in {"model_type", "dict_type"}:
         keys = ", ".join(known_keys(path))
         fix = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -51,7 +51,7 @@ class Resources(Section):
     memory_gib: int | None = Field(None, ge=1, description="Memory in GiB.")
 
 
-FlagValue = bool | int | float | str
+FlagValue = bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class Model(ModelFacts, Section):
@@ -87,17 +87,30 @@ class Model(ModelFacts, Section):
         le=14400,
         description="How long a server may take to start; derived from the weights when left out.",
     )
+    task: Literal["chat", "embed", "rerank", "score"] | None = Field(
+        None, description="What clients ask of it; from catalogue, name and flags when left out."
+    )
     parameters_billion: float | None = Field(
         None, gt=0, le=10_000, description="Size of a model the catalogue does not know, in billions of parameters."
+    )
+    bits_per_weight: float | None = Field(
+        None,
+        ge=1,
+        le=32,
+        description="Bits of a parameter in the checkpoint; from its name or the catalogue when left out.",
     )
     hugging_face_token: SecretReference | None = Field(None, description="Token for gated models, by reference.")
     runtime: Literal["vllm-tpu"] = Field("vllm-tpu", description="Model server.")
     image: str | None = Field(None, description="Server image; the locked one when left out. Never a moving tag.")
     server_flags: dict[str, FlagValue] = Field(
-        default_factory=dict, description="vLLM flags of the locked version, without the leading dashes."
+        default_factory=dict,
+        description="vLLM flags of the locked version, without the leading dashes; lists and mappings where a flag takes them.",
     )
     unlisted_server_flags: dict[str, FlagValue] = Field(
         default_factory=dict, description="Flags outside the locked table; needs an override of VL05."
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="Variables of the server, such as MODEL_IMPL_TYPE; never a token."
     )
     resources: Resources = Field(default_factory=own_defaults)
     disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 PROJECT_NAME = "tpu-serving"  # of Pulumi, and the namespace of the keys in an environment file
 SYSTEM_NAMESPACE = "tpu-serving-system"  # of what the program runs in the cluster for itself
 MAX_MODEL_NAME = 38
+# The preset that KServe asks for with pipeline parallelism and does not ship (kserve#5047).
+PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 # RFC 1035: what Service names and Google resource names have in common.
 RESOURCE_NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 

@@ -1,15 +1,20 @@
-"""Rules on TPU pods and their servers' flags, images and secrets, in any resource (TP03, TP12, VL01 to VL05, SC01, SC03)."""
+"""Rules on TPU pods and their servers' flags, images and secrets, in any resource (TP03, TP04, TP12, VL01 to VL05, VL08, SC01, SC03)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from catalog.lock import is_moving_tag, parse_image
+from catalog.lock import is_moving_tag, runtime_version
+from catalog.runtimes import load_runtime
+from catalog.tpu import all_shapes
+from catalog.vllm_flags import load_flags
 from checks.objects.check import Check, Context, Found, on_each
 from checks.objects.pods import (
     POD_KINDS,
     SERVING_KINDS,
+    Argument,
     Container,
     arguments_of,
     chips_asked,
@@ -20,15 +25,24 @@ from checks.objects.pods import (
 )
 from checks.objects.resource import RELEASE, Resource
 from checks.objects.values import items, mapping, strings, text
+from checks.shared.flags_together import Line, together
 from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
-from checks.shared.slices import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, chips_problem, label_problem
+from checks.shared.slices import (
+    ACCELERATOR_LABEL,
+    TOPOLOGY_LABEL,
+    TPU_RESOURCE,
+    chips_problem,
+    generation_of_label,
+    label_problem,
+)
 from settings.refusal import Path
 from settings.secrets import holds_secret
 
 _FLAG_RULES = ("VL01", "VL02", "VL03", "VL04", UNLISTED)
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _HIDDEN = "(not repeated)"
+_PARALLEL = ("--tensor-parallel-size", "--pipeline-parallel-size", "--data-parallel-size")
 
 
 @on_each("TP03", *POD_KINDS)
@@ -71,7 +85,7 @@ def _flags(rule: str) -> Check:
                 continue
             generation = generation_of(pod)
             for container in containers_of(pod):
-                version = _server_version(container)
+                version = runtime_version(text(container.body, "image"))
                 for argument in arguments_of(container):
                     for problem in flag_problems(argument.name, argument.values, generation, version):
                         if problem.rule == rule:
@@ -79,17 +93,6 @@ def _flags(rule: str) -> Check:
                             yield Found(resource, argument.path, said, problem.message, problem.fix)
 
     return Check(rule, POD_KINDS, on_one=flags)
-
-
-def _server_version(container: Container) -> str | None:
-    """Version of a vllm-tpu image, None for any other."""
-    try:
-        image = parse_image(text(container.body, "image"))
-    except ValueError:
-        return None
-    if not image.repository.endswith("/vllm-tpu") or image.tag is None:
-        return None
-    return image.tag.removeprefix("v")
 
 
 @on_each("SC01", *POD_KINDS)
@@ -147,7 +150,62 @@ def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
                     yield Found(resource, at, _HIDDEN, "A token stands here in clear.", fix)
 
 
+@on_each("TP04", *POD_KINDS)
+def devices_of_the_slice(resource: Resource, _: Context) -> Iterator[Found]:
+    """Parallelism takes no more devices than the slice has."""
+    for pod in pods_of(resource):
+        label = text(pod.spec, "nodeSelector", ACCELERATOR_LABEL)
+        topology = text(pod.spec, "nodeSelector", TOPOLOGY_LABEL)
+        shapes = [s for s in all_shapes() if (s.generation, s.topology) == (generation_of_label(label), topology)]
+        if not shapes:
+            continue
+        devices = shapes[0].devices
+        for container in containers_of(pod):
+            given = {_full(a.name): a for a in arguments_of(container) if a.values}
+            sizes = [given[name] for name in _PARALLEL if name in given]
+            wanted = math.prod(int(a.values[0]) for a in sizes if a.values[0].isdecimal())
+            if sizes and wanted > devices:
+                said = f"{wanted} devices are asked for, and {label} {topology} has {devices}."
+                fix = f"Write --tensor-parallel-size={devices}."
+                yield Found(resource, sizes[0].path, " ".join((sizes[0].name, *sizes[0].values)), said, fix)
+
+
+def _full(name: str) -> str:
+    found = load_flags(runtime_version()).lookup(name)
+    return found.name if found else name
+
+
+@on_each("VL08", *POD_KINDS)
+def flags_together(resource: Resource, _: Context) -> Iterator[Found]:
+    """What vLLM's own validators refuse about the flags of a server."""
+    for pod in pods_of(resource):
+        if not is_on_tpu(pod):
+            continue
+        for container in containers_of(pod):
+            arguments = {_full(a.name).removeprefix("--"): a for a in arguments_of(container)}
+            if not arguments:
+                continue
+            context = next((a.values[0] for k, a in arguments.items() if k == "max-model-len" and a.values), "")
+            flags = {key: _value(argument) for key, argument in arguments.items()}
+            runtime = load_runtime(runtime_version(text(container.body, "image")))
+            line = Line(flags, runtime, int(context) if context.isdecimal() else None)
+            for found in together(line):
+                argument = (
+                    arguments.get(found.flag) or arguments.get(f"no-{found.flag}") or next(iter(arguments.values()))
+                )
+                said = " ".join((argument.name, *argument.values))
+                yield Found(resource, argument.path, said, found.message, found.fix)
+
+
+def _value(argument: Argument) -> Any:
+    if not argument.values:
+        return not argument.name.startswith(("--no-", "--no_"))
+    return argument.values[0] if len(argument.values) == 1 else list(argument.values)
+
+
 CHECKS = (
+    devices_of_the_slice,
+    flags_together,
     all_chips_of_the_node,
     label_of_the_node,
     *(_flags(rule) for rule in _FLAG_RULES),

@@ -1,4 +1,4 @@
-"""Rules on LLMInferenceServices and on what must agree with them (KS02 to KS11)."""
+"""Rules on LLMInferenceServices and on what must agree with them (KS02 to KS14)."""
 
 from __future__ import annotations
 
@@ -271,7 +271,20 @@ def _engine_waits(service: Resource, covered: int) -> Iterator[Found]:
         yield Found(service, ("customTimeouts", "create"), waits, said, f"Write custom_timeouts: create {wanted}s.")
 
 
+@on_whole("KS14")
+def pipeline_preset(scope: Scope) -> Iterator[Found]:
+    """A service with a pipeline finds the preset that KServe asks for and does not ship."""
+    presets = {config.name for config in scope.of("LLMInferenceServiceConfig")}
+    for service in scope.of(_SERVICE):
+        pipeline = number(service.inputs, "spec", "parallelism", "pipeline")
+        if pipeline and mapping(service.inputs, "spec", "worker") and names.PIPELINE_PRESET not in presets:
+            said = f"KServe asks for the preset {names.PIPELINE_PRESET}, and nothing here makes it."
+            fix = "Make an LLMInferenceServiceConfig of that name in the service's namespace."
+            yield Found(service, ("spec", "parallelism", "pipeline"), pipeline, said, fix)
+
+
 CHECKS = (
+    pipeline_preset,
     probes_follow_tls,
     preset_speaks_http,
     token_of_the_download,

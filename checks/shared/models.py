@@ -51,6 +51,8 @@ def source_problem(source: str, key: str) -> Problem | None:
             "KServe reads no gs:// here. Two ways work: mount the bucket as a volume claim (Cloud Storage FUSE) and "
             "write pvc://<claim>/<path>, or read it through the S3-compatible endpoint with s3://<bucket>/<path>."
         )
+    elif page := re.match(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", source):
+        fix = f"Write {key}: hf://{page[1]}."
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         fix = f"Write {key}: hf://{source}."
     return Problem(f"KServe can't read {source}.", fix)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from catalog.lock import load_lock
+from catalog.lock import runtime_version
 from catalog.vllm_flags import Flag, FlagTable, TpuLimit, check_value, flag_versions, load_flags, load_tpu_limits
 
 UNLISTED = "VL05"
+MEMORY_ONLY = "Keep it where the memory is needed; leave it out where speed is wanted."
 _LOG_REQUESTS = "--disable-log-requests"
 
 
@@ -24,11 +25,6 @@ class FlagProblem(NamedTuple):
     fix: str
 
 
-def locked_version() -> str:
-    """Version of the locked server image."""
-    return load_lock().images["vllm-tpu"].tag.removeprefix("v")
-
-
 @cache
 def flag_problems(
     name: str, values: tuple[str, ...], generation: str | None, version: str | None = None
@@ -37,10 +33,12 @@ def flag_problems(
 
     `version` is that of the server where a table of it exists, else the locked one is asked.
     """
-    known = version if version is not None and version in _versions() else locked_version()
+    known = version if version is not None and version in _versions() else runtime_version()
     table = load_flags(known)
     flag = table.lookup(name)
-    return (_unknown(name, known, table),) if flag is None else tuple(_known(flag, name, values, generation or ""))
+    return (
+        (_unknown(name, known, table),) if flag is None else tuple(_known(flag, name, values, generation or "", known))
+    )
 
 
 @cache
@@ -48,7 +46,7 @@ def _versions() -> tuple[str, ...]:
     return flag_versions()
 
 
-def _known(flag: Flag, name: str, values: tuple[str, ...], generation: str) -> Iterator[FlagProblem]:
+def _known(flag: Flag, name: str, values: tuple[str, ...], generation: str, version: str) -> Iterator[FlagProblem]:
     # A value of a JSON flag's key (`--kv-transfer-config.role`) is not the flag's own.
     whole = "." not in name
     for given in values if whole else ():
@@ -58,10 +56,11 @@ def _known(flag: Flag, name: str, values: tuple[str, ...], generation: str) -> I
         return  # switched off: no limit of a TPU speaks of that
     seen: set[str] = set()
     for value in values or (None,):
-        for limit in load_tpu_limits().limits_for(flag, value, generation):
+        for limit in load_tpu_limits().limits_for(flag, value, generation, version):
             if limit.message not in seen:
                 seen.add(limit.message)
-                yield FlagProblem(_rule_of(limit, flag, value), limit.message, _remedy(flag))
+                rule = _rule_of(limit, flag)
+                yield FlagProblem(rule, limit.message, MEMORY_ONLY if rule == "VL04" else _remedy(flag))
 
 
 def _unknown(name: str, version: str, table: FlagTable) -> FlagProblem:
@@ -76,14 +75,10 @@ def _unknown(name: str, version: str, table: FlagTable) -> FlagProblem:
     return FlagProblem(UNLISTED, f"vLLM {version} for TPU has no {name} in its table.", fix)
 
 
-def _rule_of(limit: TpuLimit, flag: Flag, value: str | None) -> str:
+def _rule_of(limit: TpuLimit, flag: Flag) -> str:
     if limit.level == "warn":
-        return "VL07"
-    if flag.name == "--dtype":
-        return "VL02"
-    if value is not None and "fp8" in value.lower() and "v6e" in limit.generations:
-        return "VL04"
-    return "VL01"
+        return "VL04" if limit.generations else "VL07"
+    return "VL02" if flag.name == "--dtype" else "VL01"
 
 
 def _remedy(flag: Flag) -> str:

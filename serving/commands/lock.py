@@ -104,21 +104,24 @@ def _fill_digests(locked: Lock, report: dict[str, Any]) -> None:
 
 
 def _fill_flags(locked: Lock, report: dict[str, Any]) -> None:
-    """Download the wheel of the locked vLLM version and write its flag table."""
+    """Download the two wheels of the locked runtime; write its flag table, and what it loads and knows by name."""
     import tempfile
     from pathlib import Path
     from zipfile import BadZipFile
 
     from catalog import files
+    from catalog.refresh.runtime import write_runtime
     from catalog.refresh.vllm_flags import ExtractionError, write_table
     from catalog.refresh.wheel import WheelError, download
 
     version = locked.images["vllm-tpu"].tag.removeprefix("v")
-    _progress(f"downloading the wheel vllm-tpu {version}")
+    _progress(f"downloading the wheels vllm-tpu and tpu-inference {version}")
     today = datetime.datetime.now(tz=datetime.UTC).date()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            wheel = download("vllm-tpu", version, Path(folder))
+            wheel = download("vllm-tpu", version, Path(folder, "vllm"))
+            below = download("tpu-inference", version, Path(folder, "tpu-inference"))
+            write_runtime(wheel, below, data_dir=files.DATA_DIR)
             written = write_table(wheel, today=today, data_dir=files.DATA_DIR)
         except (WheelError, ExtractionError, BadZipFile) as error:
             report["errors"].append(f"vllm-tpu: {error}")

@@ -30,7 +30,9 @@ def of_checked(
         RefusedError: a rule refuses what the program makes of the settings.
     """
     graph = Graph(recording or record(document))
-    findings = [*findings, *findings_on(deployment, graph)]
+    # A warning on the settings is not said once more of what is made of them.
+    said = {f.rule for f in findings if f.warning}
+    findings = [*findings, *(f for f in findings_on(deployment, graph) if not (f.warning and f.rule in said))]
     # What an earlier program made is not refused any more: it is only compared with.
     if recording is None and refusals(findings):
         raise RefusedError(findings, document.origin)

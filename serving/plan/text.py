@@ -16,6 +16,8 @@ from serving.refused import describe
 from settings import names
 
 _WIDTH = 100
+# By MODEL_IMPL_TYPE: the runtime's own JAX models, or vLLM's through torchax.
+_BACKENDS = {"flax_nnx": "jax", "vllm": "torchax", None: "?"}
 
 
 def render_text(plan: Plan, stream: TextIO) -> str:
@@ -61,8 +63,18 @@ def _grow(branch: Tree, parent: str | None, resources: list[Resource]) -> None:
 
 def _models(plan: Plan) -> Table:
     table = Table(title="Models", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in ("model", "slice", "replicas", "chips", "answer limit", "start", "start budget"):
-        table.add_column(column, justify="left" if column in {"model", "slice"} else "right")
+    for column in (
+        "model",
+        "slice",
+        "replicas",
+        "chips",
+        "devices",
+        "backend",
+        "answer limit",
+        "start",
+        "start budget",
+    ):
+        table.add_column(column, justify="left" if column in {"model", "slice", "backend"} else "right")
     for m in plan.deployment.models:
         hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
         table.add_row(
@@ -70,8 +82,10 @@ def _models(plan: Plan) -> Table:
             f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}{hosts}",
             str(m.settings.replicas),
             str(m.chips),
+            str(m.shape.devices),
+            _BACKENDS[m.backend],
             f"{m.answer_seconds} s",
-            f"about {_minutes(plan.start_seconds(m))}",
+            "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(m))),
             _minutes(m.startup_budget_seconds),
         )
     return table
@@ -119,7 +133,7 @@ def _closing(plan: Plan, console: Console) -> None:
     console.print(f"[bold]URLs[/] ({gateway.gateway_class_name}, {'external' if gateway.external else 'internal'})")
     for m in deployment.models:
         path = names.base_path(deployment.namespace, m.name)
-        console.print(f"  {gateway.scheme}://{host}{path}/v1/chat/completions")
+        console.print(f"  {gateway.scheme}://{host}{path}{m.request_path}")
         console.print(f"      model: {', '.join(m.settings.names_for_clients)}")
     console.print()
     for family, steady, update in deployment.quota():

@@ -25,6 +25,7 @@ from catalog.refresh.lock_file import LockFileError, with_digests, write_whole
 from catalog.refresh.registry import RegistryError, RegistryUnreachableError, digest_of, split_repository
 from serving.commands.lock import lock
 
+from .test_runtimes import RUNTIME_TREE
 from .test_vllm_extractor import TREE
 
 MANIFEST = b'{"schemaVersion": 2, "manifests": []}'
@@ -224,7 +225,7 @@ def test_writing_keeps_the_mode_and_leaves_no_other_file(tmp_path: Path) -> None
 def test_the_committed_lock_passes_its_own_check() -> None:
     result = _run()
     assert result.exit_code == 0, result.output
-    assert "docker.io/vllm/vllm-tpu:v0.27.0" in result.output
+    assert "docker.io/vllm/vllm-tpu:v0.32.0" in result.output
     assert "oci://ghcr.io/kserve/charts/kserve-llmisvc-crd" in result.output
     assert max(map(len, result.output.splitlines())) <= 100
 
@@ -282,7 +283,7 @@ def test_registries_out_of_reach_are_an_error_each_and_what_could_be_asked_is_st
 def test_a_lock_that_contradicts_itself_fails_the_check(data: Path) -> None:
     path = data / "lock.yaml"
     text = (
-        path.read_text(encoding="utf-8").replace("tag: v0.27.0", "tag: latest").replace("tag: v0.9.0", "tag: v0.10.0")
+        path.read_text(encoding="utf-8").replace("tag: v0.32.0", "tag: latest").replace("tag: v0.9.0", "tag: v0.10.0")
     )
     path.write_text(text, encoding="utf-8")
     result = _run("--check")
@@ -310,18 +311,21 @@ def test_the_flag_table_is_written_from_the_wheel_of_the_locked_version(
 
     def fake(package: str, version: str, into: Path) -> Path:
         asked.append((package, version))
-        wheel = into / f"vllm_tpu-{version}-cp312-cp312-manylinux_2_24_x86_64.whl"
+        into.mkdir()
+        wheel = into / f"{package.replace('-', '_')}-{version}-cp312-cp312-manylinux_2_24_x86_64.whl"
         with zipfile.ZipFile(wheel, "w") as out:
-            for name, text in TREE.items():
+            for name, text in (TREE | RUNTIME_TREE).items():
                 out.writestr(name, text)
         return wheel
 
     monkeypatch.setattr(wheel_module, "download", fake)
     result = _run("--update-flags")
     assert result.exit_code == 0, result.output
-    assert asked == [("vllm-tpu", "0.27.0")]
-    assert "wrote the flag table 0.27.0.json" in result.output
-    written = json.loads((data / "vllm_flags" / "0.27.0.json").read_text(encoding="utf-8"))
+    assert asked == [("vllm-tpu", "0.32.0"), ("tpu-inference", "0.32.0")]
+    assert "wrote the flag table 0.32.0.json" in result.output
+    names = json.loads((data / "runtimes" / "0.32.0.json").read_text(encoding="utf-8"))
+    assert names["toolParsers"] == ["hermes"]
+    written = json.loads((data / "vllm_flags" / "0.32.0.json").read_text(encoding="utf-8"))
     assert {"--port", "--color"} <= {flag["name"] for flag in written["flags"]}
 
 
@@ -330,11 +334,11 @@ def test_a_wheel_that_can_not_be_had_is_an_error_and_the_old_table_stays(
 ) -> None:
     script = "import sys; sys.stderr.write('ERROR: Could not find a version\\n'); sys.exit(1)"
     monkeypatch.setattr(wheel_module, "pip", lambda: [sys.executable, "-c", script])
-    before = (data / "vllm_flags" / "0.27.0.json").read_bytes()
+    before = (data / "vllm_flags" / "0.32.0.json").read_bytes()
     result = _run("--update-flags")
     assert result.exit_code == 1
-    assert "error: vllm-tpu: vllm-tpu 0.27.0 can't be downloaded: Could not find a version" in result.output
-    assert (data / "vllm_flags" / "0.27.0.json").read_bytes() == before
+    assert "error: vllm-tpu: vllm-tpu 0.32.0 can't be downloaded: Could not find a version" in result.output
+    assert (data / "vllm_flags" / "0.32.0.json").read_bytes() == before
 
 
 def test_the_command_imports_no_http_client_before_it_asks() -> None:

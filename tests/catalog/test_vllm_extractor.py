@@ -286,17 +286,17 @@ def test_a_wheel_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def _wheel() -> Path | None:
     folder = os.environ.get("TPU_SERVING_WHEELS")
-    return next(iter(sorted(Path(folder).glob("vllm_tpu-0.27.0-*.whl"))), None) if folder else None
+    return next(iter(sorted(Path(folder).glob("vllm_tpu-0.32.0-*.whl"))), None) if folder else None
 
 
 @pytest.mark.skipif(
     _wheel() is None,
     reason="no wheel: pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_24_x86_64 "
-    "-d DIR vllm-tpu==0.27.0, then TPU_SERVING_WHEELS=DIR",
+    "-d DIR vllm-tpu==0.32.0, then TPU_SERVING_WHEELS=DIR",
 )
 def test_the_committed_table_is_what_the_wheel_gives() -> None:
     wheel = _wheel()
     assert wheel is not None
-    committed = json.loads((DATA_DIR / "vllm_flags" / "0.27.0.json").read_text(encoding="utf-8"))
+    committed = json.loads((DATA_DIR / "vllm_flags" / "0.32.0.json").read_text(encoding="utf-8"))
     fresh = table(wheel, today=datetime.date.fromisoformat(committed["wheel"]["date"]))
     assert fresh == committed

@@ -7,10 +7,10 @@ import pytest
 from catalog.files import UnknownVersionError
 from catalog.vllm_flags import FlagTable, check_value, flag_versions, load_flags, load_tpu_limits
 
-TABLE = load_flags("0.27.0")
+TABLE = load_flags("0.32.0")
 LIMITS = load_tpu_limits()
 
-# Read by hand in the wheel vllm-tpu 0.27.0: kind, default, and what else counts.
+# Read by hand in the wheel vllm-tpu 0.32.0: kind, default, and what else counts.
 BY_HAND: dict[str, dict[str, object]] = {
     "--max-model-len": {"kind": "int", "default": None, "suffixes": True, "words": ("auto",)},
     "--tensor-parallel-size": {"kind": "int", "default": 1, "aliases": ("-tp",), "bounds": {"ge": 1}},
@@ -33,7 +33,7 @@ BY_HAND: dict[str, dict[str, object]] = {
     "--distributed-executor-backend": {"kind": "str", "choices": None, "known_values": ("external_launcher", "mp", "ray", "uni")},
     "--async-scheduling": {"kind": "bool", "default": None},
     "--kv-transfer-config": {"kind": "json", "default": None},
-    "--allowed-origins": {"kind": "json", "default": ["*"]},
+    "--allowed-origins": {"kind": "json", "default": []},
     "--headless": {"kind": "bool", "default": False, "negation": None},
     "--hf-token": {"kind": "str", "value_optional": True},
     "--middleware": {"kind": "str", "repeatable": True},
@@ -53,10 +53,10 @@ def test_a_flag_is_in_the_table_as_a_person_read_it_in_the_wheel(name: str) -> N
 
 
 def test_the_table_says_where_it_is_from() -> None:
-    assert TABLE.wheel.version == "0.27.0"
-    assert TABLE.wheel.name.startswith("vllm_tpu-0.27.0-")
+    assert TABLE.wheel.version == "0.32.0"
+    assert TABLE.wheel.name.startswith("vllm_tpu-0.32.0-")
     assert len(TABLE.wheel.sha256) == 64
-    assert len(TABLE.flags) == 281
+    assert len(TABLE.flags) == 317
     assert all(flag.read_at.startswith("vllm/") and ":" in flag.read_at for flag in TABLE.flags)
 
 
@@ -175,17 +175,17 @@ def _refused(table: FlagTable, name: str, value: str | None, generation: str) ->
         ("--dtype", "float16", "v5e", True),
         ("--dtype", "bfloat16", "v6e", False),
         ("--dtype", "float32", "v6e", False),
-        ("--kv-cache-dtype", "fp8", "v6e", True),
+        ("--kv-cache-dtype", "fp8", "v6e", False),
         ("--kv-cache-dtype", "fp8", "tpu7x", False),
         ("--kv-cache-dtype", "auto", "v6e", False),
         ("--kv-cache-dtype", "turboquant_k8v4", "tpu7x", True),
-        ("--quantization", "fp8", "v6e", True),
-        ("--quantization", "FP8", "v6e", True),
+        ("--quantization", "fp8", "v6e", False),
+        ("--quantization", "FP8", "v6e", False),
         ("--quantization", "fp8", "tpu7x", False),
         ("--quantization", "compressed-tensors", "v6e", False),
         ("--quantization", "auto_awq", "v6e", False),
         ("--quantization", "gptq", "tpu7x", True),
-        ("--kv-transfer-config", '{"kv_connector": "NixlConnector"}', "v6e", True),
+        ("--kv-transfer-config", '{"kv_connector": "TPUConnectorHMA"}', "v6e", True),
         ("--kv-transfer-config", '{"kv_connector": "TPUConnector"}', "v6e", False),
         ("--enable-sleep-mode", None, "v6e", True),
         ("--attention-backend", "FLASHINFER", "v6e", False),
@@ -223,3 +223,13 @@ def test_the_field_reports_flag_is_explained() -> None:
         assert foreign is not None
         assert "unrecognized arguments" in foreign.message
     assert LIMITS.foreign_flag("--max-model-len") is None
+
+
+def test_a_limit_of_some_versions_speaks_in_those_only() -> None:
+    flag = TABLE.lookup("--kv-transfer-config")
+    assert flag is not None
+    hybrid = '{"kv_connector": "TPUConnectorHMA"}'
+    asked = {
+        v: bool(LIMITS.limits_for(flag, hybrid, "v6e", v)) for v in ("0.26.0", "0.27.0", "0.29.0", "0.30.1", "0.32.0")
+    }
+    assert asked == {"0.26.0": False, "0.27.0": True, "0.29.0": True, "0.30.1": False, "0.32.0": False}

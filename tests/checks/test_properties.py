@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.lock import load_lock
+from catalog.lock import load_lock, runtime_version
 from catalog.tpu import SliceShape, all_shapes, chips_of, generations
 from catalog.vllm_flags import Flag, load_flags, load_tpu_limits
 from checks.environment import check
@@ -172,8 +172,10 @@ def test_what_a_generation_lacks_is_said_of_that_generation_only(limit: Any, gen
     elif not limit.values:
         value = example(flag)
     found = rules_of(limit.flag.lstrip("-"), value, generation)
-    expected = {"VL01", "VL02", "VL04"} if limit.level == "refuse" else {"VL07"}
-    if limit.applies(str(value), generation):
+    expected = {"VL01", "VL02"} if limit.level == "refuse" else {"VL04", "VL07"}
+    if limit.applies(str(value), generation, runtime_version()):
         assert found & expected
-    elif not any(o.applies(str(value), generation) for o in load_tpu_limits().limits if o.flag == limit.flag):
+    elif not any(
+        o.applies(str(value), generation, runtime_version()) for o in load_tpu_limits().limits if o.flag == limit.flag
+    ):
         assert found & {"VL01", "VL02", "VL04", "VL07"} == set()

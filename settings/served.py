@@ -1,0 +1,286 @@
+"""A model with everything derived from its settings: slice, parallelism, backend, size, times. Decided here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from catalog.durations import startup_budget_seconds
+from catalog.lock import runtime_version
+from catalog.models import Checkpoint, KnownModel, Task, named
+from catalog.runtimes import BACKEND_VARIABLE, Backend, Family, Runtime, family_of, load_runtime
+from catalog.tpu import SliceShape, generations
+from settings.names import server_flag
+
+if TYPE_CHECKING:
+    from settings.model import FlagValue, Model
+
+DEFAULT_CONTEXT_LENGTH = 4096
+_PLAIN_BITS = 16  # bfloat16
+_DOWNLOAD_BYTES_PER_SECOND = 100e6
+_SAFETY = 3
+# A TPU stock-out hides for about 35 minutes before GKE gives up (gke.md 4.4); then the node boots and pulls the image.
+NODE_BUDGET_SECONDS = 3600
+# The slowest answer we plan for; one request alone ran at about 105 tokens/s in the field report.
+_SLOWEST_TOKENS_PER_SECOND = 10
+_MIN_ANSWER_SECONDS = 300
+# KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.
+_SURGE_SHARE = 0.25
+# Without --max-num-batched-tokens a server on a TPU takes 2048 (vllm 0.32.0 arg_utils.py get_batch_defaults).
+DEFAULT_BATCHED_TOKENS = 2048
+# Where clients ask, below a model's base URL (vllm 0.32.0 entrypoints/pooling and openai).
+REQUEST_PATHS: dict[Task, str] = {
+    "chat": "/v1/chat/completions",
+    "embed": "/v1/embeddings",
+    "rerank": "/v1/rerank",
+    "score": "/v1/score",
+}
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model of the file and its slice. Raises nothing: the rules have refused what can't be."""
+
+    settings: Model
+    shape: SliceShape
+
+    @property
+    def name(self) -> str:
+        """Name of the LLMInferenceService."""
+        return self.settings.name
+
+    @property
+    def known(self) -> KnownModel | None:
+        """The catalogue's entry, where the source is one or a copy of one."""
+        return named(self.settings.source).model
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """How the weights are stored, where the name says so."""
+        return named(self.settings.source).checkpoint
+
+    @property
+    def runtime(self) -> Runtime:
+        """What the runtime of its image loads and knows."""
+        return load_runtime(runtime_version(self.settings.image))
+
+    @cached_property
+    def flags_given(self) -> dict[str, FlagValue]:
+        """The user's flags by their full names without dashes; `no-x: true` is `x: false`."""
+        return dict(_plain(self.settings.server_flags)) | dict(_plain(self.settings.unlisted_server_flags))
+
+    @property
+    def architecture(self) -> str | None:
+        """The class of the model that its config.json names, where it is known or overridden."""
+        overridden = json_flag(self.flags_given.get("hf-overrides")).get("architectures")
+        if isinstance(overridden, list) and overridden and isinstance(overridden[0], str):
+            return overridden[0]
+        return self.known.architecture if self.known else None
+
+    @property
+    def family(self) -> Family:
+        """What its architecture needs."""
+        return family_of(self.architecture)
+
+    @property
+    def task(self) -> Task:
+        """What clients ask of it."""
+        if self.settings.task is not None:
+            return self.settings.task
+        if self.known is not None:
+            return self.known.task
+        name = self.settings.source.lower()
+        if "rerank" in name:
+            return "rerank"
+        pooling = self.flags_given.get("runner") == "pooling" or self.flags_given.get("convert") == "embed"
+        return "embed" if pooling or "embedding" in name else "chat"
+
+    @property
+    def request_path(self) -> str:
+        """Where clients ask for its task, below its base URL."""
+        return REQUEST_PATHS[self.task]
+
+    @property
+    def chips(self) -> int:
+        """Chips of all replicas."""
+        return self.shape.chips * self.settings.replicas
+
+    @property
+    def surge_slices(self) -> int:
+        """Slices an update needs beside the replicas; LeaderWorkerSet replaces in place."""
+        return 0 if self.shape.multi_host else math.ceil(_SURGE_SHARE * self.settings.replicas)
+
+    @property
+    def tensor_parallel_size(self) -> int:
+        """All devices of the slice, of several hosts too (TP04)."""
+        return self.shape.devices
+
+    @property
+    def quantization(self) -> str | None:
+        """vLLM's method for the weights: the flag, what the name says, or the catalogue; None for plain or unknown ones."""
+        given = self.flags_given.get("quantization")
+        if isinstance(given, str):
+            return {"awq": "auto_awq", "gptq": "auto_gptq", "mxfp4": "gpt_oss_mxfp4"}.get(given, given)
+        if self.checkpoint is not None:
+            return self.checkpoint.method
+        return self.known.method if self.known else None
+
+    @property
+    def torchax_reason(self) -> str | None:
+        """Why the runtime's own JAX models can't serve this model; None where they may."""
+        if self.flags_given.get("enable-lora") is True:
+            return "LoRA adapters"
+        if self.shape.multi_host:
+            return "several hosts"
+        method = self.quantization
+        if method in self.runtime.loads["vllm"] and method not in self.runtime.loads["flax_nnx"]:
+            return f"{method} weights"
+        if method == "compressed-tensors" and self.checkpoint is not None and self.checkpoint.integer:
+            return "int8 weights"
+        return None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variables of the server that follow from the model, the user's on top."""
+        found = dict(self.family.environment)
+        if self.torchax_reason is not None:
+            found[BACKEND_VARIABLE] = "vllm"
+        return found | self.settings.environment
+
+    @property
+    def backend(self) -> Backend | None:
+        """The backend that serves the model; None where its architecture is not known."""
+        wanted = self.variables.get(BACKEND_VARIABLE, "auto")
+        if wanted in {"vllm", "flax_nnx"}:
+            return "vllm" if wanted == "vllm" or self._outside_of_jax else "flax_nnx"
+        return self.runtime.chosen_backend(self.architecture) if self.architecture else None
+
+    @property
+    def _outside_of_jax(self) -> bool:
+        return self.architecture is not None and self.architecture not in self.runtime.jax_architectures
+
+    @property
+    def cpu(self) -> int | None:
+        """CPUs that the server asks for: half of its machine where nobody says it; None where that is not known."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.cpu or (machine.vcpus and machine.vcpus // 2)
+
+    @property
+    def memory_gib(self) -> int | None:
+        """Memory that the server asks for, likewise."""
+        machine = generations()[self.shape.generation].machines[self.shape.machine_type]
+        return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
+
+    @property
+    def rope_factor(self) -> float:
+        """How much longer a context YaRN in `hf-overrides` allows; 1 without it."""
+        rope = json_flag(self.flags_given.get("hf-overrides")).get("rope_parameters")
+        if not isinstance(rope, dict) or rope.get("rope_type") != "yarn" or self.known is None:
+            return 1
+        factor, original = rope.get("factor"), rope.get("original_max_position_embeddings", self.known.max_context)
+        if not isinstance(factor, int | float) or not isinstance(original, int | float):
+            return 1
+        return max(1, factor * original / self.known.max_context)
+
+    @property
+    def max_context(self) -> int | None:
+        """The longest context the model allows; None where it is not known."""
+        if self.known is None:
+            return None
+        stretched = json_flag(self.flags_given.get("hf-overrides")).get("max_position_embeddings")
+        return stretched if isinstance(stretched, int) else int(self.known.max_context * self.rope_factor)
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt and answer together, in tokens."""
+        if self.settings.context_length is not None:
+            return self.settings.context_length
+        return min(DEFAULT_CONTEXT_LENGTH, self.known.max_context if self.known else DEFAULT_CONTEXT_LENGTH)
+
+    @property
+    def longest_answer_tokens(self) -> int:
+        """Longest answer in tokens."""
+        return self.settings.longest_answer_tokens or self.context_length
+
+    @property
+    def answer_seconds(self) -> int:
+        """Time limit of the load balancer for one answer (decision 4); its own default of 30 s cuts long answers."""
+        if self.settings.longest_answer_seconds is not None:
+            return self.settings.longest_answer_seconds
+        return max(_MIN_ANSWER_SECONDS, math.ceil(self.longest_answer_tokens / _SLOWEST_TOKENS_PER_SECOND) + 60)
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of a parameter in the files: the key, the name, the catalogue; bfloat16 where nobody says."""
+        if self.settings.bits_per_weight is not None:
+            return self.settings.bits_per_weight
+        if self.checkpoint is not None:
+            return self.checkpoint.bits
+        return self.known.bits if self.known else _PLAIN_BITS
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """Size of the weights; None where neither settings nor catalogue nor name know the model."""
+        billions = self.settings.parameters_billion or named(self.settings.source).billions
+        if billions is not None:
+            return round(billions * 1e9 * self.bits_per_weight / 8)
+        if self.known is None:
+            return None
+        published = self.checkpoint is None and self.settings.bits_per_weight is None
+        if published and self.known.weights_bytes is not None:
+            return self.known.weights_bytes
+        return round(self.known.parameters * self.bits_per_weight / 8)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Key-value cache of one request of the whole context, which a server must hold to start; 0 where not known."""
+        if self.known is None:
+            return 0
+        narrow = str(self.flags_given.get("kv-cache-dtype", "")).startswith("fp8")
+        return self.known.cache_bytes(self.context_length, 1 if narrow else 2, self.tensor_parallel_size)
+
+    @property
+    def download_seconds(self) -> int:
+        """A slow day's download of the weights."""
+        return math.ceil((self.weights_bytes or 0) / _DOWNLOAD_BYTES_PER_SECOND)
+
+    @property
+    def startup_budget_seconds(self) -> int:
+        """How long the server container may take until it answers (KS11), its download of the weights not counted."""
+        if self.settings.startup_budget_seconds is not None:
+            return self.settings.startup_budget_seconds
+        return startup_budget_seconds((self.weights_bytes or 0) / GIB, self.context_length, self.shape.hosts)
+
+    @property
+    def ready_timeout_seconds(self) -> int:
+        """How long the engine waits for the service: node, download and start together (KS11)."""
+        return NODE_BUDGET_SECONDS + _SAFETY * self.download_seconds + self.startup_budget_seconds
+
+    @property
+    def disk_gib(self) -> int:
+        """Boot disk of its nodes: weights twice (download cache and copy), image and system."""
+        if self.settings.disk_gib is not None:
+            return self.settings.disk_gib
+        return max(100, math.ceil(2 * (self.weights_bytes or 50e9) / GIB) + 60)
+
+
+def _plain(flags: dict[str, FlagValue]) -> Iterator[tuple[str, FlagValue]]:
+    for name, value in flags.items():
+        flag = server_flag(name)
+        negated = isinstance(value, bool) and flag.startswith("no-")
+        yield (flag.removeprefix("no-"), not value) if negated else (flag, value)
+
+
+def json_flag(value: Any) -> dict[str, Any]:
+    """The mapping behind a JSON flag; empty where it is none (VL01 says so)."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
