@@ -42,8 +42,10 @@ def _is_list(schema: dict[str, Any]) -> bool:
     return schema.get("type") == "array"
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _type(schema: Any) -> str:
     """A JSON schema in a few words."""
+    if not isinstance(schema, dict) or not schema.keys() - {"title", "description"}:
+        return "value"
     if "$ref" in schema:
         return "section"
     if "anyOf" in schema:

@@ -15,7 +15,6 @@ from checks.objects.pods import (
     POD_KINDS,
     SERVING_KINDS,
     Argument,
-    Container,
     arguments_of,
     chips_asked,
     containers_of,

@@ -111,7 +111,10 @@ def test_a_multi_host_model_has_workers_and_a_pool_of_one_slice() -> None:
     plan = planned("examples/multi-host.yaml")
     [service] = of_kind(plan, "LLMInferenceService")
     assert service.inputs["spec"]["worker"]["containers"][0]["name"] == "main"
-    assert service.inputs["spec"]["parallelism"] == {"pipeline": 2, "tensor": 4}
+    # KServe reads the size of the group from it; the server spreads the model over all devices of the slice.
+    assert service.inputs["spec"]["parallelism"] == {"pipeline": 2}
+    [script] = service.inputs["spec"]["template"]["containers"][0]["args"]
+    assert "--tensor-parallel-size=16" in script and "pipeline-parallel" not in script
     [pool] = [p for p in of_kind(plan, "NodePool") if p.name != "cluster-cpu-pool"]
     assert pool.inputs["autoscaling"]["maxNodeCount"] == 2
     assert "placementPolicy" in pool.inputs

@@ -80,16 +80,16 @@ def test_what_is_seen_of_a_comment_can_be_read_in_ten_seconds(repository: Reposi
 
 def test_another_version_of_an_image_says_what_it_restarts(repository: Repository) -> None:
     def edit(folder: Path) -> None:
-        replaced("v0.27.0", "v0.27.1", "catalog/data/lock.yaml")(folder)
-        flags = folder / "catalog/data/vllm_flags"
-        shutil.copy(flags / "0.27.0.json", flags / "0.27.1.json")
+        replaced("v0.32.0", "v0.32.1", "catalog/data/lock.yaml")(folder)
+        for tables in ("vllm_flags", "runtimes"):
+            shutil.copy(*(folder / f"catalog/data/{tables}/{version}.json" for version in ("0.32.0", "0.32.1")))
 
     repository.branch("vllm", edit)
     done = repository.serving("review", "--against", BASE, "--format", "markdown")
     comment = done.stdout
     assert done.returncode == 0, comment + done.stderr
     assert "### `dev`: restarts model qwen2-5-3b" in comment
-    assert "qwen2-5-3b RESTARTS: image: docker.io/vllm/vllm-tpu:v0.27.0 -> docker.io/vllm/vllm-tpu:v0.27.1" in comment
+    assert "qwen2-5-3b RESTARTS: image: docker.io/vllm/vllm-tpu:v0.32.0 -> docker.io/vllm/vllm-tpu:v0.32.1" in comment
     assert f"{BASE} is planned with its own program" in comment
 
 
@@ -101,9 +101,9 @@ def test_another_version_of_kserve_says_that_every_pod_may_restart(repository: R
 
 
 def test_a_version_without_facts_is_refused_in_words(repository: Repository) -> None:
-    repository.branch("unknown", replaced("v0.27.0", "v0.28.0", "catalog/data/lock.yaml"))
+    repository.branch("unknown", replaced("v0.32.0", "v0.33.0", "catalog/data/lock.yaml"))
     done = repository.serving("review", "--against", BASE)
-    assert done.returncode == 2 and "no flag table for vLLM '0.28.0'" in done.stderr
+    assert done.returncode == 2 and "no table of the runtime 0.33.0" in done.stderr
 
 
 def test_a_refused_file_is_in_the_comment_and_in_the_exit_code(repository: Repository, tmp_path: Path) -> None:
