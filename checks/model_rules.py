@@ -109,14 +109,4 @@ def startup_budget(deployment: Deployment) -> Iterator[Found]:
             )
 
 
-@rule("KS07")
-def served_names(deployment: Deployment) -> Iterator[Found]:
-    """A served name that begins with a dash is a flag to the server's parser."""
-    for path, model in models(deployment):
-        for place, served in enumerate(model.served_names):
-            if served.startswith("-"):
-                said = f"To the server's parser {served} is a flag."
-                yield Found((*path, "servedNames", place), served, said, f"Write {served.lstrip('-') or model.name}.")
-
-
-CHECKS = (served_names, distinct, route_names, name, source, lengths, answer_time, startup_budget)
+CHECKS = (distinct, route_names, name, source, lengths, answer_time, startup_budget)
