@@ -17,10 +17,11 @@ from catalog.vllm_flags import Flag, load_flags
 
 POD_IP_VARIABLE = "TPU_SERVING_POD_IP"
 ROOT_VARIABLE = "TPU_SERVING_ROOT"
+_GROUP_SIZE = "LWS_GROUP_SIZE"  # LeaderWorkerSet says it to every pod of a group
 
 
 def locked_version() -> str:
-    """The version of the locked image, `0.27.0`."""
+    """The version of the locked image, `0.32.0`."""
     return load_lock().images["vllm-tpu"].tag.removeprefix("v")
 
 
@@ -88,7 +89,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Options:
-    """`ray_hosts` is the number of hosts that must have joined, 0 where there is no Ray; times are in seconds."""
+    """`ray_hosts` is the number of hosts that must have joined, 0 where there is no Ray; times are in seconds.
+
+    `devices` and `stages`: over how many devices the model is spread, and in how many stages of a pipeline.
+    """
 
     model: str
     names: tuple[str, ...]
@@ -101,6 +105,8 @@ class Options:
     prefix_caching: bool
     shutdown_timeout: float
     ray_hosts: int
+    devices: int
+    stages: int
     timing: Timing
 
 
@@ -133,6 +139,8 @@ def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Op
         num_blocks=blocks,
         prefix_caching=values.enable_prefix_caching is not False,
         shutdown_timeout=values.shutdown_timeout / timing.speed,
-        ray_hosts=values.pipeline_parallel_size if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
+        ray_hosts=int(environment.get(_GROUP_SIZE) or 1) if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
+        devices=values.tensor_parallel_size,
+        stages=values.pipeline_parallel_size,
         timing=timing,
     )

@@ -56,14 +56,27 @@ async def _start(options: Options) -> None:
     log.info(f"rehearsal model server: times are {timing.speed:g} times shorter than measured, answers are synthetic")
     await asyncio.sleep(timing.server_seconds)
     log.info(f"vLLM server version {locked_version()}, serving model {options.model}")
-    hosts = len(ray.nodes()) if options.ray_hosts else 1
-    if options.ray_hosts > 1 and hosts != options.ray_hosts:
-        text = f"Cannot use PP across hosts, please set --pipeline-parallel-size to 1 or {hosts}"
-        raise SystemExit(f"EngineCore encountered a fatal error. AssertionError: {text}")
+    if options.ray_hosts:
+        _insist_on_hosts(options, len(ray.nodes()))
     log.info(f"Init model | weights from {options.model} are not read (rehearsal)")
     await asyncio.sleep(timing.compile_seconds)
     log.info(f"GPU KV cache size: {options.num_blocks * options.block_size:,} tokens")
     log.info(f"init engine (profile, create kv cache, warmup model) took {timing.compile_seconds:.2f} s")
+
+
+def _insist_on_hosts(options: Options, joined: int) -> None:
+    """What the runtime's executor and runner refuse of the hosts that have joined. Raises SystemExit."""
+    fatal = "EngineCore encountered a fatal error."
+    if options.stages > 1 and joined != options.stages:
+        text = f"Cannot use PP across hosts, please set --pipeline-parallel-size to 1 or {joined}"
+        raise SystemExit(f"{fatal} AssertionError: {text}")
+    if options.stages > 1:
+        # Workers are not told the address of the stage before them and keep "localhost" (tpu-inference#3498).
+        raise SystemExit(f"{fatal} initialize_pp_transfer_connect: no answer from rank 0 at localhost")
+    found = options.devices * joined // options.ray_hosts
+    if found < options.devices:
+        text = f"Insufficient devices for 2D mesh: found {found}, expected {options.devices}"
+        raise SystemExit(f"{fatal} ValueError: {text}")
 
 
 async def _watch_workers(options: Options) -> None:

@@ -38,6 +38,7 @@ class Pod:
         self.log_file = folder / "log"
         given = {"TPU_SERVING_POD_IP": address, "TPU_MULTIHOST_BACKEND": "ray", "REHEARSAL_SPEED": "30"}
         given |= {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "LWS_LEADER_ADDRESS": LEADER}
+        given |= {"LWS_GROUP_SIZE": "2"}
         command = ["/bin/bash", "-c", script.replace("sleep 5", "sleep 0.1")]
         with self.log_file.open("wb") as output:
             self.process = subprocess.Popen(
@@ -78,12 +79,23 @@ def test_the_leader_answers_once_its_worker_has_joined_and_ends_when_it_is_gone(
     assert "RayWorkerProc died unexpectedly" in server.log
 
 
-def test_a_leader_whose_worker_has_not_joined_in_time_ends_as_vllm_does(tmp_path: Path, pods: list[Pod]) -> None:
-    script = "ray start --head --port=6379; exec vllm serve /mnt/models --pipeline-parallel-size=2"
+def test_a_leader_whose_worker_has_not_joined_in_time_ends_as_the_runtime_does(tmp_path: Path, pods: list[Pod]) -> None:
+    script = "ray start --head --port=6379; exec vllm serve /mnt/models --tensor-parallel-size=16"
     pods.append(Pod(tmp_path / "leader", LEADER, script))
     assert pods[0].process.wait(HANGS) == 1
-    words = "AssertionError: Cannot use PP across hosts, please set --pipeline-parallel-size to 1 or 1"
+    words = "ValueError: Insufficient devices for 2D mesh: found 8, expected 16"
     assert words in pods[0].log_file.read_text()
+
+
+def test_a_pipeline_over_hosts_ends_as_the_runtime_does(tmp_path: Path, pods: list[Pod]) -> None:
+    pods.append(Pod(tmp_path / "worker", WORKER, worker_script()))
+    script = (
+        "ray start --head --port=6379; until [ $(ray status | grep -c '^ 1 node_') -ge 2 ]; do sleep 5; done\n"
+        "exec vllm serve /mnt/models --tensor-parallel-size=8 --pipeline-parallel-size=2"
+    )
+    pods.append(Pod(tmp_path / "leader", LEADER, script))
+    assert pods[1].process.wait(HANGS) == 1
+    assert "initialize_pp_transfer_connect" in pods[1].log_file.read_text()
 
 
 def test_a_leaders_name_is_its_pods_address(monkeypatch: pytest.MonkeyPatch) -> None:
