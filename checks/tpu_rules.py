@@ -132,7 +132,7 @@ def purchase(deployment: Deployment) -> Iterator[Found]:
 
 @rule("TP09")
 def flex_start(deployment: Deployment) -> Iterator[Found]:
-    """Flex-start: at most seven days, single-host slices, no TPU7x; nothing else has a run time."""
+    """Flex-start: at most seven days; nothing else has a run time."""
     capacity = deployment.settings.capacity
     path, hours = ("capacity", "maxRunHours"), capacity.max_run_hours
     if capacity.purchase != "flexStart":
@@ -143,12 +143,17 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
     if (hours or 0) > _FLEX_START_HOURS:
         said = "Flex-start nodes live at most 7 days."
         yield Found(path, hours, said, f"Write maxRunHours: {_FLEX_START_HOURS}.")
+
+
+@rule("TP18")
+def flex_start_of_tpu7x(deployment: Deployment) -> Iterator[Found]:
+    """Google lets projects of a list have TPU7x by flex-start or spot."""
+    purchase = deployment.settings.capacity.purchase
     for index, model in indexed(deployment):
-        if model.shape.multi_host or model.shape.generation == "tpu7x":
-            said = "Flex-start has single-host slices only, and no TPU7x."
-            other = "another generation" if model.shape.generation == "tpu7x" else "a single-host topology"
-            fix = f"Choose {other}, or write purchase: spot under capacity."
-            yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+        if purchase in ("flexStart", "spot") and model.shape.generation == "tpu7x":
+            said = f"purchase: {purchase} of TPU7x is restricted to projects on Google's allowlist."
+            fix = "Ask your Google contact whether the project is on it, or write purchase: reservation."
+            yield Found(("models", index, "tpu", "generation"), "tpu7x", said, fix)
 
 
 def _shapes(generation: str) -> list[SliceShape]:
@@ -277,6 +282,7 @@ CHECKS = (
     zone,
     purchase,
     flex_start,
+    flex_start_of_tpu7x,
     memory_fit,
     memory_left,
     requests,

@@ -78,9 +78,14 @@ def _own(own: float | None, listed: float) -> float:
 
 def _chips(deployment: Deployment, prices: PriceList, generation: str) -> CostItem:
     chips = sum(m.chips for m in deployment.models if m.shape.generation == generation)
-    spot = deployment.settings.capacity.purchase == "spot"
+    purchase = deployment.settings.capacity.purchase
     rates = prices.tpu_chip_hour.get(generation, {}).get(deployment.region, {})
-    listed = rates.get("spot" if spot else "onDemand")
+    listed, name = rates.get("onDemand"), f"TPU {generation} chips"
+    if purchase == "spot":
+        listed, name = rates.get("spot"), f"{name} (spot)"
+    elif purchase == "flexStart":
+        # Never dearer than on demand (Google "Dynamic Workload Scheduler pricing").
+        name += " (flex-start)" if "flexStart" in rates else " (flex-start, at most)"
+        listed = rates.get("flexStart", listed)
     own = deployment.settings.prices.chip_hour
-    name = f"TPU {generation} chips" + (" (spot)" if spot else "")
     return CostItem(name, chips, "chip", listed if own is None else own, prices.source)

@@ -197,11 +197,6 @@ def _flex_start(pool: Resource, config: Mapping[str, Any], reservation: str) -> 
         said = "Flex-start takes no reservation, and this must be said."
         fix = f"Write reservationAffinity: {{consumeReservationType: {_NONE}}}."
         yield Found(pool, ("nodeConfig", "reservationAffinity"), None, said, fix)
-    if _is_multi_host(pool) or _generation(pool) == "tpu7x":
-        said = "Flex-start has single-host slices only, and no TPU7x."
-        yield Found(
-            pool, ("nodeConfig", "flexStart"), True, said, "Choose a single-host topology, or another purchase."
-        )
 
 
 @on_each("TP12", NODE_POOL)

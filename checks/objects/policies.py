@@ -237,7 +237,7 @@ def time_limit_is_written(policy: Resource, context: Context) -> Iterator[Found]
         yield Found(policy, ("spec", "default", "timeoutSec"), seconds, said, f"Write timeoutSec: {longest or 3600}.")
 
 
-@on_each("BP02", _BACKEND)
+@on_each("BP02", _BACKEND, "GCPTrafficDistributionPolicy")
 def no_affinity(policy: Resource, _: Context) -> Iterator[Found]:
     """No session affinity on a pool: the picker chooses."""
     affinity = get(policy.inputs, "spec", "default", "sessionAffinity")

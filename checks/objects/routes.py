@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from catalog.gke import ALPHA_POOL_GROUP, POOL_GROUP
+from catalog.gke import ALPHA_POOL_GROUP, POOL_GROUP, parse_gke_version
 from checks.objects.backends import (
     ROUTE_KINDS,
     backends_of,
@@ -16,13 +16,15 @@ from checks.objects.backends import (
     rules_of,
 )
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
-from checks.objects.resource import Resource
+from checks.objects.resource import CLUSTER, Resource
 from checks.objects.values import get, items, mapping, text
 from settings.refusal import Path
 
 # The Gateway API's own limits (CRD of HTTPRoute).
 MAX_RULES, MAX_MATCHES = 16, 128
 _STATUS_CODES = (301, 302)
+# Preview on both regional classes since 2026-07-28, with Gateway API 1.5 (GKE release notes).
+_CORS_VERSION = "1.35.2-gke.1842000"
 
 
 @on_whole("RT01")
@@ -52,9 +54,17 @@ def no_timeouts(scope: Scope) -> Iterator[Found]:
 @on_whole("RT02")
 def supported_features(scope: Scope) -> Iterator[Found]:
     """Nothing that GKE's conformance reports list as unsupported."""
+    floor = parse_gke_version(_CORS_VERSION)
+    versions = [parse_gke_version(text(c.inputs, "minMasterVersion")) for c in scope.of(CLUSTER)]
+    too_old = any(version is not None and floor is not None and version < floor for version in versions)
     for route in routes_of_models(scope):
         path, rules = rules_of(route)
         for index, rule in enumerate(rules):
+            kinds = [text(item, "type") for item in items(rule, "filters")]
+            if "CORS" in kinds and (too_old or "RequestRedirect" in kinds):
+                at = (*path, index, "filters", kinds.index("CORS"), "type")
+                said = f"GKE supports the CORS filter from {_CORS_VERSION} on, and not beside a redirect."
+                yield Found(route, at, "CORS", said, "Remove the CORS filter, or raise the cluster's version.")
             for where, value, what in _unsupported(rule):
                 fix = f"Remove {'.'.join(str(p) for p in where if isinstance(p, str))}."
                 yield Found(route, (*path, index, *where), value, f"GKE does not support {what}.", fix)
@@ -86,8 +96,6 @@ def _unsupported(rule: Any) -> Iterator[tuple[Path, Any, str]]:
 
 
 def _unsupported_filter(item: Any, at: Path) -> Iterator[tuple[Path, Any, str]]:
-    if text(item, "type") == "CORS":
-        yield (*at, "type"), "CORS", "CORS filter"
     for block in ("urlRewrite", "requestRedirect"):
         if text(item, block, "path", "type") == "ReplaceFullPath":
             yield (*at, block, "path", "type"), "ReplaceFullPath", "ReplaceFullPath"

@@ -15,7 +15,16 @@ def gke_version_problem(version: str, key: str, floor: str | None = None) -> Pro
     if parsed is not None and wanted is not None and parsed >= wanted:
         return None
     message = f"GKE {version} is below {floor}." if parsed else f"{version} is no GKE version."
-    return Problem(message, f"Write {key}: {floor}, or leave it out.")
+    # Not the floor itself: channels stop offering a version long before its features end (2026-10-08: 1.34.11 at least).
+    return Problem(
+        message, f"Leave {key} out: every channel's default is newer. Or write {key}: {_line_above(wanted)}."
+    )
+
+
+def _line_above(wanted: tuple[int, ...] | None) -> str:
+    """A minor version above the floor, which GKE resolves to the newest patch that it offers."""
+    major, minor = (wanted or (1, 35))[:2]
+    return f'"{major}.{minor + 1}"'
 
 
 def tested_kserve_versions() -> list[str]:
