@@ -1,4 +1,4 @@
-"""Rules about the cluster (CL02, CL05, CL06, CL08, CL10, CL14)."""
+"""Rules about the cluster (CL02, CL05, CL06, CL08, CL10, CL14, CL15)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from checks.shared.versions import gke_version_problem
+from settings.cpu_pool import room
 from settings.derive import Deployment
 
 
@@ -23,7 +24,7 @@ def gke_version(deployment: Deployment) -> Iterator[Found]:
 def cpu_nodes(deployment: Deployment) -> Iterator[Found]:
     """The autoscaler's least is not above its most."""
     pool = deployment.settings.cluster.cpu_pool
-    if pool.min_nodes > pool.max_nodes:
+    if pool.max_nodes is not None and pool.min_nodes > pool.max_nodes:
         said = f"At least {pool.min_nodes} nodes and at most {pool.max_nodes} is no range."
         yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, f"Write maxNodes: {pool.min_nodes}.")
 
@@ -56,6 +57,21 @@ def control_plane(deployment: Deployment) -> Iterator[Found]:
         yield Found(("cluster", "controlPlane", "dnsEndpoint"), False, said, fix)
 
 
+@rule("CL15")
+def room_for_pickers(deployment: Deployment) -> Iterator[Found]:
+    """The CPU pool holds controllers and one endpoint picker a model."""
+    pool = deployment.settings.cluster.cpu_pool
+    needed, most = room(pool.machine_type, len(deployment.models)), deployment.cpu_pool_most_nodes
+    if needed is not None and needed.nodes > most:
+        said = (
+            f"{needed.pickers} endpoint pickers and the controllers ask for {needed.cpu:.1f} CPUs and "
+            f"{needed.memory_gib:.1f} GiB; {most} nodes {pool.machine_type} have {most * needed.node_cpu:.1f} and "
+            f"{most * needed.node_memory_gib:.1f}."
+        )
+        fix = f"Write maxNodes: {needed.nodes + 1}, leave it out, or choose a larger machineType."
+        yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, fix)
+
+
 @rule("CL14")
 def open_to_everybody(deployment: Deployment) -> Iterator[Found]:
     """A network of the whole internet is not a restriction."""
@@ -66,4 +82,4 @@ def open_to_everybody(deployment: Deployment) -> Iterator[Found]:
             yield Found(("cluster", "controlPlane", "authorizedNetworks", index, "cidr"), network.cidr, said, fix)
 
 
-CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane, open_to_everybody)
+CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane, open_to_everybody, room_for_pickers)

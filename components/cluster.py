@@ -143,7 +143,7 @@ class Cluster(Component):
             initial_node_count=1,
             autoscaling=container.NodePoolAutoscalingArgs(
                 total_min_node_count=settings.min_nodes,
-                total_max_node_count=settings.max_nodes,
+                total_max_node_count=self._deployment.cpu_pool_most_nodes,
                 location_policy="BALANCED",
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),

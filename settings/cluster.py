@@ -34,7 +34,12 @@ class CpuPool(Section):
 
     machine_type: MachineType = Field("e2-standard-4", description="Machine type.")
     min_nodes: int = Field(1, ge=1, le=100, description="Least nodes, over all zones.")
-    max_nodes: int = Field(3, ge=1, le=100, description="Most nodes, over all zones.")
+    max_nodes: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Most nodes, over all zones; what the models' pickers need when left out (CL15).",
+    )
     disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.tpu import SliceShape, find_shape, generations
+from settings.cpu_pool import most_nodes
 from settings.served import GIB as GIB
 from settings.served import MIB as MIB
 from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
@@ -185,6 +186,12 @@ class Deployment:
     def network_project(self) -> str:
         """The project that everything below the VPC belongs to: of a Shared VPC the host project."""
         return self.settings.network.host_project or self.settings.project.id
+
+    @property
+    def cpu_pool_most_nodes(self) -> int:
+        """Maximum of the CPU pool: as written, else what controllers and pickers need, and never below the minimum."""
+        pool = self.settings.cluster.cpu_pool
+        return pool.max_nodes or max(pool.min_nodes, most_nodes(pool.machine_type, len(self.models)))
 
     @property
     def needs_secret_sync(self) -> bool:

@@ -14,6 +14,7 @@ from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
 from settings import names
+from settings.cpu_pool import room
 
 _WIDTH = 100
 # By MODEL_IMPL_TYPE: the runtime's own JAX models, or vLLM's through torchax.
@@ -140,6 +141,7 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(
             f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once"
         )
+    console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     for override in deployment.settings.overrides:
         console.print(f"[bold]Override[/] {override.rule} until {override.until}: {escape(override.reason)}")
     if gateway.external and gateway.waiver:
@@ -150,6 +152,16 @@ def _closing(plan: Plan, console: Console) -> None:
             console.print(Text.from_ansi(line))
     if not plan.warnings:
         console.print("No warnings.")
+
+
+def cpu_pool(plan: Plan) -> str:
+    """How far the CPU pool can grow, and what for."""
+    deployment, pool = plan.deployment, plan.deployment.settings.cluster.cpu_pool
+    needed = room(pool.machine_type, len(deployment.models))
+    most = f"{pool.min_nodes} to {deployment.cpu_pool_most_nodes} nodes {pool.machine_type}"
+    if needed is None:
+        return f"{most}; whether {len(deployment.models)} endpoint pickers fit was not checked"
+    return f"{most}; controllers and {needed.pickers} endpoint pickers need {needed.nodes} ({needed.cpu:.1f} CPUs)"
 
 
 def _minutes(seconds: float) -> str:

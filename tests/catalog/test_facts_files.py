@@ -70,7 +70,10 @@ def test_prices_are_positive_and_no_placeholder_and_spot_is_never_dearer() -> No
     data = read_yaml("prices.yaml")
     for generation, by_region in data["tpuChipHour"].items():
         for region, rates in by_region.items():
-            assert set(rates) <= {"onDemand", "spot", "flexStart", "oneYear", "threeYear"} and "onDemand" in rates, (generation, region)
+            assert set(rates) <= {"onDemand", "spot", "flexStart", "oneYear", "threeYear"} and "onDemand" in rates, (
+                generation,
+                region,
+            )
             assert all(0 < rate < PLACEHOLDER / 10 for rate in rates.values()), (generation, region)
             assert rates.get("spot", 0) < rates["onDemand"], (generation, region)
     for machine, by_region in data["machineHour"].items():

@@ -1,0 +1,70 @@
+"""Room for controllers and endpoint pickers on the CPU pool: how many nodes a deployment's pods need, and why."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from catalog.gke import facts
+
+# GKE "Plan GKE Standard node sizes" (read 2026-11-30): reserved shares of each core, and of each part of memory in GiB.
+_RESERVED_CPU = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
+_RESERVED_MEMORY = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
+_EVICTION_GIB = 0.1
+# GiB of memory to a vCPU by kind of machine (Google "General-purpose machine family"); other series differ a little.
+_GIB_PER_CPU = {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}
+_MACHINE = re.compile(r"[a-z]\d[a-z]?-(standard|highmem|highcpu)-(\d+)")
+_LEAST = 3  # a node in each zone
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the pods ask for in all, and what a node has for them; CPUs and GiB of memory."""
+
+    pickers: int
+    cpu: float
+    memory_gib: float
+    node_cpu: float
+    node_memory_gib: float
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that hold all of it; a picker is not divided between two."""
+        requests = facts()["cpuPoolRequests"]["picker"]
+        each = min(int(self.node_cpu / requests["cpu"]), int(self.node_memory_gib / requests["memoryGib"]))
+        whole = math.ceil(self.pickers / each) if each else math.inf
+        needed = max(self.cpu / self.node_cpu, self.memory_gib / self.node_memory_gib, whole)
+        return 1000 if needed == math.inf else max(math.ceil(needed), 1)
+
+
+def room(machine_type: str, pickers: int) -> Room | None:
+    """The room that so many endpoint pickers need on nodes of a type; None where the type's size is not known."""
+    found = _MACHINE.fullmatch(machine_type)
+    if found is None:
+        return None
+    requests, cores = facts()["cpuPoolRequests"], int(found.group(2))
+    daemons, shared, picker = requests["daemonsOfANode"], requests["shared"], requests["picker"]
+    memory = cores * _GIB_PER_CPU[found.group(1)]
+    return Room(
+        pickers,
+        shared["cpu"] + pickers * picker["cpu"],
+        shared["memoryGib"] + pickers * picker["memoryGib"],
+        cores - _share(cores, _RESERVED_CPU) - daemons["cpu"],
+        memory - _share(memory, _RESERVED_MEMORY) - _EVICTION_GIB - daemons["memoryGib"],
+    )
+
+
+def most_nodes(machine_type: str, pickers: int) -> int:
+    """The pool's maximum where none is written: what the pods need and one more for upgrades, three at least."""
+    needed = room(machine_type, pickers)
+    return max(_LEAST, needed.nodes + 1) if needed is not None else _LEAST
+
+
+def _share(amount: float, steps: tuple[tuple[float, float], ...]) -> float:
+    reserved = 0.0
+    for size, share in steps:
+        part = min(amount, size)
+        reserved += part * share
+        amount -= part
+    return reserved

@@ -1,0 +1,29 @@
+"""Nodes of the CPU pool by number of models."""
+
+from __future__ import annotations
+
+import pytest
+
+from settings.cpu_pool import most_nodes, room
+
+
+# e2-standard-4: 3.92 CPUs allocatable (GKE "Plan GKE Standard node sizes"), 0.5 of them for daemons: two pickers a node.
+@pytest.mark.parametrize(("models", "nodes"), [(1, 1), (3, 2), (10, 5), (40, 20)])
+def test_a_picker_is_never_divided_between_two_nodes(models: int, nodes: int) -> None:
+    found = room("e2-standard-4", models)
+    assert found is not None
+    assert found.node_cpu == pytest.approx(3.92 - 0.5)
+    assert found.nodes == nodes
+    assert most_nodes("e2-standard-4", models) == max(3, nodes + 1)
+
+
+@pytest.mark.parametrize("models", range(1, 60, 7))
+def test_larger_machines_never_need_more_nodes(models: int) -> None:
+    nodes = [room(f"e2-standard-{cores}", models) for cores in (4, 8, 16, 32)]
+    counts = [found.nodes for found in nodes if found is not None]
+    assert counts == sorted(counts, reverse=True)
+    assert all(found is not None and found.nodes * found.node_cpu >= found.cpu for found in nodes)
+
+
+def test_a_machine_of_unknown_size_is_not_judged() -> None:
+    assert room("custom-machine", 10) is None
