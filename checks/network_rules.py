@@ -1,4 +1,4 @@
-"""Rules about the network: proxy-only subnet, address ranges and names (GW02, CL04, CL07, CL09, CL11 to CL13)."""
+"""Rules about the network: proxy-only subnet, address ranges and names (GW02, CL04, CL07, CL09, CL11 to CL13, CL16)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from catalog.records import camel
 from checks.registry import Found, at, rule
 from checks.shared.gateway import proxy_range_problem
 from checks.shared.ranges import free_range
-from settings.derive import PODS_PER_TPU_NODE, Deployment
+from settings.derive import PODS_PER_TPU_NODE, SERVER_PORT, Deployment
 from settings.refusal import Path
 from settings.values import is_written
 
@@ -205,6 +205,30 @@ def webhook_ports(deployment: Deployment) -> Iterator[Found]:
     yield Found(("network", "mode"), "existing", said, f"Make sure of a firewall rule such as:\n{command}")
 
 
+@rule("CL16")
+def shared_vpc(deployment: Deployment) -> Iterator[Found]:
+    """In a Shared VPC GKE opens nothing by itself, and works there only with grants of the host project."""
+    network, project = deployment.settings.network, deployment.settings.project
+    if network.host_project is None or network.mode != "existing" or network.name is None:
+        return
+    host, number = network.host_project, project.number or "PROJECT_NUMBER"
+    ranges = [*facts()["healthCheckRanges"]]
+    ranges += [network.proxy_only_subnet.cidr] if network.proxy_only_subnet.mode == "create" else ["PROXY_ONLY_RANGE"]
+    agent = f"serviceAccount:service-{number}@container-engine-robot.iam.gserviceaccount.com"
+    commands = [
+        f"gcloud compute firewall-rules create {deployment.cluster_name}-load-balancer --project={host} \\\n"
+        f"  --network={network.name} --direction=INGRESS --source-ranges={','.join(ranges)} \\\n"
+        f"  --allow={','.join(f'tcp:{port}' for port in (SERVER_PORT, *facts()['pickerPorts']))}",
+        f"gcloud projects add-iam-policy-binding {host} --role=roles/container.hostServiceAgentUser \\\n"
+        f"  --member={agent}",
+        f"gcloud compute networks subnets add-iam-policy-binding {network.subnetwork} --project={host} \\\n"
+        f"  --region={deployment.region} --role=roles/compute.networkUser --member={agent}",
+    ]
+    said = f"GKE adds no firewall rule and no grant in the host project {host}."
+    fix = "Make sure of these (networkUser also for PROJECT_NUMBER@cloudservices.gserviceaccount.com):\n"
+    yield Found(("network", "hostProject"), host, said, fix + "\n".join(commands))
+
+
 @rule("CL11")
 def room_in_the_ranges(deployment: Deployment) -> Iterator[Found]:
     """The first nodes, and all TPU nodes beside them, have addresses for themselves and their pods."""
@@ -268,6 +292,7 @@ CHECKS = (
     authorized_networks,
     existing_network,
     webhook_ports,
+    shared_vpc,
     room_in_the_ranges,
     names,
     without_effect,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from settings.environment import Override
 
 # Shorter than this, nothing was said.
-SHORTEST_REASON = 10
+SHORTEST_REASON = 5
 
 
 def can_be_set_aside(rule: str) -> bool:

@@ -142,6 +142,9 @@ def _closing(plan: Plan, console: Console) -> None:
             f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once"
         )
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
+    if deployment.settings.capacity.purchase == "flexStart":
+        hours = deployment.settings.capacity.max_run_hours or 168
+        console.print(f"[bold]Flex-start[/] every TPU node ends after at most {hours} h, and its model with it")
     for override in deployment.settings.overrides:
         console.print(f"[bold]Override[/] {override.rule} until {override.until}: {escape(override.reason)}")
     if gateway.external and gateway.waiver:
