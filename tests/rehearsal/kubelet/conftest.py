@@ -134,7 +134,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDir
     directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "with a space")
     binaries: dict[str, Path] = {name: asset.path for name, asset in found.items()}
     control_plane.start(
-        directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), die_with=os.getpid()
+        directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), attached=True
     )
     yield directory
     control_plane.stop(directory)
