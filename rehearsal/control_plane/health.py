@@ -21,7 +21,7 @@ class Health:
 
     def etcd(self) -> bool:
         """etcd has a leader and takes writes."""
-        return json.loads(self._get("etcd", "/health") or b"{}").get("health") == "true"
+        return bool(json.loads(self._get("etcd", "/health") or b"{}").get("health") == "true")
 
     def serves(self) -> bool:
         """The API server takes requests; its bootstrap objects may still be missing."""

@@ -62,9 +62,8 @@ class Screen:
                 self._started[metadata.urn] = time.monotonic()
         elif (ended := event.res_outputs_event or event.res_op_failed_event) is not None:
             self._end(ended.metadata, failed=event.res_op_failed_event is not None)
-        elif (said := event.diagnostic_event) is not None:
-            if not said.ephemeral and said.severity in ("warning", "error", "info#err"):
-                self._say(said.severity, said.urn or "", said.message.strip())
+        elif event.diagnostic_event is not None:
+            self._say(event.diagnostic_event)
         if self._status is not None:
             self._status.update(escape(", ".join(map(_name, self._started))))
 
@@ -78,8 +77,10 @@ class Screen:
         kind = metadata.type.rsplit(":", 1)[-1]
         progress(self._console)(f"{now - self._began:6.1f} s  {state:<12} {_name(metadata.urn)} ({kind}){took}")
 
-    def _say(self, severity: str, urn: str, text: str) -> None:
-        if (severity, urn, text) in self._said:
+    def _say(self, said: Any) -> None:
+        severity, urn, text = said.severity, said.urn or "", said.message.strip()
+        told = said.ephemeral or severity not in ("warning", "error", "info#err")
+        if told or (severity, urn, text) in self._said:
             return
         self._said.append((severity, urn, text))
         label = severity if severity in ("error", "warning") else "note"

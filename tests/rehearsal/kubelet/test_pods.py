@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 from typing import Any
 
 import psutil
@@ -13,7 +12,6 @@ import pytest
 
 import cluster as kube
 from manifests.readiness import script
-from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.container import pause_of
 from rehearsal.kubelet.mounts import ACCOUNT
 from tests.rehearsal.kubelet.conftest import NODE, Namespace, container, is_ready, wait_for
