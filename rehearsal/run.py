@@ -20,6 +20,7 @@ from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError, program
 from rehearsal.engine.plugins import KUBERNETES, install_plugins
 from rehearsal.existing_cloud import seed_cloud
+from rehearsal.existing_platform import STACK as EXISTING
 from rehearsal.existing_platform import ExistingPlatform
 from rehearsal.undo import Undo, undone
 from settings.derive import Deployment
@@ -80,6 +81,7 @@ def rehearse(
         with outcome.timed("engine"):
             seed_cloud(deployment, directory.cloud)
             (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
+            workspace.prepare(directory, EXISTING, environment)
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries[KUBERNETES])
             ids = [undo.id for undo in undos]

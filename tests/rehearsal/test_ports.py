@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import socket
 import subprocess
 import sys
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,15 +19,7 @@ _HOLD = "import sys; from rehearsal.ports import claim; c = claim(); print(c.por
 
 def only(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Let no other port be tried."""
-    monkeypatch.setattr(ports, "random", random_of(port))
-
-
-def random_of(port: int) -> Any:
-    class Chosen(random.Random):
-        def sample(self, *_: Any, **__: Any) -> list[int]:
-            return [port]
-
-    return Chosen()
+    monkeypatch.setattr(ports, "random", SimpleNamespace(sample=lambda *_: [port]))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104

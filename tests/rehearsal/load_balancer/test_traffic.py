@@ -228,15 +228,6 @@ def envoy_of_this_process() -> psutil.Process:
     return found
 
 
-def test_envoy_comes_back_when_it_dies(lb: Rig, server: Server) -> None:
-    lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
-    lb.says("/ns/m/x", 200, "one")
-    process = envoy_of_this_process()
-    process.kill()
-    process.wait()
-    lb.says("/ns/m/x", 200, "one")
-
-
 def test_envoy_takes_no_inotify_instance(lb: Rig, server: Server) -> None:
     """A user has 128 for all programs together; Envoy aborts, and goes on aborting, where it gets none."""
     lb.serve(gateway(), service_route(), service(), policy(), pod("one", server.address))
