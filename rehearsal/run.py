@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from cluster.outputs import parse_outputs
+from cluster.target import TargetError, TargetFile, read_target, write_target
 from rehearsal import assets, control_plane, parts
 from rehearsal.control_plane.processes import kill_marked
 from rehearsal.directory import RehearsalDirectory
@@ -22,6 +24,7 @@ from rehearsal.engine.plugins import KUBERNETES, install_plugins
 from rehearsal.existing_cloud import seed_cloud
 from rehearsal.existing_platform import STACK as EXISTING
 from rehearsal.existing_platform import ExistingPlatform
+from rehearsal.load_balancer.report import authority
 from rehearsal.undo import Undo, undone
 from settings.derive import Deployment
 
@@ -41,6 +44,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+    target: TargetFile | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -78,6 +82,7 @@ def rehearse(
         with outcome.timed("control plane"):
             fresh = any(undo.fresh for undo in undos)
             control_plane.start(directory, binaries, progress=progress(console), fresh=fresh)
+            outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
             seed_cloud(deployment, directory.cloud)
             (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
@@ -101,8 +106,30 @@ def rehearse(
                 outcome.failure = screen.errors() or str(error)
         if not preview:
             outcome.outputs = engine.outputs()
+            outcome.target = _publish(directory, deployment, environment, outcome.outputs)
             outcome.notes += unknown_images(directory)
     return outcome
+
+
+def _publish(
+    directory: RehearsalDirectory, deployment: Deployment, environment: Path, outputs: dict[str, Any] | None = None
+) -> TargetFile:
+    """Write what other commands find this rehearsal by; without outputs those of an earlier `up` stay."""
+    earlier = None
+    with suppress(TargetError):  # written by another version: it is replaced
+        earlier = read_target(directory.root)
+    known = parse_outputs(outputs, deployment.name) if outputs else earlier and earlier.outputs
+    target = TargetFile(
+        environment=deployment.name,
+        file=environment.resolve(),
+        phase="ready" if known else "starting",
+        kubeconfig=directory.kubeconfig,
+        load_balancer=directory.root / "load-balancer.json",
+        ca_file=authority(directory),
+        outputs=known or None,
+    )
+    write_target(directory.root, target)
+    return target
 
 
 @contextmanager

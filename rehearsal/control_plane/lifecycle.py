@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.target import remove_target
 from rehearsal import die_with_parent
 from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import environment, last_lines
@@ -89,6 +90,7 @@ def stop(directory: RehearsalDirectory) -> None:
     Raises:
         ControlPlaneError: a process can't be ended.
     """
+    remove_target(directory.root)
     if remaining := processes.kill_marked(directory):
         names = ", ".join(processes.describe(process) for process in remaining)
         raise ControlPlaneError(f"can't be ended: {names}. End it by hand (kill -9) and try again.")

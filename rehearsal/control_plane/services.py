@@ -5,13 +5,10 @@ EndpointSlices are not used: they may not hold loopback addresses.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# On a pod: JSON object, container port -> "host:port" where the process that plays it really listens.
-PORTS_ANNOTATION = "rehearsal.tpu-serving/ports"
+from cluster.pods import pod_address
 
 Address = tuple[str, int]
 
@@ -48,15 +45,3 @@ def _named_port(pod: Mapping[str, Any], name: str) -> int | None:
             if port.get("name") == name:
                 return int(port["containerPort"])
     return None
-
-
-def pod_address(pod: Mapping[str, Any], port: int) -> Address:
-    """Where a container port of a pod is really reached."""
-    annotation = (pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "")
-    try:
-        matched = re.fullmatch(r"([0-9.]+):(\d+)", json.loads(annotation)[str(port)])
-    except (KeyError, TypeError, ValueError):
-        matched = None
-    if matched is None:  # no annotation, not this port, or not of our making: the pod's own address
-        return str(pod["status"]["podIP"]), port
-    return matched[1], int(matched[2])

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cluster.target import remove_target
 from rehearsal.control_plane import addresses, certificates, credentials, flags
 from rehearsal.control_plane.children import Child, ChildError
 from rehearsal.control_plane.health import Health
@@ -100,6 +101,7 @@ class Supervisor:
 
     def _failed(self, failure: str) -> int:
         print(failure, file=sys.stderr)
+        remove_target(self._directory.root)
         for child in self._children:
             child.end(0)
         if self._directory.record.exists():

@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 
 import cluster as kube
+from cluster.pods import PORTS_ANNOTATION
 from rehearsal.control_plane import egress_proxy
 from rehearsal.control_plane.egress_proxy import Proxy
-from rehearsal.control_plane.services import PORTS_ANNOTATION, endpoints
+from rehearsal.control_plane.services import endpoints
 
 Json = dict[str, Any]
 

@@ -19,11 +19,11 @@ import psutil
 import yaml
 
 import cluster as kube
+from cluster.target import rehearsal_folder
 from rehearsal import cloud
 from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
-from rehearsal.locate import directory_of
 
 ROOT = Path(__file__).resolve().parents[3]
 # A token of the person who runs it: in the variables of every command, and nowhere else (test_secrets.py).
@@ -107,7 +107,7 @@ class Rehearsal:
     @property
     def directory(self) -> RehearsalDirectory:
         """Where its files are."""
-        return directory_of(str(self.file))
+        return RehearsalDirectory(rehearsal_folder(str(self.file)))
 
     @property
     def client(self) -> kube.DynamicClient:

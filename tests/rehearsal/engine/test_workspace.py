@@ -10,9 +10,7 @@ import yaml
 
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.locate import directory_of
 from settings.document import ROOT
-from settings.refusal import RefusedError
 
 CLOUD_KEY = "secretsprovider: gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k\nencryptedkey: abc\n"
 CONFIG = "config:\n  tpu-serving:token:\n    secure: v1:abc\n  tpu-serving:tier: dev\n"
@@ -60,23 +58,3 @@ def test_the_engine_fetches_nothing_and_takes_nothing_of_the_users(
     assert variables["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
     assert variables["PULUMI_CONFIG_PASSPHRASE"] == ""
     assert variables["PULUMI_BACKEND_URL"] == directory.pulumi_backend.as_uri()
-
-
-def test_named_environments_and_files_of_the_same_name_have_directories_of_their_own(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    files = [tmp_path / "one" / "dev.yaml", tmp_path / "two" / "dev.yaml", tmp_path / "one" / "Pulumi.dev.yaml"]
-    for path in files:
-        path.write_text("config: {}\n", encoding="utf-8")
-    found = {directory_of("dev").path, directory_of(str(ROOT / "Pulumi.dev.yaml")).path}
-    assert [path.name for path in found] == ["dev"]
-    assert len({directory_of(str(path)).path for path in files} | found) == 4
-
-
-def test_a_rehearsal_whose_file_is_gone_can_still_be_named(tmp_path: Path) -> None:
-    (tmp_path / "gone").mkdir()
-    (tmp_path / "gone" / "rehearsal.json").write_text("{}", encoding="utf-8")
-    assert directory_of("gone", tmp_path).path == tmp_path / "gone"
-    for name in ("never-there", "../gone", ".."):
-        with pytest.raises(RefusedError):
-            directory_of(name, tmp_path)
