@@ -13,79 +13,60 @@ from settings.derive import Deployment
 _COMPUTE = "https://www.googleapis.com/compute/v1/"
 
 
-def seed_cloud(deployment: Deployment, folder: Path) -> list[str]:
-    """Put existing Google Cloud resources into the rehearsal's cloud; their names, for the person to read."""
-    made = list(_google(deployment))
-    for resource in made:
+def seed_cloud(deployment: Deployment, folder: Path) -> None:
+    """Put existing Google Cloud resources into the rehearsal's cloud."""
+    for resource in (*_services(deployment), *_network(deployment), *_address(deployment)):
         write(folder, resource)
-    return [f"{resource.type.rsplit(':', 1)[-1]} {resource.name}" for resource in made]
 
 
-def _google(deployment: Deployment) -> Iterator[CloudResource]:
-    settings = deployment.settings
-    if not settings.project.enable_apis:
-        for api in (*facts()["apis"], "secretmanager.googleapis.com"):
-            id_ = f"{settings.project.id}/{api}"
-            state = {"service": api, "project": settings.project.id}
-            yield CloudResource("gcp:projects/service:Service", api, id_, settings.project.id, None, state)
-    network, project = settings.network, settings.network.host_project or settings.project.id
+def _services(deployment: Deployment) -> Iterator[CloudResource]:
+    project = deployment.settings.project
+    for api in () if project.enable_apis else (*facts()["apis"], "secretmanager.googleapis.com"):
+        state = {"service": api, "project": project.id}
+        yield CloudResource("gcp:projects/service:Service", api, f"{project.id}/{api}", project.id, None, state)
+
+
+def _network(deployment: Deployment) -> Iterator[CloudResource]:
+    network = deployment.settings.network
+    project = network.host_project or deployment.settings.project.id
+    link = f"projects/{project}/global/networks/{network.name or deployment.network_name}"
+    regional = {"region": deployment.region, "network": _COMPUTE + link}
+
+    def subnetwork(name: str, **state: Any) -> CloudResource:
+        path = f"projects/{project}/regions/{deployment.region}/subnetworks/{name}"
+        return _compute("subnetwork:Subnetwork", path, deployment.region, {**regional, **state})
+
     if network.mode == "existing":
         assert network.name and network.subnetwork
-        link = f"projects/{project}/global/networks/{network.name}"
-        yield CloudResource(
-            "gcp:compute/network:Network", network.name, link, project, None, {"name": network.name, **_links(link)}
-        )
-        ranges = [(network.pods_range_name, network.pods_cidr), (network.services_range_name, network.services_cidr)]
-        yield _subnetwork(
-            deployment,
-            project,
+        yield _compute("network:Network", link, None, {})
+        ranges = {network.pods_range_name: network.pods_cidr, network.services_range_name: network.services_cidr}
+        yield subnetwork(
             network.subnetwork,
-            {
-                "ipCidrRange": network.nodes_cidr,
-                "purpose": "PRIVATE",
-                "privateIpGoogleAccess": True,
-                "secondaryIpRanges": [{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges],
-            },
+            ipCidrRange=network.nodes_cidr,
+            purpose="PRIVATE",
+            privateIpGoogleAccess=True,
+            secondaryIpRanges=[{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges.items()],
         )
     proxies = network.proxy_only_subnet
     if proxies.mode == "existing" and proxies.name:
-        state = {"ipCidrRange": proxies.cidr, "purpose": "REGIONAL_MANAGED_PROXY", "role": "ACTIVE"}
-        yield _subnetwork(deployment, project, proxies.name, state)
-    address = settings.gateway.address
+        yield subnetwork(proxies.name, ipCidrRange=proxies.cidr, purpose="REGIONAL_MANAGED_PROXY", role="ACTIVE")
+
+
+def _address(deployment: Deployment) -> Iterator[CloudResource]:
+    address, external = deployment.settings.gateway.address, deployment.settings.gateway.external
     if address is not None and not address.create:
-        link = f"projects/{settings.project.id}/regions/{deployment.region}/addresses/{address.name}"
-        external = settings.gateway.external
+        path = f"projects/{deployment.settings.project.id}/regions/{deployment.region}/addresses/{address.name}"
         state = {
-            "name": address.name,
             "region": deployment.region,
             "address": "203.0.113.10" if external else "10.0.0.250",
             "addressType": "EXTERNAL" if external else "INTERNAL",
             "purpose": None if external else "SHARED_LOADBALANCER_VIP",
-            **_links(link),
         }
-        yield CloudResource(
-            "gcp:compute/address:Address", address.name, link, settings.project.id, deployment.region, state
-        )
+        yield _compute("address:Address", path, deployment.region, state)
 
 
-def _subnetwork(deployment: Deployment, project: str, name: str, state: dict[str, Any]) -> CloudResource:
-    link = f"projects/{project}/regions/{deployment.region}/subnetworks/{name}"
-    network = deployment.settings.network.name or deployment.network_name
-    return CloudResource(
-        "gcp:compute/subnetwork:Subnetwork",
-        name,
-        link,
-        project,
-        deployment.region,
-        {
-            "name": name,
-            "region": deployment.region,
-            "network": f"{_COMPUTE}projects/{project}/global/networks/{network}",
-            **state,
-            **_links(link),
-        },
-    )
-
-
-def _links(link: str) -> dict[str, str]:
-    return {"selfLink": _COMPUTE + link, "project": link.split("/")[1]}
+def _compute(kind: str, path: str, region: str | None, state: dict[str, Any]) -> CloudResource:
+    """A resource of Compute Engine; `path` is its id, `projects/PROJECT/.../NAME`."""
+    project, name = path.split("/")[1], path.rpartition("/")[2]
+    state = {"name": name, "selfLink": _COMPUTE + path, "project": project, **state}
+    return CloudResource(f"gcp:compute/{kind}", name, path, project, region, state)
