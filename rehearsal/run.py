@@ -77,8 +77,8 @@ def rehearse(
     to_fail = bool(undos or stockouts)
     with directory.locked():
         with outcome.timed("binaries"):
-            binaries = assets.ensure(parts.assets_of(deployment), assets.show(console))
-            assets.ensure_modules(assets.show(console))
+            binaries = assets.ensure(parts.assets_of(deployment), assets.Progress(console))
+            assets.ensure_modules(assets.Progress(console))
         with outcome.timed("control plane"):
             fresh = any(undo.fresh for undo in undos)
             control_plane.start(directory, binaries, progress=progress(console), fresh=fresh)
