@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.target import remove_target
@@ -27,15 +26,6 @@ class ControlPlaneError(Exception):
     """The control plane can't be started or ended; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class ControlPlane:
-    """A control plane that is ready. `reused`: it ran already and was taken as it is."""
-
-    directory: RehearsalDirectory
-    record: Record
-    reused: bool
-
-
 def start(
     directory: RehearsalDirectory,
     binaries: Mapping[str, Path],
@@ -44,10 +34,10 @@ def start(
     stand_ins: Sequence[str] = STAND_INS,
     fresh: bool = False,
     attached: bool = False,
-) -> ControlPlane:
+) -> bool:
     """A ready control plane. To be called by the holder of the directory's lock.
 
-    One that runs with the same programs is taken as it is. Of any other, and of one that was cut off, nothing is kept:
+    One that runs with the same programs is taken as it is: then the answer is False. Of any other, and of one that was cut off, nothing is kept:
     its processes are ended, everything in the directory is deleted, and it starts anew.
 
     Args:
@@ -62,7 +52,7 @@ def start(
     record = directory.load_record()
     same = (record.binaries, record.stand_ins) == (wanted.binaries, wanted.stand_ins)
     if same and not fresh and is_whole(directory):
-        return ControlPlane(directory, record, reused=True)
+        return False
     if directory.record.exists():
         progress("the rehearsal of before is removed" + ("" if is_whole(directory) else ": it was cut off"))
     stop(directory)
@@ -74,7 +64,7 @@ def start(
     except BaseException:
         stop(directory)
         raise
-    return ControlPlane(directory, directory.load_record(), reused=False)
+    return True
 
 
 def is_whole(directory: RehearsalDirectory) -> bool:

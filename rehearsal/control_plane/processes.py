@@ -75,11 +75,9 @@ def kill_marked(directory: RehearsalDirectory) -> list[psutil.Process]:
 
 
 def describe(process: psutil.Process) -> str:
-    """`process 123 (kube-apiserver)`."""
+    """`process 123 (/usr/bin/python3 -m rehearsal.kubelet)`."""
     with contextlib.suppress(psutil.Error):
-        words = process.cmdline()
-        modules = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "-m"]
-        return f"process {process.pid} ({modules[0] if modules else process.name()})"
+        return f"process {process.pid} ({' '.join(process.cmdline()[:3])})"
     return f"process {process.pid}"
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.target import remove_target
-from rehearsal.control_plane import addresses, certificates, credentials, flags
+from rehearsal.control_plane import certificates, credentials, flags
+from rehearsal.control_plane.addresses import AddressError, claim_network
 from rehearsal.control_plane.children import Child, ChildError
 from rehearsal.control_plane.health import Health
 from rehearsal.control_plane.names import EGRESS_PROXY, SUPERVISOR
@@ -39,24 +40,24 @@ class Supervisor:
         """Until a process ends, or the record goes with the directory."""
         try:
             # Both are held for the life of this process.
-            network, self._claim = addresses.claim_network()
+            self._network = claim_network()
             self._claims = {name: claim() for name in _PORTS}
-            self._start(network)
+            self._start()
             while self._directory.record.exists():
                 self._look()
                 time.sleep(_PERIOD)
-        except (ChildError, addresses.AddressError, PortError, DirectoryError) as error:
+        except (ChildError, AddressError, PortError, DirectoryError) as error:
             return self._failed(str(error))
         except OSError as error:
             return self._failed(f"{error.strerror}: {error.filename}")
         return 0
 
-    def _start(self, network: int) -> None:
-        directory, record = self._directory, self._record
+    def _start(self) -> None:
+        directory, record, network = self._directory, self._record, self._network
         record.pids = {SUPERVISOR: os.getpid()}
-        record.service_cidr, record.pod_cidr = addresses.service_cidr(network), addresses.pod_cidr(network)
+        record.service_cidr, record.pod_cidr = network.service_cidr, network.pod_cidr
         ports = record.ports = {name: item.port for name, item in self._claims.items()}
-        certificates.make(directory.certs, addresses.first_service_address(network))
+        certificates.make(directory.certs, network.first_service_address)
         token = credentials.make(directory, f"https://127.0.0.1:{ports['kube-apiserver']}")
         flags.write_egress_selector(directory, ports[EGRESS_PROXY])
         health = Health(directory.certs, ports, token)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import cluster as kube
-from rehearsal.control_plane import ControlPlane, ControlPlaneError, leftovers, processes, start, stop, why_ended
+from rehearsal.control_plane import ControlPlaneError, leftovers, processes, start, stop, why_ended
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory
 from tests.rehearsal.control_plane.conftest import Plane
@@ -41,7 +41,7 @@ start(RehearsalDirectory(pathlib.Path(sys.argv[1])), {k: pathlib.Path(v) for k, 
 """
 
 
-def begin(directory: RehearsalDirectory, binaries: dict[str, Path], **options: object) -> ControlPlane:
+def begin(directory: RehearsalDirectory, binaries: dict[str, Path], **options: object) -> bool:
     return start(directory, binaries, **{"progress": lambda _: None, "stand_ins": (), **options})  # type: ignore[arg-type]
 
 
@@ -131,8 +131,8 @@ def test_the_auth_plugin_gives_a_token_that_the_api_server_takes(plane: Plane, t
 def test_a_whole_one_is_taken_as_it_is(plane: Plane, binaries: dict[str, Path]) -> None:
     note(plane.directory, "kept")
     before = plane.directory.load_record()
-    taken = begin(plane.directory, binaries)
-    assert (taken.reused, taken.record) == (True, before)
+    assert not begin(plane.directory, binaries)
+    assert plane.directory.load_record() == before
     assert kube.get(plane.client, "v1", "ConfigMap", "kept", "default")
 
 
@@ -148,7 +148,7 @@ def test_of_one_that_was_cut_off_nothing_is_kept(binaries: dict[str, Path], new_
         else:
             os.kill(directory.load_record().pids[victim], signal.SIGKILL)
             until(lambda: why_ended(directory))
-        assert not begin(directory, binaries).reused, victim
+        assert begin(directory, binaries), victim
         assert not {process.pid for process in old} & {process.pid for process in processes.marked(directory)}
         assert not addresses & listening(directory)
         assert kube.get(kube.connect(directory.kubeconfig), "v1", "ConfigMap", "old", "default") is None
@@ -168,10 +168,13 @@ def test_the_end_of_one_process_ends_all_and_is_said(binaries: dict[str, Path], 
 
 def test_other_programs_and_a_fresh_start_throw_it_away(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
     directory = new_directory("plane")
-    first = begin(directory, binaries).record.pids
-    second = begin(directory, binaries, stand_ins=("rehearsal.kubelet",), fresh=True)
-    assert (second.reused, "kubelet" in second.record.pids) == (False, True)
-    assert not set(first.values()) & set(second.record.pids.values())
+    seen: set[int] = set()
+    for options in ({}, {"stand_ins": ("rehearsal.kubelet",)}, {"stand_ins": ("rehearsal.kubelet",), "fresh": True}):
+        assert begin(directory, binaries, **options)
+        pids = directory.load_record().pids
+        assert ("kubelet" in pids) == ("stand_ins" in options)
+        assert not seen & set(pids.values())
+        seen |= set(pids.values())
 
 
 def test_stop_ends_what_is_left_and_may_be_repeated(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
@@ -203,8 +206,8 @@ def test_it_ends_with_the_process_it_is_attached_to(binaries: dict[str, Path], n
 
 def test_two_at_once_share_nothing(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
     one, two = new_directory("one"), new_directory("two")
-    first, second = begin(one, binaries).record, begin(two, binaries).record
-    assert first.pod_cidr != second.pod_cidr
+    assert begin(one, binaries) and begin(two, binaries)
+    assert one.load_record().pod_cidr != two.load_record().pod_cidr
     assert not listening(one) & listening(two)
     note(one, "one")
     assert kube.get(kube.connect(two.kubeconfig), "v1", "ConfigMap", "one", "default") is None
