@@ -6,7 +6,6 @@ Afterwards, on the same rehearsal: a removed model goes, the other one stays.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import yaml
 
 import cluster as kube
 from rehearsal.control_plane.processes import marked
+from tests.everything import some_of
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, processes_of, wait_until
 
 pytestmark = pytest.mark.xdist_group("other environments")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("other environments")
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
 # A run says so many lines: of the control plane's start, and one for each resource.
 _LINES = 80
-MOMENTS = 10 if "TPU_SERVING_TEST_ALL" in os.environ else 1
+MOMENTS = some_of(range(10), {0})
 
 
 def cut_off(rehearsal: Rehearsal, log: Path, lines: int, *, everything: bool) -> None:
@@ -40,7 +40,7 @@ def cut_off(rehearsal: Rehearsal, log: Path, lines: int, *, everything: bool) ->
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("number", MOMENTS)
 def test_after_a_kill_at_a_random_moment_the_next_run_serves(
     number: int, two_models: Rehearsal, tmp_path: Path
 ) -> None:
@@ -53,7 +53,7 @@ def test_after_a_kill_at_a_random_moment_the_next_run_serves(
     two_models.assert_nothing_twice()
     assert is_ready(two_models.service(STAYS))
     assert is_ready(two_models.service(GOES))
-    if number < MOMENTS - 1:
+    if number != MOMENTS[-1]:
         down_leaves_nothing(two_models)
 
 
