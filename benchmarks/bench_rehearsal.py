@@ -23,10 +23,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks.bench_self import PYTHON, ROOT, provider_floor
+from cluster.target import rehearsal_folder
 from rehearsal import assets, parts
 from rehearsal.control_plane.processes import marked
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.locate import directory_of
 
 ENVIRONMENT = "Pulumi.dev.yaml"
 # Seconds on two quiet cores; GiB.
@@ -110,7 +110,7 @@ def measure(environment: Path) -> list[Figure]:
     figures = [Figure("floor: an interpreter that imports the same Pulumi modules", floor, "s")]
     first, done = serving("rehearse", str(environment))
     first_seconds = json.loads(done.stdout)["seconds"]
-    held = memory(directory_of(str(environment)))
+    held = memory(RehearsalDirectory(rehearsal_folder(str(environment))))
     second, again = serving("rehearse", str(environment))
     second_seconds = json.loads(again.stdout)["seconds"]
     last, _ = serving("down", str(environment))

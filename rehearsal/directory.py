@@ -1,4 +1,4 @@
-"""Where one rehearsal keeps everything: its paths, its record and its lock. All of it is readable by its user only."""
+"""Where a rehearsal keeps everything: its paths, its record and its lock. All of it is readable by its user only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-# Every process of a rehearsal carries this variable with its directory: leftovers are found by it.
+# Every process of a rehearsal has this variable with the rehearsal's directory in its environment.
 MARK = "TPU_SERVING_REHEARSAL"
-# A path of these characters means the same wherever it stands in a shell's script.
+# What the record's `phase` is besides the name of the process that is waited for.
+STARTING, READY, ENDED = "supervisor", "ready", "ended"
+# A path of these characters means the same wherever it stands in a shell script.
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 _LINKS = Path("/tmp")  # noqa: S108 - a name that others took is refused
 
@@ -27,126 +28,58 @@ class DirectoryError(Exception):
     """The directory can't be used; the message says why and what to do."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+class Record(BaseModel):
+    """What the processes of a rehearsal know of it. Written by its supervisor alone, once that runs.
 
-
-class ProcessRecord(_Data):
-    """One process: its id and when it was started (seconds since 1970)."""
-
-    pid: int
-    started: float
-
-
-class Record(_Data):
-    """What a rehearsal remembers between commands.
-
-    `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself.
-    `time_scale` times a duration of the cloud in seconds is its duration here; `backoff_scale`, `probe_delay_scale` and
-    `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes wait for a start (KServe's controller and
-    the picker alone have 30 s before the first probe), and to what a preStop hook only waits.
+    `phase` is what the control plane waits for, `ready`, or `ended`; `failure` says why it ended by itself. `pids` are
+    the supervisor and its children. `time_scale` times a duration of the cloud in seconds is its duration here;
+    `backoff_scale`, `probe_delay_scale` and `pre_stop_scale` do the same to the kubelet's restart back-off, to what probes
+    wait for a start (KServe's controller and the picker alone have 30 s before the first probe), and to what a preStop
+    hook only waits.
     """
 
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
     ports: dict[str, int] = Field(default_factory=dict)
-    network: int | None = None
     service_cidr: str = ""
     pod_cidr: str = ""
-    pids: dict[str, ProcessRecord] = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
+    pids: dict[str, int] = Field(default_factory=dict)
     binaries: dict[str, str] = Field(default_factory=dict)
     stand_ins: tuple[str, ...] = ()
     time_scale: float = 0.001
     backoff_scale: float = 0.1
     probe_delay_scale: float = 0.1
     pre_stop_scale: float = 0.1
-    die_with: int | None = None
     phase: str = ""
     failure: str = ""
 
 
-@dataclass(frozen=True)
 class RehearsalDirectory:
-    """All paths of one rehearsal. `path` may be relative; every property is absolute."""
+    """All paths of one rehearsal, absolute also where `path` is relative.
 
-    path: Path
+    Attributes:
+        pods: the files of pods. Scripts of theirs name them, so it is never a path that a shell would take apart.
+        link: the directory's other name where its own is such a path, else None.
+        unknown_images: the kubelet's list of containers whose image it does not know, one a line: pod, container, image.
+        interrupted: this file is there while the engine writes the state, and stays where it was cut off.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path).expanduser().resolve())
-
-    @property
-    def root(self) -> Path:
-        return self.path
-
-    @property
-    def record(self) -> Path:
-        return self.path / "rehearsal.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def certs(self) -> Path:
-        return self.path / "certs"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.path / "kubeconfig"
-
-    @property
-    def bin(self) -> Path:
-        return self.path / "bin"
-
-    @property
-    def etcd(self) -> Path:
-        return self.path / "etcd"
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def pulumi_home(self) -> Path:
-        return self.path / "pulumi" / "home"
-
-    @property
-    def pulumi_backend(self) -> Path:
-        return self.path / "pulumi" / "backend"
-
-    @property
-    def pulumi_work(self) -> Path:
-        return self.path / "pulumi" / "work"
-
-    @property
-    def passphrase(self) -> Path:
-        return self.path / "pulumi" / "passphrase"
-
-    @property
-    def cloud(self) -> Path:
-        return self.path / "cloud"
-
-    @property
-    def link(self) -> Path | None:
-        """The directory's other name, where a shell would take its own one apart; it goes with the directory."""
-        if _PLAIN.fullmatch(str(self.path)):
-            return None
-        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()
-        return _LINKS / f"tpu-serving-{os.getuid()}-{digest[:12]}"
-
-    @property
-    def pods(self) -> Path:
-        """The files of pods. Scripts of theirs name them."""
-        return (self.link or self.path) / "pods"
-
-    @property
-    def unknown_images(self) -> Path:
-        """The kubelet's list of containers whose image it does not know, one a line: pod, container, image."""
-        return self.path / "unknown-images.txt"
+    def __init__(self, path: Path) -> None:
+        self.path = self.root = root = Path(path).expanduser().resolve()
+        self.record, self.lock, self.interrupted = root / "rehearsal.json", root / "lock", root / "engine-at-work"
+        self.certs, self.bin, self.etcd, self.logs = root / "certs", root / "bin", root / "etcd", root / "logs"
+        self.kubeconfig, self.cloud = root / "kubeconfig", root / "cloud"
+        pulumi = root / "pulumi"
+        self.pulumi_home, self.pulumi_backend, self.pulumi_work = pulumi / "home", pulumi / "backend", pulumi / "work"
+        self.unknown_images = root / "unknown-images.txt"
+        digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+        self.link = None if _PLAIN.fullmatch(str(root)) else _LINKS / f"tpu-serving-{os.getuid()}-{digest}"
+        self.pods = (self.link or root) / "pods"
 
     @property
     def environment(self) -> dict[str, str]:
         """The variable that marks a process as part of this rehearsal."""
-        return {MARK: str(self.path)}
+        return {MARK: str(self.root)}
 
     def create(self) -> None:
         """Make the directory and its folders, mode 0700; what is there already stays.
@@ -154,59 +87,49 @@ class RehearsalDirectory:
         Raises:
             DirectoryError: it can't be made or written.
         """
-        folders = (self.certs, self.bin, self.etcd, self.logs, self.cloud, self.path / "pods")
-        pulumi = (self.path / "pulumi", self.pulumi_home, self.pulumi_backend, self.pulumi_work)
+        folders = (self.certs, self.bin, self.etcd, self.logs, self.cloud, self.root / "pods")
+        pulumi = (self.pulumi_home.parent, self.pulumi_home, self.pulumi_backend, self.pulumi_work)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.path, *folders, *pulumi):
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.root, *folders, *pulumi):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
-            self._create_link()
+            if self.link is not None and not self.link.is_symlink():
+                self.link.symlink_to(self.root)
         except OSError as error:
             raise DirectoryError(
-                f"the rehearsal's directory {self.path} can't be used: {error.strerror} ({error.filename}). "
+                f"the rehearsal's directory {self.root} can't be used: {error.strerror} ({error.filename}). "
                 "Choose a directory that you may write to."
             ) from error
+        if self.link is not None and (self.link.lstat().st_uid != os.getuid() or self.link.readlink() != self.root):
+            raise DirectoryError(f"{self.link} is in the way of a link to {self.root}: remove it")
 
-    def _create_link(self) -> None:
-        if self.link is None:
-            return
-        try:
-            self.link.symlink_to(self.path)
-        except FileExistsError:
-            if self.link.lstat().st_uid != os.getuid() or self.link.readlink() != self.path:
-                raise DirectoryError(f"{self.link} is in the way of a link to {self.path}: remove it") from None
-
-    def remove(self) -> None:
-        """Delete the directory with everything in it.
+    def clear(self) -> None:
+        """Delete everything in it but the lock, which its holder keeps.
 
         Raises:
             DirectoryError: something in it can't be deleted.
         """
-        try:
-            if self.link is not None:
-                self.link.unlink(missing_ok=True)
-            shutil.rmtree(self.path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise DirectoryError(f"{error.filename or self.path} can't be deleted: {error.strerror}") from error
+        for path in self.root.iterdir() if self.root.exists() else ():
+            if path != self.lock:
+                _delete(path)
 
-    def load_record(self) -> Record:
-        """The record as last saved; an empty one where there is none.
+    def remove(self) -> None:
+        """Delete the directory with everything in it, and its link.
 
         Raises:
-            DirectoryError: the file is not a record.
+            DirectoryError: something in it can't be deleted.
         """
+        if self.link is not None:
+            _delete(self.link)
+        _delete(self.root)
+
+    def load_record(self) -> Record:
+        """The record as last saved; an empty one where there is none that this version can read."""
         try:
             return Record.model_validate_json(self.record.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValidationError):
             return Record()
-        except ValidationError as error:
-            raise DirectoryError(
-                f"{self.record} is not a rehearsal's record ({error.error_count()} errors). "
-                "Remove the rehearsal's directory and start again."
-            ) from error
 
     def save_record(self, record: Record) -> None:
         """Write the record; a reader sees the old one or the new one, never half of one.
@@ -220,22 +143,26 @@ class RehearsalDirectory:
             raise DirectoryError(f"{self.record} can't be written: {error.strerror}") from error
 
     @contextlib.contextmanager
-    def change_record(self) -> Iterator[Record]:
-        """The record to change; saved at the end. Two processes that change it do so one after the other."""
-        with hold_lock(self.path / "rehearsal.json.lock", wait=True):
-            record = self.load_record()
-            yield record
-            self.save_record(record)
+    def locked(self) -> Iterator[None]:
+        """Hold the directory's lock: one command at a time. The kernel frees it when the holder ends, however it ends.
 
-    @contextlib.contextmanager
-    def locked(self, wait: bool = False) -> Iterator[None]:
-        """Hold the directory's lock: one command at a time. A killed holder loses it. The directory is made if needed.
+        The directory is made if needed.
 
         Raises:
-            DirectoryError: another command holds it and `wait` is off, or the directory can't be used.
+            DirectoryError: another command holds it, or the directory can't be used.
         """
         self.create()
-        with hold_lock(self.lock, wait=wait):
+        with open(self.lock, "a+", opener=_private) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = self.lock.read_text(encoding="utf-8").strip() or "unknown"
+                raise DirectoryError(
+                    f"another command works on {self.root} (process {holder}). Wait for it, or end it."
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
             yield
 
 
@@ -252,27 +179,15 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
         raise
 
 
-@contextlib.contextmanager
-def hold_lock(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a lock file while the block runs. The kernel frees it when the holder ends, however it ends.
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
-    Raises:
-        DirectoryError: another process holds it and `wait` is off, or it can't be made.
-    """
+
+def _delete(path: Path) -> None:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     except OSError as error:
-        raise DirectoryError(f"{path} can't be written: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise DirectoryError(
-                f"another command works on {path.parent} (process {holder}). Wait for it, or end it."
-            ) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+        raise DirectoryError(f"{error.filename or path} can't be deleted: {error.strerror}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,8 @@ class Part:
 
     def behaviour(self) -> list[dict[str, Any]]:
         """Rows of a stand-in: what it does, from which source, and the test that holds it."""
-        if not self.package:
-            return []
-        rows: list[dict[str, Any]] = yaml.safe_load((_HERE / self.package / "behaviour.yaml").read_text("utf-8"))
-        return rows
+        path = _HERE / self.package / "behaviour.yaml"
+        return yaml.safe_load(path.read_text("utf-8")) if self.package else []
 
 
 def all_parts() -> list[Part]:
@@ -41,11 +38,10 @@ def all_parts() -> list[Part]:
     return [Part(**row) for row in yaml.safe_load((_HERE / "parts.yaml").read_text(encoding="utf-8"))]
 
 
-def parts_of(deployment: Deployment) -> Iterator[Part]:
+def parts_of(deployment: Deployment) -> list[Part]:
     """The parts that an environment needs: no LeaderWorkerSet where it is off."""
-    platform = deployment.settings.platform
-    absent = {"leaderWorkerSet"} if platform.leader_worker_set == "off" else set()
-    return (part for part in all_parts() if part.needs not in absent)
+    off = deployment.settings.platform.leader_worker_set == "off"
+    return [part for part in all_parts() if not (off and part.needs == "leaderWorkerSet")]
 
 
 def assets_of(deployment: Deployment) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import Iterator
 
 # Below Linux's range for outgoing connections (32768), so that those leave it alone from the start.
 _RANGE = range(20000, 32000)
@@ -36,35 +35,20 @@ class Claim:
         self._sockets.close()
 
 
-def claim(wanted: int | None = None) -> Claim:
-    """The wanted port if it can be had, else another one. On no address of this machine anybody listens on it.
+def claim() -> Claim:
+    """A port on which nobody listens, on no address of this machine.
 
     Raises:
         PortError: none is free.
     """
-    for port in _candidates(wanted):
-        found = _claimed(port)
-        if found is not None:
-            return found
-    raise PortError(f"no free TCP port between {_RANGE.start} and {_RANGE.stop}; end what listens there")
-
-
-def _candidates(wanted: int | None) -> Iterator[int]:
-    if wanted is not None:
-        yield wanted
-    yield from random.sample(_RANGE, _TRIES)
-
-
-def _claimed(port: int) -> Claim | None:
-    with contextlib.ExitStack() as stack:
-        try:
+    for port in random.sample(_RANGE, _TRIES):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             meeting = _bound(stack, _MEETING, port, reuse=False)
             meeting.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # What a server that just ended leaves behind (TIME_WAIT) is no obstacle here, as it is none for the next one.
             _bound(stack, "0.0.0.0", port, reuse=True)  # noqa: S104
-        except OSError:
-            return None
-        return Claim(port, stack.pop_all())
+            return Claim(port, stack.pop_all())
+    raise PortError(f"no free TCP port between {_RANGE.start} and {_RANGE.stop}; end what listens there")
 
 
 def _bound(stack: contextlib.ExitStack, host: str, port: int, *, reuse: bool) -> socket.socket:

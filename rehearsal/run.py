@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,17 +14,21 @@ from rich.console import Console
 
 from cluster.outputs import parse_outputs
 from cluster.target import TargetError, TargetFile, read_target, write_target
-from rehearsal import assets, control_plane, existing, parts
-from rehearsal.company import Company
+from rehearsal import assets, control_plane, parts
+from rehearsal.control_plane.processes import kill_marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen, progress
 from rehearsal.engine.engine import Engine, EngineError, program
 from rehearsal.engine.plugins import KUBERNETES, install_plugins
-from rehearsal.guard import Guard
+from rehearsal.existing_cloud import seed_cloud
+from rehearsal.existing_platform import STACK as EXISTING
+from rehearsal.existing_platform import ExistingPlatform
 from rehearsal.load_balancer.report import authority
-from rehearsal.undo import Undo, UndoError, undone
+from rehearsal.undo import Undo, undone
 from settings.derive import Deployment
+
+_PERIOD_SECONDS = 1.0
 
 
 @dataclass
@@ -63,58 +68,47 @@ def rehearse(
 ) -> Outcome:
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
+    A rehearsal that was cut off, in whatever state, is thrown away first.
+
     Raises:
-        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError, UndoError: in words
-            for a person.
+        assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError: in words for a person.
     """
     outcome = Outcome(directory)
-    directory.create()
+    to_fail = bool(undos or stockouts)
     with directory.locked():
         with outcome.timed("binaries"):
             binaries = assets.ensure(parts.assets_of(deployment), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
         with outcome.timed("control plane"):
-            restarted = not _start(directory, deployment, binaries, stockouts, console).reused
+            fresh = any(undo.fresh for undo in undos)
+            control_plane.start(directory, binaries, progress=progress(console), fresh=fresh)
             outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
+            seed_cloud(deployment, directory.cloud)
+            (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
+            workspace.prepare(directory, EXISTING, environment)
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
             outcome.notes += install_plugins(directory, binaries[KUBERNETES])
-            to_fail = bool(undos or stockouts)
             ids = [undo.id for undo in undos]
             inline = undone(program, ids, stockout=bool(stockouts)) if to_fail else program
-            engine = Engine(directory, deployment.name, binaries, inline)
-            outcome.notes += _said(console, engine.recover(restarted=restarted))
-            _refuse_late(engine, undos)
-        with outcome.timed("preview" if preview else "up"):
+            engine = Engine(directory, deployment.name, binaries["pulumi"], inline)
+        with outcome.timed("preview" if preview else "up"), ExitStack() as stack:
             screen = Screen(console, f"{'Preview' if preview else 'Up'} of {deployment.name}", planned=preview)
-            with ExitStack() as stack:
-                if not preview:  # a preview writes nothing, and so does nobody else on its behalf
-                    stack.enter_context(Company(deployment, directory, binaries, progress(console)))
-                stack.enter_context(Guard(directory))
-                changes = stack.enter_context(screen.showing())
-                try:
-                    outcome.summary = (engine.preview if preview else engine.up)(changes)
-                except EngineError as error:
-                    if preview or not to_fail:
-                        raise
-                    outcome.failure = screen.errors() or str(error)
+            if not preview:  # a preview writes nothing, and so does nobody else on its behalf
+                stack.enter_context(ExistingPlatform(deployment, directory, progress(console)))
+            stack.enter_context(watched(directory))
+            on_event = stack.enter_context(screen.showing())
+            try:
+                outcome.summary = engine.preview(on_event) if preview else engine.up(on_event)
+            except EngineError as error:
+                if preview or not to_fail or directory.interrupted.exists():
+                    raise
+                outcome.failure = screen.errors() or str(error)
         if not preview:
             outcome.outputs = engine.outputs()
             outcome.target = _publish(directory, deployment, environment, outcome.outputs)
             outcome.notes += unknown_images(directory)
     return outcome
-
-
-def _start(
-    directory: RehearsalDirectory,
-    deployment: Deployment,
-    binaries: dict[str, Path],
-    stockouts: list[str],
-    console: Console,
-) -> control_plane.ControlPlane:
-    existing.seed_cloud(deployment, directory.cloud)
-    (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
-    return control_plane.start(directory, binaries, progress=progress(console))
 
 
 def _publish(
@@ -123,29 +117,52 @@ def _publish(
     """Write what other commands find this rehearsal by; without outputs those of an earlier `up` stay."""
     earlier = None
     with suppress(TargetError):  # written by another version: it is replaced
-        earlier = read_target(directory.path)
+        earlier = read_target(directory.root)
     known = parse_outputs(outputs, deployment.name) if outputs else earlier and earlier.outputs
     target = TargetFile(
         environment=deployment.name,
         file=environment.resolve(),
         phase="ready" if known else "starting",
         kubeconfig=directory.kubeconfig,
-        load_balancer=directory.path / "load-balancer.json",
+        load_balancer=directory.root / "load-balancer.json",
         ca_file=authority(directory),
         outputs=known or None,
     )
-    write_target(directory.path, target)
+    write_target(directory.root, target)
     return target
 
 
-def _refuse_late(engine: Engine, undos: list[Undo]) -> None:
-    """GKE takes its definitions, and with them every Gateway, out of a cluster whose channel is switched off."""
-    late = [undo.id for undo in undos if undo.fresh]
-    if late and any(r["type"].endswith(":Gateway") for r in engine.export().get("resources") or ()):
-        raise UndoError(
-            f"{', '.join(late)} shows at the first `up` only, and this rehearsal has a Gateway already. End it first: "
-            f"python -m serving down {engine.name}"
-        )
+@contextmanager
+def watched(directory: RehearsalDirectory) -> Iterator[None]:
+    """End the engine within the block once its control plane has ended: it would wait until its longest time limit.
+
+    Raises:
+        control_plane.ControlPlaneError: that is why the engine failed.
+    """
+    over = threading.Event()
+    reasons: list[str] = []
+
+    def watch() -> None:
+        while not over.wait(_PERIOD_SECONDS) and not reasons:
+            if reason := control_plane.why_ended(directory):
+                reasons.append(reason)
+                kill_marked(directory)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    except EngineError:
+        over.set()
+        thread.join()
+        if reasons:
+            raise control_plane.ControlPlaneError(
+                f"the control plane ended meanwhile. Run the same command again: it starts from nothing. {reasons[0]}"
+            ) from None
+        raise
+    finally:
+        over.set()
+        thread.join()
 
 
 def unknown_images(directory: RehearsalDirectory) -> list[str]:
@@ -154,13 +171,6 @@ def unknown_images(directory: RehearsalDirectory) -> list[str]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     images = dict.fromkeys(line.rpartition(" ")[2] for line in lines)
     return [f"nothing here stands for the image {image}: its containers are Ready and do nothing" for image in images]
-
-
-def _said(console: Console, notes: list[str]) -> list[str]:
-    """Notes that are also said at once: a run that fails later must not lose them."""
-    for note in notes:
-        progress(console)(note)
-    return notes
 
 
 def _placeholders(keys: list[str]) -> list[str]:

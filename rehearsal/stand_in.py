@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,9 +31,7 @@ class StandIn:
         Raises:
             StoppedError: `stop` was set before.
         """
-        while not self.directory.kubeconfig.exists() and not self.stop.wait(kube.RETRY_SECONDS):
-            pass
-        client = None if self.stop.is_set() else kube.connect_when_up(self.directory.kubeconfig, self.stop)
+        client = kube.connect_when_up(self.directory.kubeconfig, self.stop)
         if client is None:
             raise StoppedError
         return client
@@ -50,13 +47,11 @@ class StandIn:
         return kube.Store(self.connect(), api_version, kind, stop=self.stop, on_change=on_change, **selectors)
 
 
-def main(arguments: list[str], module: str, run: Callable[[StandIn], None]) -> int:
-    """Run a stand-in on the directory that is the only argument; 2 where the call is wrong."""
-    if len(arguments) != 1:
-        print(f"usage: python -m {module} DIRECTORY", file=sys.stderr)
-        return 2
+def main(arguments: list[str], run: Callable[[StandIn], None]) -> int:
+    """Run a stand-in on the directory that is the only argument."""
+    (path,) = arguments
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    own = StandIn(RehearsalDirectory(Path(arguments[0])))
+    own = StandIn(RehearsalDirectory(Path(path)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: own.stop.set())
     with contextlib.suppress(StoppedError):

@@ -1,22 +1,17 @@
-"""The supervisor's child processes: how one is started, logged and ended."""
+"""A process of a rehearsal: how it is started, logged and ended."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal import die_with_parent
 from rehearsal.directory import RehearsalDirectory
 
 _LINES = 8
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
-# A process that ran this long before it ended starts again after the first pause, seconds.
-_STABLE = 30.0
 _KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "KUBEBUILDER_ASSETS", "UV"}
 _KEPT_PREFIXES = ("LC_", "XDG_", "TPU_SERVING_", "REHEARSAL_")
 
@@ -30,12 +25,6 @@ def environment(directory: RehearsalDirectory) -> dict[str, str]:
     return {**kept, **directory.environment, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def rotate(log: Path) -> None:
-    """Keep the previous run's log as `NAME.1`."""
-    with contextlib.suppress(FileNotFoundError):
-        log.replace(log.with_name(f"{log.name}.1"))
-
-
 def last_lines(log: Path) -> str:
     """`Last lines of PATH:` and the lines, as part of an error message."""
     try:
@@ -46,76 +35,45 @@ def last_lines(log: Path) -> str:
     return f"Last lines of {log}:\n{shown}"
 
 
+class ChildError(Exception):
+    """A process without which nothing works has ended; the message is for people."""
+
+
 class Child:
-    """One process and its restarts. It must be started from the main thread (see `die_with_parent`)."""
+    """One process, which the kernel ends with this one. Make it in the main thread (see `die_with_parent`)."""
 
     def __init__(self, directory: RehearsalDirectory, name: str, command: Sequence[str]) -> None:
-        self.name = name
-        self.log = directory.logs / f"{name}.log"
-        self.started = 0.0
-        self._command = command
-        self._environment: Mapping[str, str] = environment(directory)
-        self._folder = directory.root
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pause = _FIRST_PAUSE
-        self._due = 0.0
-        rotate(self.log)
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        """Run it; its output is added to its log."""
-        with self.log.open("ab") as output:
-            os.fchmod(output.fileno(), 0o600)
+        self.name, self._log = name, directory.logs / f"{name}.log"
+        with open(self._log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
             self._process = subprocess.Popen(
-                die_with_parent.wrap(self._command),
-                env=self._environment,
-                cwd=self._folder,
+                die_with_parent.wrap(command),
+                env=environment(directory),
+                cwd=directory.root,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
-        self.started = time.time()
-        self._due = 0.0
 
-    def runs(self) -> bool:
-        """Whether it runs now."""
-        return self._process is not None and self._process.poll() is None
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
-    def how_it_ended(self) -> str:
-        """`kube-apiserver ended with exit code 1. Last lines of ...`"""
-        code = self._process.poll() if self._process else None
-        if code is not None and code < 0:
-            return f"{self.name} was ended by {signal.Signals(-code).name}. {last_lines(self.log)}"
-        return f"{self.name} ended with exit code {code}. {last_lines(self.log)}"
+    def check(self) -> None:
+        """Raise where it does not run any more.
 
-    def restart_when_due(self) -> bool:
-        """Start an ended process again, after a pause that doubles each time. True when it was started."""
-        now = time.monotonic()
-        if not self._due:
-            stable = time.time() - self.started > _STABLE
-            self._pause = _FIRST_PAUSE if stable else min(self._pause * 2, _LONGEST_PAUSE)
-            self._due = now + self._pause
-            return False
-        if now < self._due:
-            return False
-        self.start()
-        return True
+        Raises:
+            ChildError: how it ended, with the last lines of its log.
+        """
+        code = self._process.poll()
+        if code is not None:
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            raise ChildError(f"{self.name} {how}. {last_lines(self._log)}")
 
-    def terminate(self) -> None:
-        """Ask it to end."""
-        if self.runs() and self._process is not None:
-            self._process.terminate()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for its end; kill it after that time."""
-        if self._process is None:
-            return
+    def end(self, grace: float) -> None:
+        """SIGTERM, and SIGKILL after `grace` seconds."""
+        self._process.terminate()
         try:
-            self._process.wait(max(seconds, 0))
+            self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

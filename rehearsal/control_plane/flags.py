@@ -14,12 +14,10 @@ import yaml
 from rehearsal.control_plane import credentials
 from rehearsal.directory import RehearsalDirectory, write_private
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
-
 # Endpoints and EndpointSlices may not hold loopback addresses, and every address here is one: these controllers would
-# only fail, again and again. The forwarder finds the pods of a Service by itself.
+# only fail, again and again. The egress proxy and the load balancer find the pods of a Service by themselves.
 # Nobody signs or approves certificates: kubelets here use the API as everybody else does.
-CONTROLLERS_OFF = (
+_CONTROLLERS_OFF = (
     "endpoints-controller",
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
@@ -32,13 +30,10 @@ CONTROLLERS_OFF = (
 def etcd(directory: RehearsalDirectory, ports: Mapping[str, int]) -> list[str]:
     """etcd speaks TLS and takes only clients of our authority: every user of the machine can reach its port.
 
-    `--unsafe-no-fsync`: a killed process loses nothing, only a machine that stops at once could.
+    `--unsafe-no-fsync`: its data need not outlive the machine.
     """
-    certs, client, peer = (
-        directory.certs,
-        f"https://127.0.0.1:{ports['etcd']}",
-        f"https://127.0.0.1:{ports['etcd-peer']}",
-    )
+    certs = directory.certs
+    client, peer = f"https://127.0.0.1:{ports['etcd']}", f"https://127.0.0.1:{ports['etcd-peer']}"
     return [
         "--name=rehearsal",
         f"--data-dir={directory.etcd}",
@@ -47,49 +42,43 @@ def etcd(directory: RehearsalDirectory, ports: Mapping[str, int]) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=rehearsal={peer}",
-        "--client-cert-auth",
-        f"--trusted-ca-file={certs / 'ca.crt'}",
-        f"--cert-file={certs / 'etcd.crt'}",
-        f"--key-file={certs / 'etcd.key'}",
-        "--peer-client-cert-auth",
-        f"--peer-trusted-ca-file={certs / 'ca.crt'}",
-        f"--peer-cert-file={certs / 'etcd.crt'}",
-        f"--peer-key-file={certs / 'etcd.key'}",
+        *(
+            flag
+            for side in ("", "peer-")
+            for flag in (
+                f"--{side}client-cert-auth",
+                f"--{side}trusted-ca-file={certs / 'ca.crt'}",
+                f"--{side}cert-file={certs / 'tls.crt'}",
+                f"--{side}key-file={certs / 'tls.key'}",
+            )
+        ),
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
 
 
-def write_egress_selector(directory: RehearsalDirectory, port: int) -> Path:
-    """The file that sends the API server's connections to webhooks and pods through the CONNECT proxy on `port`.
+def egress_selector(directory: RehearsalDirectory) -> Path:
+    """Where the API server's egress selector is."""
+    return directory.certs / "egress-selector.yaml"
+
+
+def write_egress_selector(directory: RehearsalDirectory, port: int) -> None:
+    """Send the API server's connections to webhooks through the CONNECT proxy on `port`.
 
     Over TCP the API server always speaks TLS with a client certificate to its proxy, whatever the URL's scheme says
     (k8s.io/apiserver v0.36.3, pkg/server/egressselector/egress_selector.go: `http://` passes validation and then
     panics). So nobody else may use the proxy.
     """
-    certs = directory.certs
-    tls = {"caBundle": "ca.crt", "clientCert": "client.crt", "clientKey": "client.key"}
+    tls = {"caBundle": "ca.crt", "clientCert": "tls.crt", "clientKey": "tls.key"}
+    paths = {key: str(directory.certs / name) for key, name in tls.items()}
+    transport = {"tcp": {"url": f"https://127.0.0.1:{port}", "tlsConfig": paths}}
+    connection = {"proxyProtocol": "HTTPConnect", "transport": transport}
     document = {
         "apiVersion": "apiserver.k8s.io/v1beta1",
         "kind": "EgressSelectorConfiguration",
-        "egressSelections": [
-            {
-                "name": "cluster",
-                "connection": {
-                    "proxyProtocol": "HTTPConnect",
-                    "transport": {
-                        "tcp": {
-                            "url": f"https://127.0.0.1:{port}",
-                            "tlsConfig": {key: str(certs / name) for key, name in tls.items()},
-                        }
-                    },
-                },
-            }
-        ],
+        "egressSelections": [{"name": "cluster", "connection": connection}],
     }
-    path = certs / "egress-selector.yaml"
-    write_private(path, yaml.safe_dump(document))
-    return path
+    write_private(egress_selector(directory), yaml.safe_dump(document))
 
 
 def kube_apiserver(directory: RehearsalDirectory, ports: Mapping[str, int], service_cidr: str) -> list[str]:
@@ -100,19 +89,19 @@ def kube_apiserver(directory: RehearsalDirectory, ports: Mapping[str, int], serv
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
         f"--secure-port={ports['kube-apiserver']}",
-        f"--tls-cert-file={certs / 'server.crt'}",
-        f"--tls-private-key-file={certs / 'server.key'}",
+        f"--tls-cert-file={certs / 'tls.crt'}",
+        f"--tls-private-key-file={certs / 'tls.key'}",
         f"--etcd-servers=https://127.0.0.1:{ports['etcd']}",
         f"--etcd-cafile={certs / 'ca.crt'}",
-        f"--etcd-certfile={certs / 'client.crt'}",
-        f"--etcd-keyfile={certs / 'client.key'}",
+        f"--etcd-certfile={certs / 'tls.crt'}",
+        f"--etcd-keyfile={certs / 'tls.key'}",
         f"--service-cluster-ip-range={service_cidr}",
         "--endpoint-reconciler-type=none",
-        f"--egress-selector-config-file={certs / 'egress-selector.yaml'}",
+        f"--egress-selector-config-file={egress_selector(directory)}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={credentials.token_file(directory)}",
-        f"--service-account-issuer={ISSUER}",
-        f"--service-account-key-file={certs / 'service-account.pub'}",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={certs / 'service-account.key'}",
         f"--service-account-signing-key-file={certs / 'service-account.key'}",
         "--enable-admission-plugins=ExtendedResourceToleration",
         "--allow-privileged=true",
@@ -120,30 +109,21 @@ def kube_apiserver(directory: RehearsalDirectory, ports: Mapping[str, int], serv
     ]
 
 
-def _controller(directory: RehearsalDirectory, name: str, port: int) -> list[str]:
-    return [
-        "--bind-address=127.0.0.1",
-        f"--secure-port={port}",
-        f"--tls-cert-file={directory.certs / 'server.crt'}",
-        f"--tls-private-key-file={directory.certs / 'server.key'}",
-        f"--kubeconfig={credentials.controller_kubeconfig(directory, name)}",
-        # Nobody but our health check asks this server, and health needs no user.
-        "--authentication-skip-lookup=true",
-        "--leader-elect=false",
-        "--profiling=false",
-    ]
+def _controller(directory: RehearsalDirectory) -> list[str]:
+    """Without a server of its own: nobody would ask it."""
+    return [f"--kubeconfig={directory.kubeconfig}", "--secure-port=0", "--leader-elect=false", "--profiling=false"]
 
 
-def kube_controller_manager(directory: RehearsalDirectory, ports: Mapping[str, int]) -> list[str]:
+def kube_controller_manager(directory: RehearsalDirectory) -> list[str]:
     """The controllers, each with its own service account.
 
     Node life cycle and pod garbage collection have their defaults: a node counts as lost 50 s after its last lease
     renewal, its pods are evicted 300 s later, and a pod whose node object is gone is deleted after 40 s. The stand-in
-    kubelet renews every 10 s. After a restart the clock starts anew, so a long pause harms nothing.
+    kubelet renews every 10 s.
     """
     return [
-        *_controller(directory, "kube-controller-manager", ports["kube-controller-manager"]),
-        f"--controllers=*,{','.join('-' + name for name in CONTROLLERS_OFF)}",
+        *_controller(directory),
+        f"--controllers=*,{','.join('-' + name for name in _CONTROLLERS_OFF)}",
         "--use-service-account-credentials=true",
         # The defaults (20, 30) spare a server that others share; here they make a first start 3 s longer.
         "--kube-api-qps=200",
@@ -153,6 +133,6 @@ def kube_controller_manager(directory: RehearsalDirectory, ports: Mapping[str, i
     ]
 
 
-def kube_scheduler(directory: RehearsalDirectory, ports: Mapping[str, int]) -> list[str]:
+def kube_scheduler(directory: RehearsalDirectory) -> list[str]:
     """The scheduler with its default profile."""
-    return _controller(directory, "kube-scheduler", ports["kube-scheduler"])
+    return _controller(directory)

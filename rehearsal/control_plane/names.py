@@ -1,4 +1,4 @@
-"""Names of processes and phases, as they stand in the record, in logs and in messages."""
+"""Names of processes, as they stand in the record, in logs and in messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,3 @@ EGRESS_PROXY = "egress-proxy"
 
 # The stand-ins in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
 STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager", "rehearsal.load_balancer")
-
-# What the record's `phase` is besides the name of the process that is waited for.
-STARTING, READY, ENDED = "the supervisor", "ready", "ended"

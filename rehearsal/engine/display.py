@@ -1,20 +1,25 @@
-"""The run on the screen: a live tree on a terminal, plain lines elsewhere."""
+"""What the engine does, on the screen: a line for each change, and on a terminal also what is under way."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
-from rich.live import Live
+from rich.markup import escape
+from rich.status import Status
 from rich.text import Text
-from rich.tree import Tree
 
-from rehearsal.engine.changes import Change, Changes
-
-_STYLES = {"failed": "bold red", "unchanged": "dim"}
-_UNDER_WAY = "yellow"
+_DONE = {
+    "create": "created",
+    "create-replacement": "created anew",
+    "update": "updated",
+    "delete": "deleted",
+    "delete-replaced": "deleted",
+    "replace": "replaced",
+}
 
 
 def duration(seconds: float) -> str:
@@ -25,99 +30,77 @@ def duration(seconds: float) -> str:
 
 
 def progress(console: Console) -> Callable[[str], None]:
-    """One plain, indented line for each step of something that has no tree."""
-    return lambda text: console.print(f"  {text}", highlight=False)
+    """One plain, indented line for each step."""
+    return lambda text: console.print(f"  {text}", highlight=False, markup=False)
 
 
 class Screen:
-    """Shows `Changes` as they come. What the engine says in words is kept and printed above the tree."""
+    """Shows a run of the engine; `on_event` takes its events. `planned`: it is a preview."""
 
     def __init__(self, console: Console, title: str, *, planned: bool = False) -> None:
-        self._console, self._title = console, title
-        self._live: Live | None = None
-        self.said: list[tuple[str, str, str]] = []
-        self.changes = Changes(self._changed, self._message, planned=planned)
+        self._console, self._title, self._planned = console, title, planned
+        self._began = time.monotonic()
+        self._started: dict[str, float] = {}
+        self._said: list[tuple[str, str, str]] = []
+        self._status: Status | None = None
 
     @contextmanager
-    def showing(self) -> Iterator[Changes]:
-        """Within it the tree is live, where there is a terminal."""
+    def showing(self) -> Iterator[Callable[[Any], None]]:
+        """Within it a terminal shows what is under way; gives `on_event`."""
         self._console.print(Text(self._title, style="bold"))
         if not self._console.is_terminal:
-            yield self.changes
+            yield self.on_event
             return
-        live = Live(get_renderable=self.tree, console=self._console, refresh_per_second=4, transient=True)
-        with live:
-            self._live = live
-            try:
-                yield self.changes
-            finally:
-                self._live = None
-        self._console.print(self.tree())
+        with self._console.status("") as self._status:
+            yield self.on_event
 
-    def _changed(self, change: Change) -> None:
-        if self._live is None and change.custom and change.seconds is not None and change.op != "same":
-            since = time.monotonic() - self.changes.began
-            took = "" if change.planned else f", {duration(change.seconds)}"
-            self._console.print(
-                f"  {since:6.1f} s  {change.state:<12} {change.name} ({change.kind}){took}", highlight=False
-            )
+    def on_event(self, event: Any) -> None:
+        """Take an engine event (pulumi.automation.EngineEvent)."""
+        if event.resource_pre_event is not None:
+            metadata = event.resource_pre_event.metadata
+            if _is_shown(metadata):
+                self._started[metadata.urn] = time.monotonic()
+        elif (ended := event.res_outputs_event or event.res_op_failed_event) is not None:
+            self._end(ended.metadata, failed=event.res_op_failed_event is not None)
+        elif event.diagnostic_event is not None:
+            self._say(event.diagnostic_event)
+        if self._status is not None:
+            self._status.update(escape(", ".join(map(_name, self._started))))
 
-    def _message(self, severity: str, urn: str, text: str) -> None:
-        if (severity, urn, text) in self.said:
+    def _end(self, metadata: Any, *, failed: bool) -> None:
+        if not _is_shown(metadata):
             return
-        self.said.append((severity, urn, text))
-        name = urn.rsplit("::", 1)[-1] if urn else ""
-        label = "error" if severity == "error" else "warning" if severity == "warning" else "note"
-        line = Text(f"  {label}{f' {name}' if name else ''}: {text}")
-        line.stylize("red" if label == "error" else "yellow")
-        self._console.print(line)
+        now, op = time.monotonic(), _op(metadata)
+        started = self._started.pop(metadata.urn, now)
+        state = "failed" if failed else f"to {op.replace('-', ' ')}" if self._planned else _DONE.get(op, op)
+        took = "" if self._planned else f", {duration(now - started)}"
+        kind = metadata.type.rsplit(":", 1)[-1]
+        progress(self._console)(f"{now - self._began:6.1f} s  {state:<12} {_name(metadata.urn)} ({kind}){took}")
+
+    def _say(self, said: Any) -> None:
+        severity, urn, text = said.severity, said.urn or "", said.message.strip()
+        told = said.ephemeral or severity not in ("warning", "error", "info#err")
+        if told or (severity, urn, text) in self._said:
+            return
+        self._said.append((severity, urn, text))
+        label = severity if severity in ("error", "warning") else "note"
+        line = f"  {' '.join(filter(None, (label, _name(urn))))}: {text}"
+        self._console.print(Text(line, style="red" if label == "error" else "yellow"))
 
     def errors(self) -> str:
         """What the engine said of the resources that failed, a line for each."""
-        found = [(urn.rsplit("::", 1)[-1], " ".join(text.split())) for kind, urn, text in self.said if kind == "error"]
+        found = [(_name(urn), " ".join(text.split())) for severity, urn, text in self._said if severity == "error"]
         return "\n".join(f"{name}: {text}" for name, text in found if name)
 
-    def tree(self) -> Tree:
-        """Components with how far they are; below them only what is under way or has failed."""
-        changes = list(self.changes.by_urn.values())
-        children: dict[str, list[Change]] = {}
-        for change in changes:
-            children.setdefault(change.parent, []).append(change)
-        tops = [c for c in changes if c.type == "pulumi:pulumi:Stack" or c.parent not in self.changes.by_urn]
-        root = Tree(Text(f"{duration(time.monotonic() - self.changes.began)}"), hide_root=not changes)
-        for top in tops:
-            shown = children.get(top.urn, []) if top.type == "pulumi:pulumi:Stack" else [top]
-            for change in shown:
-                self._branch(root, change, children)
-        return root
 
-    def _branch(self, tree: Tree, change: Change, children: dict[str, list[Change]]) -> None:
-        below = list(_descendants(change, children))
-        if change.custom:
-            if change.seconds is None or change.failed or not tree.hide_root:
-                tree.add(_line(change))
-            return
-        done = sum(1 for c in below if c.seconds is not None and not c.failed)
-        label = Text(f"{change.name}  {done}/{len(below)}")
-        branch = tree.add(label)
-        spent = [c for c in below if c.seconds is not None]
-        if done == len(below) and spent:
-            end = max(c.started + (c.seconds or 0) for c in spent)
-            label.append(f"  {duration(end - min(c.started for c in below))}", style="green")
-            return
-        for c in below:
-            if c.seconds is None or c.failed:
-                branch.add(_line(c))
+def _is_shown(metadata: Any) -> bool:
+    """Neither a component nor left alone."""
+    return bool((metadata.new or metadata.old).custom) and _op(metadata) not in ("same", "read", "refresh")
 
 
-def _descendants(change: Change, children: dict[str, list[Change]]) -> Iterator[Change]:
-    for child in children.get(change.urn, []):
-        if child.custom:
-            yield child
-        yield from _descendants(child, children)
+def _op(metadata: Any) -> str:
+    return str(getattr(metadata.op, "value", metadata.op))
 
 
-def _line(change: Change) -> Text:
-    spent = change.seconds if change.seconds is not None else time.monotonic() - change.started
-    style = _STYLES.get(change.state, _UNDER_WAY if change.seconds is None else "green")
-    return Text.assemble(f"{change.name} {change.kind}  ", (change.state, style), f" {duration(spent)}")
+def _name(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]

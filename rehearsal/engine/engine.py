@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pulumi import automation
 
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.engine import recovery, workspace
-from rehearsal.engine.changes import Changes
+from rehearsal.engine import workspace
 from settings.document import ROOT
-
-Result = TypeVar("Result")
 
 # Of the Automation API, where the engine ended; how it ended is in the error.
 warnings.filterwarnings("ignore", "Error in event stream", UserWarning)
+
+OnEvent = Callable[[automation.EngineEvent], None]
 
 
 class EngineError(Exception):
@@ -33,27 +32,11 @@ def program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
 
-def link(binary: Path, name: Path) -> None:
-    """Make `name` a symbolic link to a binary, in one step."""
-    temporary = name.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(binary)
-    temporary.replace(name)
-
-
-class _Workspace(automation.LocalWorkspace):
-    """The SDK asks for the outputs twice after every `up`, and each question starts the CLI and its decryption anew."""
-
-    def stack_outputs(self, stack_name: str) -> automation.OutputMap:
-        """None: `Engine.outputs` asks once, when somebody wants them."""
-        return {}
-
-
 class Engine:
-    """One stack. Nothing is started before an operation is asked for.
+    """One stack.
 
     Args:
-        binaries: at least `pulumi`.
+        pulumi: the CLI; without it the one that the rehearsal began with.
         inline: what is run as the program.
     """
 
@@ -61,79 +44,87 @@ class Engine:
         self,
         directory: RehearsalDirectory,
         stack: str,
-        binaries: Mapping[str, Path],
+        pulumi: Path | None = None,
         inline: Callable[[], None] = program,
     ) -> None:
-        self._directory, self.name = directory, stack
-        self._variables = workspace.variables(directory, binaries)
-        link(binaries["pulumi"], directory.bin / "pulumi")
-        # It looks for bin/pulumi below a root.
-        self._command = automation.PulumiCommand(root=str(directory.root))
-        made = _Workspace(
-            work_dir=str(directory.pulumi_work),
-            pulumi_home=str(directory.pulumi_home),
-            env_vars=self._variables,
-            pulumi_command=self._command,
-            program=inline,
-        )
-        recovery.end_engines(directory)
-        recovery.mend(directory.pulumi_backend)
-        self._stack = _asked(lambda: automation.Stack.create_or_select(stack, made))
+        self._directory = directory
+        if pulumi is not None:
+            link = directory.bin / "pulumi"
+            link.unlink(missing_ok=True)
+            link.symlink_to(pulumi)
+        with _errors():
+            made = automation.LocalWorkspace(
+                work_dir=str(directory.pulumi_work),
+                pulumi_home=str(directory.pulumi_home),
+                env_vars=workspace.variables(directory),
+                # It looks for bin/pulumi below a root.
+                pulumi_command=automation.PulumiCommand(root=str(directory.root)),
+                program=inline,
+            )
+            self._stack = automation.Stack.create_or_select(stack, made)
 
-    def recover(self, *, restarted: bool) -> list[str]:
-        """Make a stack whose last run was killed, or whose control plane was, usable again; what was done, in words."""
-        return _asked(lambda: recovery.recover(self._stack, self._directory, self._run, restarted=restarted))
-
-    def _run(self, *arguments: str) -> str:
-        command = [*arguments, "--stack", self.name, "--non-interactive"]
-        return self._command.run(command, str(self._directory.pulumi_work), self._variables).stdout
-
-    def preview(self, changes: Changes) -> dict[str, int]:
+    def preview(self, on_event: OnEvent) -> dict[str, int]:
         """What `up` would do: operation -> number of resources."""
-        result = _asked(lambda: self._stack.preview(on_event=changes.on_event, color="never"))
-        return {str(getattr(op, "value", op)): n for op, n in result.change_summary.items()}
+        with _errors():
+            return _counts(self._stack.preview(on_event=on_event, color="never").change_summary)
 
-    def up(self, changes: Changes) -> dict[str, int]:
+    def up(self, on_event: OnEvent) -> dict[str, int]:
         """Run the program; operation -> number of resources."""
-        on_event = changes.on_event
-        _asked(lambda: self._stack.up(on_event=on_event, color="never", suppress_outputs=True, show_secrets=False))
-        return changes.summary
+        with self._writing():
+            done = self._stack.up(on_event=on_event, color="never", suppress_outputs=True, show_secrets=False)
+        return _counts(done.summary.resource_changes)
 
-    def destroy(self, changes: Changes) -> dict[str, int]:
-        """Delete everything; operation -> number of resources. What the environment protects goes too: it is a rehearsal."""
-        _asked(lambda: recovery.unprotect(self._stack))
-        _asked(lambda: self._stack.destroy(on_event=changes.on_event, color="never", show_secrets=False))
-        return changes.summary
+    def destroy(self, on_event: OnEvent) -> None:
+        """Delete everything, also a cluster with GKE's deletion protection: it is a rehearsal."""
+        with self._writing():
+            exported = self._stack.export_stack()
+            for resource in (exported.deployment or {}).get("resources") or ():
+                for part in (resource.get("inputs"), resource.get("outputs")):
+                    if (part or {}).get("deletionProtection"):
+                        part["deletionProtection"] = False
+            self._stack.import_stack(exported)
+            self._stack.destroy(on_event=on_event, color="never", show_secrets=False)
 
     def outputs(self) -> dict[str, Any]:
         """Stack outputs; secrets are masked."""
-        outputs: dict[str, Any] = json.loads(_asked(lambda: self._run("stack", "output", "--json")))
-        return outputs
+        with _errors():
+            found = self._stack.outputs()
+        return {name: "[secret]" if output.secret else output.value for name, output in found.items()}
 
-    def export(self) -> dict[str, Any]:
-        """The state as `pulumi stack export` gives it."""
-        exported = _asked(self._stack.export_stack).deployment
-        return dict(exported) if exported else {}
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Leave a mark where the engine is killed while it writes, or this command."""
+        self._directory.interrupted.touch()
+        with _errors(on_end=lambda: self._directory.interrupted.unlink(missing_ok=True)):
+            yield
 
 
-def _asked(call: Callable[[], Result]) -> Result:
-    """The answer of the engine; what it refuses becomes one message.
+@contextmanager
+def _errors(on_end: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """What the engine refuses becomes one message; `on_end` is called where it came to its end, well or not.
 
     Raises:
         EngineError: with the engine's own words.
     """
     try:
-        return call()
+        yield
+        on_end()
     except automation.CommandError as error:
+        if killed := re.search(r"^\s*code: -(\d+)", str(error)):
+            name = signal.Signals(int(killed[1])).name
+            raise EngineError(
+                f"the engine was ended by {name}. Run the same command again: it starts from nothing."
+            ) from None
+        on_end()
         raise EngineError(last_words(str(error))) from None
 
 
 def last_words(text: str) -> str:
-    """The diagnostics of a failed command: what stands on standard error, or the lines that say `error`; one that was
-    killed had no time to say any."""
-    if killed := re.search(r"^\s*code: -(\d+)", text):
-        name = signal.Signals(int(killed[1])).name
-        return f"the engine was ended by {name}. Run the same command again: it goes on from there."
+    """The diagnostics of a failed command: what stands on standard error, or the lines that say `error`."""
     said = text.split("stderr:", 1)[-1].strip()
     wrong = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")]
     return said or "\n".join(dict.fromkeys(wrong)) or text.strip()
+
+
+def _counts(summary: Any) -> dict[str, int]:
+    return {str(getattr(op, "value", op)): count for op, count in (summary or {}).items()}

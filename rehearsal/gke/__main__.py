@@ -15,4 +15,4 @@ def run(own: StandIn) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], "rehearsal.gke", run))
+    sys.exit(main(sys.argv[1:], run))

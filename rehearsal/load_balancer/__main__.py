@@ -21,4 +21,4 @@ def run(own: StandIn) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], "rehearsal.load_balancer", run))
+    sys.exit(main(sys.argv[1:], run))

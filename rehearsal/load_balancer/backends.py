@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from catalog.gke import POOL_GROUP
-from rehearsal.control_plane.routes import Address, build
+from rehearsal.control_plane.services import Address, endpoints
 from rehearsal.gke.gateway import policies
 from rehearsal.gke.gateway.world import Key, KubeObject, backend_of
 from rehearsal.load_balancer.model import (
@@ -153,11 +153,5 @@ def _reached(key: Key, selector: Mapping[str, str], target: int | str, pod: Kube
 
     Asked of the Service network's own rules, with a Service made for the question.
     """
-    port = target if isinstance(target, int) else 1
-    ports = [{"port": port, "targetPort": target}]
-    asked = {
-        "metadata": {"namespace": key[0], "name": key[1]},
-        "spec": {"clusterIP": "any", "selector": dict(selector), "ports": ports},
-    }
-    found = build([asked], [pod], _NOWHERE).by_name[key[0], key[1], port].backends
-    return found[0] if found else _NOWHERE
+    asked = {"metadata": {"namespace": key[0]}, "spec": {"selector": dict(selector)}}
+    return next(iter(endpoints(asked, {"targetPort": target}, [pod])), _NOWHERE)

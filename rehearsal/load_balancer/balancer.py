@@ -1,4 +1,4 @@
-"""One load balancer: Envoy kept running and configured for the objects it was given, and the report about it."""
+"""One load balancer: Envoy, configured for the objects it was given, and the report about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Balancer:
 
     def __init__(self, directory: RehearsalDirectory, binary: Path) -> None:
         self._report_file = directory.root / "load-balancer.json"
-        self._ports = Ports(directory)
+        self._ports = Ports()
         self._envoy = Envoy(directory, binary)
         self._certificates = Certificates(self._envoy.folder)
         self._health = Health()
@@ -49,7 +49,7 @@ class Balancer:
             self._write_report()
             self._stale = False
         self._envoy.cut(self._draining.over(time.monotonic()))
-        self._envoy.keep_running()
+        self._envoy.check()
 
     def _write_report(self) -> None:
         text = json.dumps(report(self._plan, self._health), indent=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.load_balancer.discovery import SOURCE
 from rehearsal.load_balancer.model import Backend, CheckType, HealthCheck, Protocol
 

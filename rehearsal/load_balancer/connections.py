@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import psutil
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 
 # asm-generic/unistd.h
 _PIDFD_GETFD = 438

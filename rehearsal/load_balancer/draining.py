@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.load_balancer.model import Backend
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.children import Child
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.directory import RehearsalDirectory, write_private
 from rehearsal.load_balancer import connections
 from rehearsal.load_balancer.discovery import CLUSTER, SOURCE, Discovery, Resources
@@ -60,16 +60,17 @@ class Envoy:
         """What it serves from now on."""
         self._discovery.publish(resources)
 
-    def keep_running(self) -> None:
-        """Start it, or start it again with growing pauses."""
-        if not self._child.started:
-            self._child.start()
-        elif not self._child.runs() and self._child.restart_when_due():
-            log.warning("Envoy was started again")
+    def check(self) -> None:
+        """Raise where it does not run any more.
+
+        Raises:
+            rehearsal.control_plane.children.ChildError: how it ended.
+        """
+        self._child.check()
 
     def cut(self, addresses: Collection[Address]) -> None:
         """End its connections to these endpoints, and what is under way on them."""
-        if addresses and self._child.runs():
+        if addresses:
             connections.cut(self._child.pid, addresses)
 
     def clusters(self) -> dict[str, Any]:
@@ -94,6 +95,5 @@ class Envoy:
 
     def end(self) -> None:
         """End it."""
-        self._child.terminate()
-        self._child.wait(_END_SECONDS)
+        self._child.end(_END_SECONDS)
         self._discovery.end()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.load_balancer.clusters import check_name
 from rehearsal.load_balancer.model import Backend
 

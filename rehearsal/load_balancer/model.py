@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.gke.gateway.world import Key, KubeObject, World
 
 CheckType = Literal["TCP", "HTTP", "HTTPS", "HTTP2", "GRPC"]

@@ -1,11 +1,10 @@
-"""Ports on 127.0.0.1 that play those of Gateways and stay the same over restarts: they are kept in the rehearsal's record."""
+"""Ports on 127.0.0.1 that play those of Gateways."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 
-from rehearsal.directory import RehearsalDirectory
 from rehearsal.gke.gateway.world import Key
 from rehearsal.ports import Claim, claim
 
@@ -13,19 +12,15 @@ from rehearsal.ports import Claim, claim
 class Ports:
     """The ports of Gateways, claimed for the life of this process."""
 
-    def __init__(self, directory: RehearsalDirectory) -> None:
-        self._directory = directory
-        self._claims: dict[str, Claim] = {}
+    def __init__(self) -> None:
+        self._claims: dict[tuple[Key, int], Claim] = {}
         self._own: dict[tuple[str, int], bool] = {}
 
     def of_gateway(self, gateway: Key, port: int) -> int:
-        """The port that plays a Gateway's: the recorded one, or a new one where another program has it by now."""
-        name = f"gateway/{'/'.join(gateway)}/{port}"
-        if name not in self._claims:
-            with self._directory.change_record() as record:
-                self._claims[name] = claim(record.ports.get(name))
-                record.ports = {**record.ports, name: self._claims[name].port}
-        return self._claims[name].port
+        """The port that plays a Gateway's."""
+        if (gateway, port) not in self._claims:
+            self._claims[gateway, port] = claim()
+        return self._claims[gateway, port].port
 
     def may_listen(self, address: str, port: int) -> bool:
         """Whether a program of this user may listen on a Gateway's own address, which has to be one of loopback.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.control_plane.routes import Address
+from rehearsal.control_plane.services import Address
 from rehearsal.gke.gateway.attachment import attached
 from rehearsal.gke.gateway.world import Key, KubeObject, key_of
 from rehearsal.load_balancer.backends import Backends

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from catalog.rules import Rule, find_rule
-from rehearsal.undo.edits import NEEDS
+from rehearsal.undo.edits import EDITS
 from settings.derive import Deployment
 
 
@@ -24,7 +24,7 @@ class Undo:
     """One fix that can be taken away.
 
     `undoes` says what is changed, `symptom` what happens then, `look` is a command that shows it. `check` and `failure`
-    are those that verify names. `fresh`: only at the first `up` of a rehearsal.
+    are those that verify names. `fresh`: it shows at a first `up` only, so the rehearsal starts from nothing.
     """
 
     id: str
@@ -47,11 +47,7 @@ class Undo:
 def load_undos() -> dict[str, Undo]:
     """All undos by id, in the order of the catalogue."""
     rows: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "catalogue.yaml").read_text("utf-8"))
-    return {key: Undo(key, **{name: _flat(value) for name, value in row.items()}) for key, row in rows.items()}
-
-
-def _flat(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value
+    return {key: Undo(key, **row) for key, row in rows.items()}
 
 
 def find_undos(ids: Iterable[str], deployment: Deployment) -> list[Undo]:
@@ -60,11 +56,11 @@ def find_undos(ids: Iterable[str], deployment: Deployment) -> list[Undo]:
     Raises:
         UndoError: an unknown id, or one that would show nothing in this environment.
     """
-    found = []
-    for key in dict.fromkeys(text.upper() for text in ids):
+    keys = list(dict.fromkeys(text.upper() for text in ids))
+    for key in keys:
         if key not in load_undos():
             raise UndoError(f"There is no undo {key}.")
-        if key in NEEDS and not NEEDS[key].holds(deployment):
-            raise UndoError(f"{key} shows nothing in {deployment.name}: it needs {NEEDS[key].text}.")
-        found.append(load_undos()[key])
-    return found
+        words, holds = EDITS[key].needs
+        if not holds(deployment):
+            raise UndoError(f"{key} shows nothing in {deployment.name}: it needs {words}.")
+    return [load_undos()[key] for key in keys]

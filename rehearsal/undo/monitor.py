@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from rehearsal.undo.edits import EDITS, LEFT_OUT, MODEL, NEVER_READY
+from rehearsal.undo.edits import EDITS, LEFT_OUT, MODEL
 
 # How long the engine waits for what an undo may keep from ever being ready; the program's own budgets are hours.
 PATIENCE_SECONDS = 20
@@ -40,9 +40,7 @@ class Undoing:
     def __init__(self, monitor: Any, undos: Sequence[str], *, stockout: bool) -> None:
         self._monitor = monitor
         self._edits = [EDITS[rule] for rule in undos]
-        self._never_ready = {NEVER_READY[rule] for rule in undos if rule in NEVER_READY}
-        if stockout:
-            self._never_ready.add(MODEL)
+        self._never_ready = {edit.never_ready for edit in self._edits} | ({MODEL} if stockout else set())
         self._left_out: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
@@ -51,11 +49,9 @@ class Undoing:
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         """Register a resource as the undos leave it; what they leave out is answered as if it were there."""
         self._forget_left_out(request)
-        edits = [edit[request.type] for edit in self._edits if request.type in edit]
-        if edits:
+        if edits := [edit for edit in self._edits if edit.type == request.type]:
             inputs = json_format.MessageToDict(request.object)
-            results = [edit(inputs) for edit in edits]
-            if LEFT_OUT in results:
+            if LEFT_OUT in [edit.change(inputs) for edit in edits]:
                 return self._answer_for_left_out(request)
             request.object.Clear()
             json_format.ParseDict(inputs, request.object)

@@ -63,23 +63,20 @@ def rehearse(
     undos = _undos(undo or [], deployment, output)
     from rich.console import Console
 
+    from cluster.target import rehearsal_folder
     from rehearsal import assets, control_plane, parts
-    from rehearsal.directory import DirectoryError
+    from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.engine.engine import EngineError
-    from rehearsal.locate import directory_of
     from rehearsal.run import rehearse as run
-    from rehearsal.undo import UndoError
 
     console = Console(stderr=output is Format.JSON, soft_wrap=True)
-    directory, zones = directory_of(environment), stockout or []
+    directory, zones = RehearsalDirectory(rehearsal_folder(environment)), stockout or []
     try:
         if prepare:
             assets.ensure(parts.assets_of(deployment), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
             return
         outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
-    except UndoError as error:
-        _failed(str(error), output, code=2)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
     except OSError as error:
@@ -217,14 +214,15 @@ def down(
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     from rich.console import Console
 
-    from rehearsal.directory import DirectoryError
+    from cluster.target import rehearsal_folder
+    from rehearsal.control_plane import ControlPlaneError
+    from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.end import LeftoverError, end
-    from rehearsal.locate import directory_of
     from serving.refused import print_findings
     from settings.refusal import RefusedError
 
     try:
-        directory = directory_of(environment)
+        directory = RehearsalDirectory(rehearsal_folder(environment))
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
@@ -232,7 +230,7 @@ def down(
     running = directory.path.exists()
     try:
         notes = end(directory, console) if running else []
-    except (DirectoryError, LeftoverError) as error:
+    except (ControlPlaneError, DirectoryError, LeftoverError) as error:
         _failed(str(error), output)
     except OSError as error:
         _failed(_of_the_system(error), output)

@@ -14,10 +14,13 @@ from cluster.target import (
     TargetFile,
     find_rehearsal,
     read_target,
+    rehearsal_folder,
     remove_target,
     write_target,
 )
+from settings.document import ROOT
 from settings.outputs import Outputs
+from settings.refusal import RefusedError
 from tests.serving.verify import world
 
 LISTENER = {"gateway": {"url": "http://127.0.0.1:8080", "hostname": None}, "backends": []}
@@ -111,3 +114,22 @@ def test_an_url_of_the_caller_replaces_scheme_and_host_and_keeps_the_path() -> N
     assert target.model_url(model.url) == "http://10.0.0.9/llm-serving/qwen2-5-3b"
     tunnel = target.with_options(kubeconfig=None, url="https://localhost:8443/", token=None, ca_file=None)
     assert tunnel.model_url(model.url) == "https://localhost:8443/llm-serving/qwen2-5-3b"
+
+
+def test_named_environments_and_files_of_the_same_name_have_folders_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    files = [tmp_path / "one" / "dev.yaml", tmp_path / "two" / "dev.yaml", tmp_path / "one" / "Pulumi.dev.yaml"]
+    for path in files:
+        path.write_text("config: {}\n", encoding="utf-8")
+    found = {rehearsal_folder("dev"), rehearsal_folder(str(ROOT / "Pulumi.dev.yaml"))}
+    assert [path.name for path in found] == ["dev"]
+    assert len({rehearsal_folder(str(path)) for path in files} | found) == 4
+
+
+def test_a_rehearsal_whose_file_is_gone_can_still_be_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    assert rehearsal_folder("gone", tmp_path) == tmp_path / "gone"
+    for name in ("never-there", "../gone", ".."):
+        with pytest.raises(RefusedError):
+            rehearsal_folder(name, tmp_path)

@@ -3,63 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from rehearsal.ports import claim
+from rehearsal import ports
+from rehearsal.ports import PortError, claim
 
 # Until its input ends, which it does with the test.
 _HOLD = "import sys; from rehearsal.ports import claim; c = claim(); print(c.port, flush=True); sys.stdin.read()"
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A server as the rehearsal's are: etcd, Envoy and the controllers all set SO_REUSEADDR."""
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((host, port))
-    made.listen()
-    return made
-
-
-def test_no_port_is_claimed_twice_not_even_by_name() -> None:
-    claims = [claim() for _ in range(100)]
-    try:
-        assert len({item.port for item in claims}) == 100
-        assert claim(claims[0].port).port != claims[0].port
-    finally:
-        for item in claims:
-            item.release()
+def only(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Let no other port be tried."""
+    monkeypatch.setattr(ports, "random", SimpleNamespace(sample=lambda *_: [port]))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104
-def test_the_server_gets_its_port_and_nobody_takes_it_from_a_listening_one(host: str) -> None:
+def test_a_claim_is_nobody_elses_and_the_server_gets_it(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = claim()
+    only(monkeypatch, mine.port)
+    with pytest.raises(PortError):
+        claim()
     with contextlib.closing(socket.socket()) as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind((host, mine.port))
-    with contextlib.closing(listening(host, mine.port)) as server:
+    # A server as the rehearsal's are: etcd, Envoy and the controllers all set SO_REUSEADDR.
+    with contextlib.closing(socket.socket()) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, mine.port))
+        server.listen()
         with socket.create_connection(("127.0.0.1", mine.port)), server.accept()[0]:
             pass
         mine.release()
-        assert claim(mine.port).port != mine.port
+        with pytest.raises(PortError):
+            claim()
     # The connection above lingers in TIME_WAIT, which stops nobody.
-    again = claim(mine.port)
-    assert again.port == mine.port
-    again.release()
+    claim().release()
 
 
-def test_another_process_sees_a_claim_until_the_kernel_takes_it_back() -> None:
+def test_another_process_sees_a_claim_until_the_kernel_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     command = [sys.executable, "-c", _HOLD]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
-        port = int(holder.stdout.readline())
-        assert claim(port).port != port
-        os.kill(holder.pid, signal.SIGKILL)
+        only(monkeypatch, int(holder.stdout.readline()))
+        with pytest.raises(PortError, match="no free TCP port"):
+            claim()
+        holder.kill()
         holder.wait()
-        mine = claim(port)
-        assert mine.port == port
-        mine.release()
+        claim().release()

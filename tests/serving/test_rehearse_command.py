@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cluster.target import rehearsal_folder
 from rehearsal import run as run_module
 from rehearsal.assets.table import table
-from rehearsal.locate import directory_of
+from rehearsal.directory import RehearsalDirectory
 from serving.cli import application
 from settings.document import ROOT
 
@@ -29,7 +30,7 @@ def file(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "bare.yaml"
     path.write_bytes((ROOT / "Pulumi.dev.yaml").read_bytes())
     yield path
-    directory_of(str(path)).remove()
+    RehearsalDirectory(rehearsal_folder(str(path))).remove()
 
 
 def script(path: Path, lines: str) -> Path:

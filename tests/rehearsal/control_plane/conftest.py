@@ -1,4 +1,4 @@
-"""Real control planes for the tests: the binaries, one plane that most tests share, and planes of their own."""
+"""Real control planes for the tests: the programs, one plane that a module shares, and planes of a test's own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 
 import cluster as kube
 from rehearsal.assets.find import find
-from rehearsal.control_plane import stop
+from rehearsal.control_plane import start, stop
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory
-from tests.rehearsal.control_plane.unprivileged import start_unprivileged
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +34,11 @@ class Plane:
 
 @pytest.fixture(scope="module")
 def plane(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """Shared by a module's tests; without any capability, also where the tests run as root."""
+    """Shared by a module's tests, without stand-ins."""
     directory = RehearsalDirectory(tmp_path_factory.mktemp("shared") / "plane")
-    try:
-        start_unprivileged(directory, binaries)
-        yield Plane(directory, kube.connect(directory.kubeconfig))
-    finally:
-        stop(directory)
+    start(directory, binaries, progress=lambda _: None, stand_ins=(), attached=True)
+    yield Plane(directory, kube.connect(directory.kubeconfig))
+    stop(directory)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +14,16 @@ from rehearsal.control_plane import leftovers, stop
 from rehearsal.control_plane.processes import exists, is_marked, kill_marked, marked
 from rehearsal.directory import RehearsalDirectory
 
-LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
+IDLE = "import time; print(1, flush=True); time.sleep(600)"
 
 
-def spawn(directory: RehearsalDirectory, code: str) -> subprocess.Popen[str]:
+def spawn(directory: RehearsalDirectory, code: str = IDLE) -> subprocess.Popen[str]:
+    """A marked process. Until its program runs, its environment can't be read."""
     environment = {**os.environ, **directory.environment}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 @pytest.fixture
@@ -30,35 +33,35 @@ def directory(tmp_path: Path) -> Iterator[RehearsalDirectory]:
     kill_marked(made)
 
 
-def test_a_marked_process_and_its_port_are_found_and_ended(directory: RehearsalDirectory) -> None:
-    with spawn(directory, LISTEN + "time.sleep(600)") as child:
-        assert child.stdout is not None
-        port = int(child.stdout.readline())
+def test_a_marked_process_is_found_and_ended_also_one_that_ignores_sigterm(directory: RehearsalDirectory) -> None:
+    with spawn(directory, f"import signal; signal.signal(15, signal.SIG_IGN); {IDLE}") as child:
         assert is_marked(directory, child.pid)
-        found = leftovers(directory)
-        assert found[0].startswith(f"process {child.pid} (")
-        assert found[1:] == [f"port 127.0.0.1:{port} of process {child.pid}"]
+        [found] = leftovers(directory)
+        assert found.startswith(f"process {child.pid} (")
         stop(directory)
         assert not exists(child.pid)
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert child.returncode == -9
     assert leftovers(directory) == []
 
 
-def test_one_that_ignores_sigterm_is_ended_too(directory: RehearsalDirectory) -> None:
-    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
-    with spawn(directory, code) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        assert kill_marked(directory) == []
-    assert child.returncode == -9
+def test_one_whose_parent_is_gone_is_ended(directory: RehearsalDirectory) -> None:
+    code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {IDLE!r}]).pid, flush=True)"
+    environment = {**os.environ, **directory.environment}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        orphan = int(parent.stdout.readline())
+        assert parent.stdout.readline() == "1\n"
+        parent.kill()
+        parent.wait()
+        assert exists(orphan)
+        stop(directory)
+    assert not exists(orphan)
 
 
 def test_another_directorys_processes_are_left_alone(directory: RehearsalDirectory, tmp_path: Path) -> None:
     longer = RehearsalDirectory(tmp_path / "dev2")
-    with spawn(longer, "import time; print(1, flush=True); time.sleep(600)") as child:
-        assert child.stdout is not None
-        child.stdout.readline()
+    with spawn(longer) as child:
         assert marked(directory) == []
         stop(directory)
         assert exists(child.pid)
@@ -68,8 +71,8 @@ def test_another_directorys_processes_are_left_alone(directory: RehearsalDirecto
 
 def test_a_marked_command_does_not_end_itself(directory: RehearsalDirectory) -> None:
     code = (
-        "import pathlib, sys; from rehearsal.control_plane import stop; from rehearsal.directory import RehearsalDirectory\n"
-        f"stop(RehearsalDirectory(pathlib.Path({str(directory.root)!r}))); print('still here')"
+        "import pathlib; from rehearsal.control_plane import stop; from rehearsal.directory import RehearsalDirectory\n"
+        f"print(1, flush=True); stop(RehearsalDirectory(pathlib.Path({str(directory.root)!r}))); print('still here')"
     )
     with spawn(directory, code) as child:
         assert child.communicate()[0] == "still here\n"
@@ -77,7 +80,5 @@ def test_a_marked_command_does_not_end_itself(directory: RehearsalDirectory) -> 
 
 def test_a_process_that_waits_to_be_collected_has_ended(directory: RehearsalDirectory) -> None:
     with spawn(directory, "") as child:
-        assert child.stdout is not None
-        assert child.stdout.read() == ""
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert not exists(child.pid)

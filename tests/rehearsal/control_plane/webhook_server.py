@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import ssl
 import threading
@@ -10,38 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-
-def self_signed(name: str, folder: Path) -> Path:
-    """A PEM file with key and certificate for one DNS name; the certificate is its own CA."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+import trustme
 
 
 def admission(request: dict[str, Any]) -> dict[str, Any]:
@@ -84,17 +54,15 @@ class Webhook:
 
 
 @contextmanager
-def serving(name: str, folder: Path) -> Iterator[Webhook]:
+def serving(name: str) -> Iterator[Webhook]:
     """The server with a certificate for the DNS name `name`, on a free loopback port."""
-    pem = self_signed(name, folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.paths = []  # type: ignore[attr-defined]
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        certificate = pem.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
-        yield Webhook(server.server_address[1], certificate[1] + certificate[2], server.paths)  # type: ignore[attr-defined]
+        yield Webhook(server.server_address[1], authority.cert_pem.bytes(), server.paths)  # type: ignore[attr-defined]
         server.shutdown()
         thread.join()

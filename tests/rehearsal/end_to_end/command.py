@@ -19,11 +19,11 @@ import psutil
 import yaml
 
 import cluster as kube
+from cluster.target import rehearsal_folder
 from rehearsal import cloud
-from rehearsal.control_plane import processes, reservations
+from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
-from rehearsal.locate import directory_of
 
 ROOT = Path(__file__).resolve().parents[3]
 # A token of the person who runs it: in the variables of every command, and nowhere else (test_secrets.py).
@@ -107,7 +107,7 @@ class Rehearsal:
     @property
     def directory(self) -> RehearsalDirectory:
         """Where its files are."""
-        return directory_of(str(self.file))
+        return RehearsalDirectory(rehearsal_folder(str(self.file)))
 
     @property
     def client(self) -> kube.DynamicClient:
@@ -186,7 +186,6 @@ class Rehearsal:
         assert processes_of(self.directory.root) == []
         assert not ports & listening()
         assert not self.directory.root.exists()
-        assert list(reservations.links_of(self.directory)) == []
 
     def files(self) -> Iterator[tuple[Path, bytes]]:
         """Every file and its content, while they come and go. Not etcd's, where the API server keeps objects, Secrets too:
@@ -198,11 +197,11 @@ class Rehearsal:
 
     def process(self, name: str) -> psutil.Process:
         """A process by the name in the record."""
-        return psutil.Process(self.directory.load_record().pids[name].pid)
+        return psutil.Process(self.directory.load_record().pids[name])
 
     def ports(self) -> set[tuple[str, int]]:
         """Every address on which one of its processes listens."""
-        return {a for process in processes.marked(self.directory) for a in processes.listening(process)}
+        return {address for process in processes.marked(self.directory) for address in listening(process)}
 
 
 def is_ready(service: Mapping[str, Any] | None) -> bool:
@@ -240,11 +239,13 @@ def processes_of(root: Path) -> list[int]:
     return found
 
 
-def listening() -> set[tuple[str, int]]:
-    """Every TCP address of this machine on which somebody listens."""
-    return {
-        (c.laddr.ip, c.laddr.port) for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN
-    }
+def listening(process: psutil.Process | None = None) -> set[tuple[str, int]]:
+    """Every TCP address on which a process listens, or anybody on this machine."""
+    try:
+        found = psutil.net_connections("tcp") if process is None else process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return set()
+    return {(c.laddr.ip, c.laddr.port) for c in found if c.laddr and c.status == psutil.CONN_LISTEN}
 
 
 def without_pulumi_variables() -> dict[str, str]:

@@ -31,7 +31,7 @@ def program() -> None:
 
 
 @contextlib.contextmanager
-def consumer(dev: Rehearsal, binaries: dict[str, Path], folder: Path) -> Iterator[automation.Stack]:
+def consumer(dev: Rehearsal, folder: Path) -> Iterator[automation.Stack]:
     """Its stack in the rehearsal's backend, on the rehearsal's cluster; destroyed afterwards."""
     for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
         shutil.copy(EXAMPLE / name, folder)
@@ -41,7 +41,7 @@ def consumer(dev: Rehearsal, binaries: dict[str, Path], folder: Path) -> Iterato
         program=program,
         opts=automation.LocalWorkspaceOptions(
             work_dir=str(folder),
-            env_vars=workspace.variables(dev.directory, binaries),
+            env_vars=workspace.variables(dev.directory),
             pulumi_command=automation.PulumiCommand(root=str(dev.directory.root)),
         ),
     )
@@ -56,8 +56,8 @@ def consumer(dev: Rehearsal, binaries: dict[str, Path], folder: Path) -> Iterato
 
 
 @pytest.mark.skipif(not may_listen_on_port_80(), reason="this user may not listen on port 80, as a Gateway does")
-def test_a_pod_of_another_team_gets_an_answer(dev: Rehearsal, binaries: dict[str, Path], tmp_path: Path) -> None:
-    with consumer(dev, binaries, tmp_path) as stack:
+def test_a_pod_of_another_team_gets_an_answer(dev: Rehearsal, tmp_path: Path) -> None:
+    with consumer(dev, tmp_path) as stack:
         outputs = {name: output.value for name, output in stack.up().outputs.items()}
         model = dev.up["outputs"]["models"][0]
         assert (outputs["url"], outputs["model"]) == (model["url"], model["servedNames"][0])

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of `up`, and of what keeps the state: the next run goes on without losing or doubling anything.
+"""kill -9 at any moment: the next run starts from nothing and serves, and nothing of the old one is left.
 
 Afterwards, on the same rehearsal: a removed model goes, the other one stays.
 """
@@ -6,11 +6,8 @@ Afterwards, on the same rehearsal: a removed model goes, the other one stays.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-from collections.abc import Callable
+import random
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -18,87 +15,53 @@ import yaml
 
 import cluster as kube
 from rehearsal.control_plane.processes import marked
-from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
+from tests.everything import some_of
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, processes_of, wait_until
 
 pytestmark = pytest.mark.xdist_group("other environments")
 
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
-# Seconds within which a command notices that what it works with is gone; a ceiling, on a machine however busy.
-_ENDS = 300
+# A run says so many lines: of the control plane's start, and one for each resource.
+_LINES = 80
+MOMENTS = some_of(range(10), {0})
 
 
-def cut_off(rehearsal: Rehearsal, log: Path, seen: Callable[[], Any], victim: Callable[[int], int]) -> int:
-    """A run in which a process gets SIGKILL as soon as something is seen: the one that `victim` chooses, given the
-    command's own. How the command ended."""
-    with begun(log, "rehearse", str(rehearsal.file), "--format", "json") as process:
-        wait_until(seen, lambda: process.poll() is None, lambda: log.read_text(encoding="utf-8"))
-        os.kill(victim(process.pid), signal.SIGKILL)
-        code = process.wait(_ENDS)
+def cut_off(rehearsal: Rehearsal, log: Path, lines: int, *, everything: bool) -> None:
+    """Kill an `up` once it has said so many lines: its command, or everything of it."""
+    with begun(log, "rehearse", str(rehearsal.file), "--format", "json") as command:
+        wait_until(
+            lambda: command.poll() is not None or len(log.read_text(encoding="utf-8").splitlines()) >= lines,
+            lambda: True,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+        for process in marked(rehearsal.directory) if everything else ():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     assert "Traceback" not in log.read_text(encoding="utf-8")
-    return code
 
 
-def helm_installs(rehearsal: Rehearsal) -> list[int]:
-    """Helm at work on a release."""
-    return running(rehearsal, "helm", "install")
-
-
-def running(rehearsal: Rehearsal, program: str, word: str) -> list[int]:
-    """Its processes of one program with a word on the command line."""
-    found = {}
-    for process in marked(rehearsal.directory):
-        with contextlib.suppress(psutil.Error):
-            if Path(process.exe()).name == program and word in process.cmdline():
-                found[process.pid] = process.ppid()
-    # A process that starts another program is two of itself for a moment.
-    return [pid for pid, parent in found.items() if parent not in found]
-
-
-def engine(rehearsal: Rehearsal) -> int:
-    """The engine that works on the stack."""
-    (found,) = running(rehearsal, "pulumi", "up")
-    return found
-
-
-def down_leaves_nothing(rehearsal: Rehearsal, ports: set[tuple[str, int]]) -> None:
-    """`down` ends with 0; no process, port or file is left."""
-    ports |= rehearsal.ports()
-    rehearsal.down().succeeded()
-    rehearsal.assert_gone(ports)
-
-
-def test_down_ends_an_up_that_was_killed(two_models: Rehearsal, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    seen = "created      network-vpc"
-    assert cut_off(two_models, log, lambda: seen in log.read_text(encoding="utf-8"), lambda command: command) < 0
-    down_leaves_nothing(two_models, set())
-
-
-def test_killed_at_every_stage_the_next_run_goes_on(two_models: Rehearsal, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-
-    def reads(text: str) -> Callable[[], bool]:
-        return lambda: text in log.read_text(encoding="utf-8")
-
-    def process(name: str) -> Callable[[int], int]:
-        return lambda _: two_models.process(name).pid
-
-    code = cut_off(two_models, log, reads("created      network-vpc"), lambda command: command)
-    assert code == -signal.SIGKILL
-    assert two_models.state().get("pending_operations") or len(two_models.state()["resources"]) < 50
-    code = cut_off(two_models, log, lambda: helm_installs(two_models), lambda _: engine(two_models))
-    assert code == 1
-    assert "the engine was ended by SIGKILL" in log.read_text(encoding="utf-8")
-    assert "Warning" not in log.read_text(encoding="utf-8")
-    interrupted = [op["resource"]["type"] for op in two_models.state().get("pending_operations") or []]
-    assert any(kind.endswith(":Release") for kind in interrupted), interrupted
-    assert cut_off(two_models, log, reads("gateway-object (Gateway)"), process("etcd")) == 1
-    assert f"settled {len(interrupted)} operations that were cut off" in log.read_text(encoding="utf-8")
-    assert cut_off(two_models, log, reads("kserve-webhooks-job (Job)"), process("supervisor")) == 1
+@pytest.mark.parametrize("number", MOMENTS)
+def test_after_a_kill_at_a_random_moment_the_next_run_serves(
+    number: int, two_models: Rehearsal, tmp_path: Path
+) -> None:
+    lines = random.randint(1, _LINES)  # noqa: S311
+    cut_off(two_models, tmp_path / "log", lines, everything=number % 2 == 0)
+    old = set(processes_of(two_models.directory.root))
+    print(f"killed after {lines} lines; {len(old)} processes outlived it")
     two_models.rehearse().succeeded()
+    assert not old & set(processes_of(two_models.directory.root))
     two_models.assert_nothing_twice()
     assert is_ready(two_models.service(STAYS))
     assert is_ready(two_models.service(GOES))
+    if number != MOMENTS[-1]:
+        down_leaves_nothing(two_models)
+
+
+def down_leaves_nothing(rehearsal: Rehearsal) -> None:
+    """`down` ends with 0; no process, port or file is left."""
+    ports = rehearsal.ports()
+    rehearsal.down().succeeded()
+    rehearsal.assert_gone(ports)
 
 
 def test_a_removed_model_goes_and_the_other_stays(two_models: Rehearsal) -> None:
@@ -144,5 +107,7 @@ def test_down_that_was_killed_is_finished_by_the_next(two_models: Rehearsal, tmp
             lambda: process.poll() is None,
             lambda: log.read_text(encoding="utf-8"),
         )
-    two_models.process("supervisor").kill()
-    down_leaves_nothing(two_models, ports)
+    done = two_models.down()
+    [note] = done.succeeded()["notes"]
+    assert note.startswith("the rehearsal was cut off before")
+    two_models.assert_gone(ports)

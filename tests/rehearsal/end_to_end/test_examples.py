@@ -17,7 +17,7 @@ from checks.environment import require
 from rehearsal import cloud, control_plane
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.end import destroy
-from rehearsal.existing import seed_cloud
+from rehearsal.existing_cloud import seed_cloud
 from rehearsal.run import rehearse
 from serving.program.outputs import planned_outputs
 from serving.verify.run import verify

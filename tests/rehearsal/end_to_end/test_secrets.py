@@ -25,13 +25,6 @@ def test_nobody_else_can_read_what_is_private(dev: Rehearsal) -> None:
     assert (dev.directory.root.stat().st_mode & 0o077) == 0
 
 
-def test_the_passphrase_is_in_its_file_alone_and_in_no_process_that_stays(dev: Rehearsal) -> None:
-    secret = dev.directory.passphrase.read_text(encoding="utf-8")
-    assert holding(dev, secret) == [str(dev.directory.passphrase)]
-    for process in marked(dev.directory):
-        assert secret not in "\0".join(variables(process).values()), process
-
-
 def test_a_token_of_the_person_who_runs_it_reaches_no_file_and_no_process_that_stays(dev: Rehearsal) -> None:
     assert holding(dev, PLANTED) == []
     found = [process for process in marked(dev.directory) if PLANTED in "\0".join(variables(process).values())]

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shlex
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +13,6 @@ import openai
 import pytest
 
 import cluster as kube
-from rehearsal.load_balancer import report
-from rehearsal.report import with_openai
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
 from tests.rehearsal.end_to_end.traffic import LONG, NAMESPACE, Client, client_of
 from tests.rehearsal.load_balancer.rig import routes_in_force
@@ -47,20 +41,6 @@ def test_the_official_client_lists_chats_and_streams(client: Client, monkeypatch
     assert chunks[-1].usage == chat.usage
     with pytest.raises(openai.NotFoundError):
         official.chat.completions.create(**{**question, "model": "/mnt/models"})
-
-
-def test_the_line_for_the_official_client_that_a_run_prints_works(dev: Rehearsal) -> None:
-    (model,) = dev.up["outputs"]["models"]
-    python, *arguments = shlex.split(with_openai(dev.directory, report.read(dev.directory)["gateway"], model))
-    assert python == "python"
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "NO_PROXY": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout[:18]) == (0, "[synthetic answer "), done.stderr
 
 
 @contextlib.contextmanager

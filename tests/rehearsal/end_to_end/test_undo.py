@@ -75,10 +75,8 @@ def to_service(kind: str, **spec: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def felt(shared: Rehearsal) -> Iterator[Rehearsal]:
-    """dev with a second route, to the model's Service, and short time limits; afterwards as it was."""
+    """dev with a second route, to the model's Service; afterwards as it was."""
     rehearsal = shared.running()
-    scale = rehearsal.directory.root / "backend-time-scale.txt"
-    scale.write_text(str(symptoms.TIME_SCALE), encoding="utf-8")
     rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": f"/{symptoms.TO_SERVICE}"}}],
@@ -90,7 +88,6 @@ def felt(shared: Rehearsal) -> Iterator[Rehearsal]:
     try:
         yield rehearsal
     finally:
-        scale.unlink()
         kube.delete(rehearsal.client, symptoms.GATEWAY_API, "HTTPRoute", symptoms.TO_SERVICE, NAMESPACE)
         rehearsal.rehearse().succeeded()
 

@@ -56,12 +56,6 @@ def test_without_leader_worker_set_the_group_is_never_made(two_hosts: Rehearsal)
     assert 'no matches for kind "LeaderWorkerSet" in version "leaderworkerset.x-k8s.io/v1"' in service_says(two_hosts)
 
 
-def test_a_channel_that_carries_gateways_is_not_switched_off(two_hosts: Rehearsal) -> None:
-    done = two_hosts.rehearse("--undo", "CL01")
-    assert done.code == 2
-    assert "CL01 shows at the first `up` only" in done.document["error"]
-
-
 def test_in_a_zone_without_tpus_up_ends_in_time_with_the_autoscalers_words(two_hosts: Rehearsal) -> None:
     done = two_hosts.rehearse("--stockout", ZONE)
     assert done.code == 1

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.control_plane.processes import listening, marked
-from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, wait_until
+from rehearsal.control_plane.processes import marked
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, wait_until
 
 pytestmark = pytest.mark.xdist_group("dev")
 
@@ -33,19 +33,19 @@ def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
 
 
 def secrets(rehearsal: Rehearsal) -> list[str]:
-    """What nobody else may read: the passphrase of the state, the tokens of the API server's users and of the pods."""
+    """What nobody else may read: the tokens of the API server's admin and of the pods."""
     directory = rehearsal.directory
     tokens = [line.split(",")[0] for line in (directory.certs / "tokens.csv").read_text(encoding="utf-8").splitlines()]
     of_pods = [path.read_text(encoding="utf-8") for path in directory.pods.rglob("token") if path.is_file()]
-    assert len(tokens) == 3 and of_pods
-    return [directory.passphrase.read_text(encoding="utf-8"), *tokens, *of_pods]
+    assert len(tokens) == 1 and of_pods
+    return [*tokens, *of_pods]
 
 
 def test_secrets_are_the_users_alone(dev: Rehearsal) -> None:
     assert stat.S_IMODE(dev.directory.root.stat().st_mode) == 0o700
     known = [secret.strip().encode() for secret in secrets(dev)]
     holding = [path for path, content in dev.files() if any(secret in content for secret in known)]
-    assert {dev.directory.kubeconfig, dev.directory.passphrase, dev.directory.certs / "tokens.csv"} <= set(holding)
+    assert {dev.directory.kubeconfig, dev.directory.certs / "tokens.csv"} <= set(holding)
     assert [path for path in holding if path.stat().st_mode & 0o077] == []
     lines = [" ".join(process.cmdline()).encode() for process in marked(dev.directory)]
     assert [line for line in lines if any(secret in line for secret in known)] == []

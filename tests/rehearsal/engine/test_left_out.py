@@ -16,7 +16,6 @@ from pulumi_kubernetes.yaml.v2 import ConfigFile, ConfigGroup
 from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.engine.engine import link
 from rehearsal.engine.plugins import KUBERNETES, install_kubernetes
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
@@ -48,8 +47,7 @@ def test_config_files_and_charts_of_the_fourth_version_are_refused_in_words(
         pytest.skip("the published provider leaves nothing out")
     directory = RehearsalDirectory(tmp_path / "rehearsal")
     directory.create()
-    link(found["pulumi"].path, directory.bin / "pulumi")
-    directory.passphrase.write_text("test", encoding="utf-8")
+    (directory.bin / "pulumi").symlink_to(found["pulumi"].path)
     install_kubernetes(directory, directory.pulumi_home, found[KUBERNETES].path, offline=True)
 
     def program() -> None:
@@ -60,7 +58,7 @@ def test_config_files_and_charts_of_the_fourth_version_are_refused_in_words(
     options = automation.LocalWorkspaceOptions(
         work_dir=str(directory.pulumi_work),
         pulumi_home=str(directory.pulumi_home),
-        env_vars=workspace.variables(directory, {"pulumi": found["pulumi"].path}),
+        env_vars=workspace.variables(directory),
         pulumi_command=automation.PulumiCommand(root=str(directory.root)),
     )
     stack = automation.create_or_select_stack("test", project_name="test", program=program, opts=options)

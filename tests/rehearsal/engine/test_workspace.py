@@ -10,9 +10,7 @@ import yaml
 
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.locate import directory_of
 from settings.document import ROOT
-from settings.refusal import RefusedError
 
 CLOUD_KEY = "secretsprovider: gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k\nencryptedkey: abc\n"
 CONFIG = "config:\n  tpu-serving:token:\n    secure: v1:abc\n  tpu-serving:tier: dev\n"
@@ -29,7 +27,9 @@ def prepared(directory: RehearsalDirectory, text: str) -> tuple[list[str], dict[
     environment = directory.path.parent / "Pulumi.dev.yaml"
     environment.write_text(text, encoding="utf-8")
     replaced = workspace.prepare(directory, "dev", environment)
-    return replaced, yaml.safe_load((directory.pulumi_work / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
+    path = directory.pulumi_work / "Pulumi.dev.yaml"
+    assert path.stat().st_mode & 0o077 == 0
+    return replaced, yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def test_the_configuration_is_the_environments_own(directory: RehearsalDirectory) -> None:
@@ -47,61 +47,14 @@ def test_what_is_encrypted_with_a_key_of_the_cloud_becomes_a_placeholder_and_is_
     assert written == {"config": {"tpu-serving:token": workspace.PLACEHOLDER, "tpu-serving:tier": "dev"}}
 
 
-def test_the_salt_of_the_rehearsals_passphrase_outlives_a_change_of_the_file(directory: RehearsalDirectory) -> None:
-    prepared(directory, CONFIG)
-    path = directory.pulumi_work / "Pulumi.dev.yaml"
-    path.write_text("encryptionsalt: v1:salt\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
-    secret = directory.passphrase.read_text(encoding="utf-8")
-    _, written = prepared(directory, CLOUD_KEY + CONFIG)
-    assert written["encryptionsalt"] == "v1:salt"
-    assert "encryptedkey" not in written
-    assert directory.passphrase.read_text(encoding="utf-8") == secret
-
-
-def test_passphrase_and_configuration_are_the_users_alone(directory: RehearsalDirectory) -> None:
-    prepared(directory, CONFIG)
-    for path in (directory.passphrase, directory.pulumi_work / "Pulumi.dev.yaml"):
-        assert path.stat().st_mode & 0o077 == 0
-
-
-def test_the_engine_fetches_nothing_and_keeps_everything_below_the_rehearsal(
-    directory: RehearsalDirectory, tmp_path: Path
-) -> None:
-    prepared(directory, CONFIG)
-    variables = workspace.variables(directory, {"pulumi": tmp_path / "a/pulumi", "etcd": tmp_path / "b/etcd"})
-    assert variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
-    assert variables["PULUMI_BACKEND_URL"] == directory.pulumi_backend.as_uri()
-    folders = variables["PATH"].split(os.pathsep)
-    assert folders[:3] == [str(directory.bin), str(tmp_path / "a"), str(tmp_path / "b")]
-
-
-def test_no_plugin_on_path_and_no_passphrase_of_the_users_comes_before_the_rehearsals(
+def test_the_engine_fetches_nothing_and_takes_nothing_of_the_users(
     directory: RehearsalDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the user's")
-    prepared(directory, CONFIG)
-    variables = workspace.variables(directory, {"pulumi": directory.bin / "pulumi"})
+    variables = workspace.variables(directory)
+    assert variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    assert variables["PATH"].split(os.pathsep)[0] == str(directory.bin)
+    assert workspace.ordinary_cli(directory).items() <= variables.items()
     assert variables["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
-    assert variables["PULUMI_CONFIG_PASSPHRASE"] == directory.passphrase.read_text(encoding="utf-8")
-    assert workspace.ordinary_cli(directory)["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
-    assert "PULUMI_CONFIG_PASSPHRASE" not in workspace.ordinary_cli(directory)
-
-
-def test_named_environments_and_files_of_the_same_name_have_directories_of_their_own(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    files = [tmp_path / "one" / "dev.yaml", tmp_path / "two" / "dev.yaml", tmp_path / "one" / "Pulumi.dev.yaml"]
-    for path in files:
-        path.write_text("config: {}\n", encoding="utf-8")
-    found = {directory_of("dev").path, directory_of(str(ROOT / "Pulumi.dev.yaml")).path}
-    assert [path.name for path in found] == ["dev"]
-    assert len({directory_of(str(path)).path for path in files} | found) == 4
-
-
-def test_a_rehearsal_whose_file_is_gone_can_still_be_named(tmp_path: Path) -> None:
-    (tmp_path / "gone").mkdir()
-    (tmp_path / "gone" / "rehearsal.json").write_text("{}", encoding="utf-8")
-    assert directory_of("gone", tmp_path).path == tmp_path / "gone"
-    for name in ("never-there", "../gone", ".."):
-        with pytest.raises(RefusedError):
-            directory_of(name, tmp_path)
+    assert variables["PULUMI_CONFIG_PASSPHRASE"] == ""
+    assert variables["PULUMI_BACKEND_URL"] == directory.pulumi_backend.as_uri()

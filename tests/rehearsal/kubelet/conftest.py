@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -133,9 +132,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDir
         pytest.skip(f"{', '.join(sorted(missing))} not there: run `python -m serving rehearse --prepare`")
     directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "with a space")
     binaries: dict[str, Path] = {name: asset.path for name, asset in found.items()}
-    control_plane.start(
-        directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), die_with=os.getpid()
-    )
+    control_plane.start(directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), attached=True)
     yield directory
     control_plane.stop(directory)
     log = "".join(path.read_text() for path in directory.logs.glob("kubelet.log*"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 from typing import Any
 
 import psutil
@@ -13,7 +12,6 @@ import pytest
 
 import cluster as kube
 from manifests.readiness import script
-from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.container import pause_of
 from rehearsal.kubelet.mounts import ACCOUNT
 from tests.rehearsal.kubelet.conftest import NODE, Namespace, container, is_ready, wait_for
@@ -334,24 +332,6 @@ def test_a_pod_that_is_removed_by_force_ends_too(namespace: Namespace) -> None:
     pid = _pid(namespace.wait_ready("forced"))
     kube.delete(namespace.client, "v1", "Pod", "forced", namespace.name, grace_seconds=0)
     wait_for("the end of the process", lambda: not psutil.pid_exists(pid))
-
-
-def test_a_killed_kubelet_takes_its_pods_along_and_the_next_starts_them_anew(
-    namespace: Namespace, rehearsal: RehearsalDirectory
-) -> None:
-    # The grandchild leaves the process group, and so is not reached by a signal to it.
-    grandchild = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'], start_new_session=True); print('child', p.pid); p.wait()"
-    namespace.pod("survivor", _python(grandchild))
-    before = namespace.wait_ready("survivor")
-    child = int(namespace.wait_log("survivor", "\n").split()[1])
-    kubelet = rehearsal.load_record().pids["kubelet"].pid
-    os.kill(kubelet, signal.SIGKILL)
-    wait_for("the end of the pod's process", lambda: not _runs(_pid(before)))
-    after = namespace.wait_pod("survivor", lambda p: container(p)["restartCount"] == 1 and is_ready(p))
-    assert after["status"]["podIP"] == before["status"]["podIP"]
-    assert container(after)["lastState"]["terminated"]["exitCode"] == 137
-    assert not _runs(child)
-    namespace.wait_log("survivor", "child", restart=1)
 
 
 def _runs(pid: int) -> bool:

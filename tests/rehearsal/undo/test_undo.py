@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from checks.environment import require
 from rehearsal.undo import UndoError, find_undos, load_undos
-from rehearsal.undo.edits import EDITS, MODEL, NEEDS, NEVER_READY
+from rehearsal.undo.edits import EDITS, MODEL
 from rehearsal.undo.monitor import PATIENCE_SECONDS
 from serving.checking.failures import load_failures
 from serving.cli import app
@@ -24,15 +24,12 @@ ENVIRONMENTS = ("dev", "examples/multi-host.yaml")
 # Resource and field (or "" for all of it) that are different then; `*` stands for the model's name.
 DIFFERENT = {
     "GW01": {("gateway-object", "spec.gatewayClassName")},
-    "GW02": {("network-proxy-only", "")},
     "CL01": {("cluster-control-plane", "gatewayApiConfig.channel")},
     "RT01": {
         ("model-*-route", "spec.rules.0.timeouts.request"),
         ("model-*-route", "spec.rules.0.timeouts.backendRequest"),
     },
-    "HC05": {("*-pool-policy-health-check", "spec.default.config.httpHealthCheck.requestPath")},
     "HC01": {("*-pool-policy-health-check", "")},
-    "BP01": {("*-pool-policy-backend", "spec.default.timeoutSec")},
     "KS02": {("kserve-config", "data.ingress")},
     "KS03": {("lws-release", ""), ("kserve-controller", "values.kserve.llmisvc.controller.env.1.value")},
 }
@@ -40,7 +37,6 @@ DIFFERENT = {
 
 def test_the_catalogue_is_complete_and_names_what_exists() -> None:
     assert list(load_undos()) == list(EDITS)
-    assert set(NEEDS) | set(NEVER_READY) <= set(EDITS)
     by_name = {check.name: check for check in checks()}
     for undo in load_undos().values():
         assert undo.rule.id == undo.id
@@ -70,7 +66,7 @@ def leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
 def test_only_what_it_says_is_different(undo: str, untouched: tuple[str, dict[str, Resource]]) -> None:
     environment, before = untouched
     deployment = require(read_document(find_environment(environment)))[0]
-    if undo in NEEDS and not NEEDS[undo].holds(deployment):
+    if not EDITS[undo].needs[1](deployment):
         with pytest.raises(UndoError, match=f"{undo} shows nothing in {deployment.name}: it needs "):
             find_undos([undo], deployment)
         return
@@ -80,7 +76,7 @@ def test_only_what_it_says_is_different(undo: str, untouched: tuple[str, dict[st
         if name not in after:
             different.add((name, ""))
             continue
-        if NEVER_READY.get(undo) not in (name, resource.type):
+        if EDITS[undo].never_ready not in (name, resource.type):
             assert after[name].timeouts == resource.timeouts
         was, now = leaves(resource.inputs), leaves(after[name].inputs)
         different |= {(name, ".".join(leaf)) for leaf in was.keys() | now.keys() if was.get(leaf) != now.get(leaf)}
@@ -115,12 +111,12 @@ def test_only_what_is_never_ready_is_waited_for_shortly(untouched: tuple[str, di
     assert short_waits(recorded(environment, (), stockout=True)) == models
     assert short_waits(recorded(environment, ["CL01"])) == {"gate-job"} <= set(before)
     assert short_waits(recorded(environment, ["CL01", "GW01"])) == {"gate-job"} | models
-    assert short_waits(recorded(environment, ["HC05"])) == set()
+    assert short_waits(recorded(environment, ["HC01"])) == set()
 
 
 def test_several_undos_are_taken_away_together_and_each_once() -> None:
     deployment = require(read_document(find_environment("dev")))[0]
-    assert [undo.id for undo in find_undos(["rt01", "BP01", "RT01"], deployment)] == ["RT01", "BP01"]
+    assert [undo.id for undo in find_undos(["rt01", "HC01", "RT01"], deployment)] == ["RT01", "HC01"]
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--undo", "list"], 0), (["--undo", "XX99"], 2)])

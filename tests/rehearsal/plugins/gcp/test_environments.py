@@ -17,7 +17,7 @@ from checks.environment import require
 from providers.base import UNKNOWN
 from providers.google.facts import facts, tokens
 from providers.google.trees import under
-from rehearsal.existing import seed_cloud
+from rehearsal.existing_cloud import seed_cloud
 from serving.plan.graph import Graph
 from serving.program.record import engine_config, record
 from settings.document import ROOT, Document, read_document

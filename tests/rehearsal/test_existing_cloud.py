@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud import read_all
-from rehearsal.existing import seed_cloud
+from rehearsal.existing_cloud import seed_cloud
 from tests.manifests.test_manifests import DEPLOYMENTS
 
 

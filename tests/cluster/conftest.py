@@ -1,0 +1,7 @@
+"""A control plane for the tests of the client."""
+
+from __future__ import annotations
+
+from tests.rehearsal.control_plane.conftest import binaries, plane
+
+__all__ = ["binaries", "plane"]

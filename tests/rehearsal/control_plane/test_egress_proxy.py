@@ -1,0 +1,180 @@
+"""Which pods stand behind a Service, and a proxy that connects to nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any, cast
+
+import pytest
+
+import cluster as kube
+from cluster.pods import PORTS_ANNOTATION
+from rehearsal.control_plane import egress_proxy
+from rehearsal.control_plane.egress_proxy import Proxy
+from rehearsal.control_plane.services import endpoints
+
+Json = dict[str, Any]
+
+
+def pod(name: str, ip: str = "127.65.0.1", *, ready: bool = True, **extra: Any) -> Json:
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    metadata = {"name": name, "namespace": "models", "labels": {"app": "a"}, **extra}
+    container = {"name": "c", "ports": [{"name": "web", "containerPort": 8000}]}
+    status = {"podIP": ip, "phase": "Running", "conditions": conditions}
+    return {"metadata": metadata, "spec": {"containers": [container]}, "status": status}
+
+
+def service(**spec: Any) -> Json:
+    ports = [{"port": 443, "targetPort": 9443}]
+    return {
+        "metadata": {"name": "svc", "namespace": "models"},
+        "spec": {"clusterIP": "127.64.0.9", "selector": {"app": "a"}, "ports": ports, **spec},
+    }
+
+
+def reached(pods: list[Json], **spec: Any) -> list[tuple[str, int]]:
+    asked = service(**spec)
+    return endpoints(asked, asked["spec"]["ports"][0], pods)
+
+
+def test_ready_pods_in_the_order_of_their_names() -> None:
+    pods = [pod("b", "127.65.0.2"), pod("a"), pod("c", ready=False)]
+    assert reached(pods) == [("127.65.0.1", 9443), ("127.65.0.2", 9443)]
+
+
+def test_only_pods_of_the_namespace_with_every_label_that_are_not_going() -> None:
+    others = [
+        pod("other-namespace", namespace="x"),
+        pod("other-label", labels={"app": "b"}),
+        pod("no-label", labels=None),
+        pod("going", deletionTimestamp="2026-01-01T00:00:00Z"),
+        {**pod("no-address"), "status": {"phase": "Pending"}},
+    ]
+    assert reached(others) == []
+    assert reached([pod("a")], selector=None) == []
+
+
+def test_a_named_target_port_is_looked_up_in_each_pod_and_its_sidecars() -> None:
+    sidecar, nameless = pod("b", "127.65.0.2"), pod("c", "127.65.0.3")
+    sidecar["spec"] = {
+        "containers": [{"name": "c"}],
+        "initContainers": [
+            {"name": "once", "ports": [{"name": "web", "containerPort": 1}]},
+            {"name": "s", "restartPolicy": "Always", "ports": [{"name": "web", "containerPort": 8001}]},
+        ],
+    }
+    nameless["spec"] = {"containers": [{"name": "c"}]}
+    found = reached([pod("a"), sidecar, nameless], ports=[{"port": 80, "targetPort": "web"}])
+    assert found == [("127.65.0.1", 8000), ("127.65.0.2", 8001)]
+
+
+def test_a_missing_target_port_is_the_port_itself() -> None:
+    assert reached([pod("a")], ports=[{"port": 8080}]) == [("127.65.0.1", 8080)]
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"9443": 5}', '{"9443": "nothing"}', "null"])
+def test_only_an_annotation_that_says_an_address_moves_a_port(text: str) -> None:
+    moved = json.dumps({"9443": "127.0.0.1:41234"})
+    assert reached([pod("a", annotations={PORTS_ANNOTATION: moved})]) == [("127.0.0.1", 41234)]
+    assert reached([pod("a", annotations={PORTS_ANNOTATION: text})]) == [("127.65.0.1", 9443)]
+
+
+class Objects:
+    """In place of a store of the API server's objects."""
+
+    def __init__(self, *objects: Json) -> None:
+        self.objects = list(objects)
+
+    def all(self) -> list[Json]:
+        return self.objects
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    async def within_a_minute() -> None:
+        async with asyncio.timeout(60):
+            await test
+
+    asyncio.run(within_a_minute())
+
+
+async def server(name: str) -> tuple[asyncio.Server, Json]:
+    """Answers with its name and the line it was sent; and a pod whose port 9443 is this server."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{name}:".encode() + await reader.readline())
+        await writer.drain()
+        writer.close()
+
+    started = await asyncio.start_server(answer, "127.0.0.1", 0, limit=10_000_000)
+    host, port = started.sockets[0].getsockname()
+    return started, pod(name, annotations={PORTS_ANNOTATION: json.dumps({"9443": f"{host}:{port}"})})
+
+
+async def ask(proxy: Proxy, target: str, text: str = "x") -> str:
+    """What comes back through the proxy after `CONNECT target`."""
+    between = await asyncio.start_server(proxy.answer, "127.0.0.1", 0)
+    async with between:
+        reader, writer = await asyncio.open_connection(*between.sockets[0].getsockname())
+        writer.write(f"CONNECT {target} HTTP/1.1\r\n\r\n{text}\n".encode())
+        answer = (await reader.read()).decode()
+        writer.close()
+        return answer
+
+
+def proxy_of(services: Objects, pods: Objects) -> Proxy:
+    return Proxy(cast(kube.Store, services), cast(kube.Store, pods))
+
+
+def test_ready_pods_take_turns_and_a_dead_one_is_passed_over() -> None:
+    async def test() -> None:
+        (one, first), (two, second) = await server("one"), await server("two")
+        proxy = proxy_of(Objects(service()), Objects(first, second))
+        long = "x" * 3_000_000
+        said = [
+            (await ask(proxy, "127.64.0.9:443", long)).removeprefix("HTTP/1.1 200 Connection established\r\n\r\n")
+            for _ in range(2)
+        ]
+        assert said == [f"one:{long}\n", f"two:{long}\n"]
+        two.close()
+        assert [(await ask(proxy, "127.64.0.9:443"))[-6:] for _ in range(3)] == ["one:x\n"] * 3
+        one.close()
+
+    run(test())
+
+
+def test_a_connection_waits_for_a_pod_that_becomes_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress_proxy, "_PATIENCE", 50.0)
+
+    async def test() -> None:
+        pods = Objects()
+        waiting = asyncio.create_task(ask(proxy_of(Objects(service()), pods), "127.64.0.9:443"))
+        await asyncio.sleep(0)
+        started, late = await server("late")
+        pods.objects.append(late)
+        assert (await waiting).endswith("late:x\n")
+        started.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("127.64.0.9:443", "Service models/svc:443 has no ready pods, none answers"),
+        ("127.64.0.9:80", "no Service has the address 127.64.0.9:80"),
+        ("127.0.0.1:22", "no Service has the address 127.0.0.1:22"),
+        ("8.8.8.8:443", "no Service has the address 8.8.8.8:443"),
+        ("8.8.8.8", "only CONNECT host:port is served here"),
+    ],
+)
+def test_what_can_not_be_reached_is_said(target: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress_proxy, "_PATIENCE", 0.0)
+
+    async def test() -> None:
+        said = await ask(proxy_of(Objects(service()), Objects()), target)
+        assert said.startswith("HTTP/1.1 502 ")
+        assert said.endswith(f"\r\n\r\n{message}\n")
+
+    run(test())

@@ -1,0 +1,150 @@
+"""The real engine on a program without providers: what it shows, what it leaves where it is killed, what it destroys."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+from rich.console import Console
+
+from rehearsal import assets
+from rehearsal.control_plane.processes import marked
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.engine import workspace
+from rehearsal.engine.display import Screen, duration
+from rehearsal.engine.engine import Engine, EngineError, last_words
+from settings.document import ROOT
+
+
+class Part(pulumi.ComponentResource):
+    """Needs no plugin."""
+
+
+def program() -> None:
+    """A component, and two outputs of which one is secret."""
+    Part("test:index:Part", "part")
+    pulumi.export("said", "in clear")
+    pulumi.export("kept", pulumi.Output.secret("hidden"))
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Callable[..., Engine]:
+    found = assets.find(["pulumi"]).get("pulumi")
+    if found is None:
+        pytest.skip("pulumi not found; `python -m rehearsal.assets` gets it")
+    directory = RehearsalDirectory(tmp_path / "dev")
+    directory.create()
+    workspace.prepare(directory, "dev", ROOT / "Pulumi.dev.yaml")
+
+    def make(inline: Callable[[], None] = program) -> Engine:
+        return Engine(directory, "dev", found.path, inline)
+
+    make.directory = directory  # type: ignore[attr-defined]
+    return make
+
+
+def ignore(_: object) -> None:
+    """No screen."""
+
+
+def test_the_same_state_is_previewed_written_read_and_destroyed(made: Any) -> None:
+    engine = made()
+    assert engine.preview(ignore) == engine.up(ignore) == {"create": 2}
+    assert engine.outputs() == {"said": "in clear", "kept": "[secret]"}
+    # The configuration is written anew by every run, the engine's salt with it.
+    workspace.prepare(made.directory, "dev", ROOT / "Pulumi.dev.yaml")
+    assert made().up(ignore) == {"same": 2}
+    last = Engine(made.directory, "dev")
+    last.destroy(ignore)
+    assert made().preview(ignore) == {"create": 2}
+    assert not made.directory.interrupted.exists()
+
+
+def test_a_program_that_fails_is_quoted_and_leaves_no_mark(made: Any) -> None:
+    def fails() -> None:
+        raise ValueError("no such zone")
+
+    with pytest.raises(EngineError, match="no such zone"):
+        made(fails).up(ignore)
+    assert not made.directory.interrupted.exists()
+
+
+def test_an_engine_that_is_killed_leaves_its_mark(made: Any) -> None:
+    def kills() -> None:
+        [engine] = [process for process in marked(made.directory) if "up" in process.cmdline()]
+        os.kill(engine.pid, signal.SIGKILL)
+
+    with pytest.raises(EngineError, match=r"ended by SIGKILL. Run the same command again: it starts from nothing"):
+        made(kills).up(ignore)
+    assert made.directory.interrupted.exists()
+
+
+def event(kind: str, urn: str, op: str = "create", *, custom: bool = True) -> Any:
+    """An event of the engine about a resource `urn:...::TYPE::NAME`."""
+    kinds = dict.fromkeys(("resource_pre_event", "res_outputs_event", "res_op_failed_event", "diagnostic_event"))
+    state = SimpleNamespace(custom=custom)
+    metadata = SimpleNamespace(
+        urn=urn, type=urn.split("::")[-2], op=op, new=None if op == "delete" else state, old=state
+    )
+    return SimpleNamespace(**{**kinds, kind: SimpleNamespace(metadata=metadata)})
+
+
+def said(severity: str, urn: str, message: str) -> Any:
+    made = event("diagnostic_event", "::::")
+    made.diagnostic_event = SimpleNamespace(severity=severity, urn=urn, message=message, ephemeral=False)
+    return made
+
+
+URN = "urn:pulumi:dev::tpu-serving::kubernetes:batch/v1:Job::gate-job"
+
+
+@pytest.mark.parametrize(
+    ("op", "planned", "custom", "line"),
+    [
+        ("create", False, True, "created      gate-job (Job), 0.0 s"),
+        ("create-replacement", True, True, "to create replacement gate-job (Job)"),
+        ("delete", False, True, "deleted      gate-job (Job), 0.0 s"),
+        ("same", False, True, ""),
+        ("create", False, False, ""),
+    ],
+)
+def test_a_line_for_each_resource_that_is_not_left_alone(op: str, planned: bool, custom: bool, line: str) -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=200), "Up of dev", planned=planned)
+    with screen.showing() as on_event:
+        for kind in ("resource_pre_event", "res_outputs_event"):
+            on_event(event(kind, URN, op, custom=custom))
+    title, *lines = out.getvalue().splitlines()
+    assert title == "Up of dev"
+    assert [found.partition(" s  ")[2] for found in lines] == ([line] if line else [])
+
+
+def test_a_terminal_shows_what_is_under_way_and_errors_are_kept_by_name() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=200, force_terminal=True), "Up")
+    with screen.showing() as on_event:
+        on_event(event("resource_pre_event", URN))
+        for _ in range(2):
+            on_event(said("error", URN, "timed\n out"))
+            on_event(said("error", "", "update failed"))
+        on_event(event("res_op_failed_event", URN))
+    assert screen.errors() == "gate-job: timed out"
+    assert "failed       gate-job (Job)" in out.getvalue()
+    assert out.getvalue().count("error gate-job: timed") == 1
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.21, "3.2 s"), (60, "1 min 00 s"), (125.9, "2 min 05 s")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_the_last_words_are_standard_error_or_the_lines_that_say_error() -> None:
+    assert last_words("code: 255\n stdout: x\n stderr: error: no stack") == "error: no stack"
+    assert last_words("code: 255\n stdout:\n error: a\n error: a\n error: b\n stderr: ") == "error: a\nerror: b"
