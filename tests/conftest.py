@@ -9,12 +9,24 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.everything import examples
+from tests.sharing import BySharing, starts_early
 
 # How long an example takes says something about the machine.
 settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples(100)
 )
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items.sort(key=lambda item: not starts_early(item))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySharing:
+    """pytest-xdist gives out tests by what they share."""
+    return BySharing(config, log)
 
 
 @pytest.fixture

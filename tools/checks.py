@@ -18,10 +18,11 @@ LINT = {
     "mypy": ["mypy"],
     "layers": ["tools.layers"],
 }
-# More processes only starve the two groups of whole rehearsals, which start first (ADR 18).
-# Tests of one group share a rehearsal or a control plane, so one process runs them all.
-PROCESSES = min(os.cpu_count() or 1, 4)
-TESTS = ["pytest", "-q", "-rs", "--durations=5", "--dist", "loadgroup", "-n", str(PROCESSES)]
+# One more than processors: whole rehearsals wait as long as they work (ADR 32). tests/sharing.py says what one of them runs.
+PROCESSES = min((os.cpu_count() or 1) + 1, 4)
+TESTS = ["pytest", "-q", "-rs", "--durations=5", "-n", str(PROCESSES)]
+# Compiling every file again in every process took five seconds of each (2026-11-30).
+VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def passes(name: str, module: list[str]) -> bool:
@@ -50,7 +51,8 @@ def main() -> int:
     if "--tests" in sys.argv[1:]:
         if "--without-rehearsal" not in sys.argv[1:]:
             prepare_rehearsal()
-        tests = subprocess.run([sys.executable, "-m", *TESTS], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        command = [sys.executable, "-m", *TESTS]
+        tests = subprocess.run(command, cwd=ROOT, env=VARIABLES, stdin=subprocess.DEVNULL, check=False)
         failed += ["pytest"] if tests.returncode else []
     if failed:
         print(f"failed: {', '.join(failed)}")

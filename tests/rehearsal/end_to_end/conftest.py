@@ -1,6 +1,6 @@
 """Whole rehearsals for the tests.
 
-Tests of dev are one group of pytest-xdist, those of all other environments another one: the two run side by side.
+Tests of dev run in one process, those of all other environments in another one, side by side (tests/sharing.py).
 A rehearsal that waits for nobody takes half a core all the same: the last test that needs one ends it.
 """
 

@@ -13,8 +13,6 @@ from serving.bench.runfile import read_run
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import PLACES
 
-pytestmark = pytest.mark.xdist_group("dev")
-
 # Long enough that the server's passes and the way to it hardly count.
 TOKENS = 1200
 CHIPS = 4

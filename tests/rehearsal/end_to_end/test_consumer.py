@@ -15,8 +15,6 @@ from pulumi import automation
 from rehearsal.engine import workspace
 from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
 
-pytestmark = pytest.mark.xdist_group("dev")
-
 EXAMPLE = ROOT / "examples/consumer"
 
 

@@ -10,15 +10,12 @@ import random
 from pathlib import Path
 
 import psutil
-import pytest
 import yaml
 
 import cluster as kube
 from rehearsal.control_plane.processes import marked
 from tests.everything import some_of
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, processes_of, wait_until
-
-pytestmark = pytest.mark.xdist_group("other environments")
 
 STAYS, GOES = "qwen3-4b", "qwen3-8b"
 # A run says so many lines: of the control plane's start, and one for each resource.

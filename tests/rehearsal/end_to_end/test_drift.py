@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 import cluster as kube
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving, wait_until
-
-pytestmark = pytest.mark.xdist_group("dev")
 
 NAMESPACE, MODEL = "llm-serving", "qwen2-5-3b"
 GKE, ENGINE, PERSON = "networking.gke.io/v1", "pulumi-kubernetes", "kubectl-edit"

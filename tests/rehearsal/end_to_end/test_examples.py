@@ -25,7 +25,7 @@ from settings.document import find_environment, read_document
 from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import ROOT, is_ready
 
-pytestmark = [pytest.mark.xdist_group("other environments"), of_everything]
+pytestmark = of_everything
 
 # What others install stays when the stack goes, as it does with them: it comes last.
 LAST = "existing-platform"

@@ -7,12 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pulumi
-import pytest
 from pulumi import automation
 
 from tests.rehearsal.end_to_end.command import Rehearsal, without_pulumi_variables
-
-pytestmark = pytest.mark.xdist_group("dev")
 
 STACK = "organization/tpu-serving/dev"
 

@@ -34,8 +34,6 @@ from tests.rehearsal.end_to_end.traffic import (
 )
 from tests.rehearsal.load_balancer.rig import endpoints_in_force
 
-pytestmark = pytest.mark.xdist_group("other environments")
-
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
 _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"

@@ -13,8 +13,6 @@ from kubernetes.dynamic.exceptions import DynamicApiError
 import cluster as kube
 from tests.rehearsal.end_to_end.command import Rehearsal
 
-pytestmark = pytest.mark.xdist_group("dev")
-
 NAMESPACE, MODEL = "llm-serving", "qwen2-5-3b"
 GKE, KSERVE = "networking.gke.io/v1", "serving.kserve.io/v1alpha2"
 

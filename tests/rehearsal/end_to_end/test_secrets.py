@@ -6,13 +6,10 @@ import base64
 import gzip
 
 import psutil
-import pytest
 
 import cluster as kube
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal
-
-pytestmark = pytest.mark.xdist_group("dev")
 
 
 def holding(dev: Rehearsal, secret: str) -> list[str]:

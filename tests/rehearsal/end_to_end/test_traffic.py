@@ -17,8 +17,6 @@ from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
 from tests.rehearsal.end_to_end.traffic import LONG, NAMESPACE, Client, client_of
 from tests.rehearsal.load_balancer.rig import routes_in_force
 
-pytestmark = pytest.mark.xdist_group("dev")
-
 # Time limits of backends are so many times shorter; LONG tokens take 45 s of such time, and 30 s are the default limit.
 _SCALE = 60
 

@@ -18,8 +18,6 @@ from tests.rehearsal.end_to_end import symptoms
 from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
 from tests.rehearsal.end_to_end.symptoms import MODEL, NAMESPACE, SYMPTOMS, Symptom
 
-pytestmark = pytest.mark.xdist_group("dev")
-
 # Shown by test_undo_from_nothing.py.
 FROM_NOTHING = {"CL01", "KS03"}
 # Those that a real controller decides: KServe's and the picker. What stand-ins make of the others, they say themselves

@@ -16,8 +16,6 @@ from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone
 from tests.rehearsal.end_to_end.traffic import NAMESPACE, client_of, servers
 
-pytestmark = pytest.mark.xdist_group("other environments")
-
 MODEL, ZONE = "llama-70b", "us-central1-c"
 WORKER = "leaderworkerset.sigs.k8s.io/worker-index"
 

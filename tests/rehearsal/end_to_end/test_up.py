@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, wait_until
-
-pytestmark = pytest.mark.xdist_group("dev")
 
 MODEL = "qwen2-5-3b"
 

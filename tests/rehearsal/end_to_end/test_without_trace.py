@@ -6,14 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from cluster.target import HOME
 from rehearsal.control_plane.processes import marked
 from tests.rehearsal.end_to_end.command import Rehearsal, listening, processes_of, serving, wait_until
 from tests.rehearsal.end_to_end.traffic import Client, Streamed, client_of
-
-pytestmark = pytest.mark.xdist_group("dev")
 
 
 def load(client: Client, seen: list[Streamed]) -> None:

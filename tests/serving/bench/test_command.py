@@ -26,9 +26,6 @@ from tests.serving.verify import world
 from tests.serving.verify.model_server import events
 from tests.serving.verify.web import Reply, connection, serving
 
-# Two benchmarks at once would disturb each other; and the server that most tests ask is started once.
-pytestmark = pytest.mark.xdist_group("bench")
-
 NAME = "Qwen/Qwen2.5-3B-Instruct"
 # Of the server below: so many answers at once, each of so many tokens a second.
 PLACES, RATE = 4, 100.0

@@ -1,0 +1,42 @@
+"""Which tests run in one process: those that share a rehearsal or a control plane, and otherwise those of a file."""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+_END_TO_END = "tests/rehearsal/end_to_end/"
+DEV, OTHERS, API_SERVER = "dev", "other environments", "API server"
+# The beginning of a path -> what its tests share. The first that fits counts, and what is named first starts first: a
+# process has its next two pieces of work in hand, and what waits behind a long one waits long.
+_SHARED = {
+    f"{_END_TO_END}test_cut_off.py": OTHERS,
+    f"{_END_TO_END}test_examples.py": OTHERS,
+    f"{_END_TO_END}test_prod.py": OTHERS,
+    f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
+    _END_TO_END: DEV,
+    "tests/rehearsal/crds/": API_SERVER,
+    "tests/rehearsal/load_balancer/test_picker.py": API_SERVER,
+}
+
+
+def shared_by(nodeid: str) -> str:
+    """What a test shares with others: tests of one answer run in one process."""
+    path = nodeid.partition("::")[0]
+    return next((shared for start, shared in _SHARED.items() if path.startswith(start)), path)
+
+
+def starts_early(item: pytest.Item) -> bool:
+    """Whole rehearsals take longest: they start first, side by side."""
+    return shared_by(item.nodeid) in (DEV, OTHERS)
+
+
+class BySharing(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives out what tests share as a whole, in the order in which it was collected."""
+
+    def __init__(self, config: pytest.Config, log: object) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_by(nodeid)
