@@ -16,6 +16,7 @@ _SHARED = {
     f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
     _END_TO_END: DEV,
     "tests/rehearsal/crds/": API_SERVER,
+    "tests/rehearsal/kubelet/": "kubelet",
     "tests/rehearsal/load_balancer/test_picker.py": API_SERVER,
 }
 

@@ -18,8 +18,6 @@ from cluster import watching
 from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 
 def note(name: str, **data: str) -> dict[str, Any]:
     metadata = {"name": name, "namespace": "default"}

@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 
 import psutil
+import pytest
 import yaml
 
 import cluster as kube
