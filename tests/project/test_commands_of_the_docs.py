@@ -22,7 +22,7 @@ from serving.cli import application
 from tests.commands import Done, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 CLOUD = "needs a cloud"
 RUN_BY = "run by "
 PART_OF = "part of the output of: "

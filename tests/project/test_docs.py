@@ -88,20 +88,29 @@ def test_schema_of_the_outputs_is_the_models() -> None:
     assert published == Outputs.model_json_schema(by_alias=True, mode="serialization")
 
 
-def test_readme_gives_a_reason_for_every_dependency() -> None:
+def test_every_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"].values()
     declared = [
         *project["project"]["dependencies"],
         *(name for group in groups for name in group if isinstance(name, str)),
     ]
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("\n## ")[0]
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("\n## ")[0]
     rows = re.findall(r"^\| ([a-z][a-z0-9, -]*?)(?: \([a-z]+\))? \| .+ \|$", table, flags=re.MULTILINE)
     named = {name for row in rows for name in row.split(", ")} - {"name"}
     assert named == {re.split("[<>=!~]", name)[0] for name in declared}
 
 
 def test_local_links_of_the_documents_exist() -> None:
-    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_readme_can_be_read_in_five_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
+
+
+def test_the_readme_says_first_what_was_validated() -> None:
+    start = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:5]
+    assert any("Never deployed to a real Google Cloud project" in line for line in start)
