@@ -24,7 +24,7 @@ from rehearsal.engine.plugins import KUBERNETES, install_plugins
 from rehearsal.existing_cloud import seed_cloud
 from rehearsal.existing_platform import STACK as EXISTING
 from rehearsal.existing_platform import ExistingPlatform
-from rehearsal.load_balancer.report import authority
+from rehearsal.load_balancer.record import authority
 from rehearsal.undo import Undo, undone
 from settings.derive import Deployment
 

@@ -7,4 +7,4 @@ SUPERVISOR = "supervisor"
 EGRESS_PROXY = "egress-proxy"
 
 # The stand-ins in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
-STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager", "rehearsal.load_balancer")
+STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")

@@ -1,1 +1,1 @@
-"""What GKE adds to Kubernetes: definitions and classes, nodes and their autoscaler, the Gateway controller's status."""
+"""What GKE adds to Kubernetes: definitions and classes, nodes and their autoscaler, Gateway controller, load balancer."""

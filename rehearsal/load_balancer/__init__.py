@@ -1,1 +1,1 @@
-"""The data plane of GKE's regional load balancer: the real Envoy, configured from the objects of the cluster."""
+"""The load balancer behind a rehearsal's Gateways: a real Envoy, configured from the cluster's objects."""

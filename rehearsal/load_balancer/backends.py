@@ -1,157 +1,130 @@
-"""From the objects to the backends behind them: endpoints, health check, time limit."""
+"""Where requests go: the pools and Services that routes name, with endpoints, health check and limits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
-from catalog.gke import POOL_GROUP
+from cluster.pods import pod_address
 from rehearsal.control_plane.services import Address, endpoints
-from rehearsal.gke.gateway import policies
-from rehearsal.gke.gateway.world import Key, KubeObject, backend_of
-from rehearsal.load_balancer.model import (
-    Backend,
-    CheckType,
-    Defaults,
-    Endpoint,
-    HealthCheck,
-    Objects,
-    Picker,
-    Protocol,
-)
+from rehearsal.gke.gateway.objects import Key, KubeObject, Objects, key_of
+from rehearsal.gke.gateway.problems import of_policies
 
-_NOWHERE = ("", 0)
-_PROTOCOLS: Mapping[str, Protocol] = {
-    "https": "HTTPS",
-    "http2": "HTTP2",
-    "kubernetes.io/h2c": "H2C",
-}
-_BLOCKS = {
-    "TCP": "tcpHealthCheck",
-    "HTTP": "httpHealthCheck",
-    "HTTPS": "httpsHealthCheck",
-    "HTTP2": "http2HealthCheck",
-    "GRPC": "grpcHealthCheck",
-}
+PICKER = "EndpointPicker"
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """How an endpoint is asked: a picker by gRPC, all others by HTTP, on `port` or on the serving port. Seconds."""
+
+    path: str
+    port: int | None
+    interval: float
+    timeout: float
+    healthy: int
+    unhealthy: int
+
+
+# No HealthCheckPolicy. Path: field issues 5 and 13; times: those of GKE Ingress for container-native load balancing, the
+# Gateway controller's are not known. Picker: llm-d-router config/charts/llm-d-router-gateway/templates/gke.yaml, times
+# as where a policy leaves them out. Read 2026-11-24.
+_WITHOUT_POLICY = HealthCheck("/", None, interval=15, timeout=15, healthy=1, unhealthy=2)
+_OF_PICKER = HealthCheck("", 9003, interval=5, timeout=5, healthy=2, unhealthy=2)
+# No GCPBackendPolicy, seconds: GoogleCloudPlatform/gke-gateway-api config/crd/networking.gke.io_gcpbackendpolicies.yaml,
+# timeoutSec and drainingTimeoutSec; read 2026-11-27.
+_TIME_LIMIT, _DRAINING = 30, 0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A ready pod: where its requests go, and where its health check goes."""
+
+    pod: str
+    address: Address
+    probe: Address
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A pool, a Service's port, or the endpoint picker of a pool, which the pool names by its id.
+
+    `time_limit` is for one whole answer, `draining` for what an endpoint has begun when it leaves; seconds.
+    """
+
+    id: str
+    kind: str
+    key: Key
+    endpoints: tuple[Endpoint, ...]
+    check: HealthCheck
+    time_limit: float = math.inf
+    draining: float = math.inf
+    tls: bool = False
+    picker: str = ""
+    fail_open: bool = False
 
 
 class Backends:
-    """Finds backends in the objects; each is made once."""
+    """Makes the backends of routes, each once. `scale` multiplies their limits."""
 
-    def __init__(self, objects: Objects, defaults: Defaults) -> None:
-        self._objects = objects
-        self._defaults = defaults
-        self._policies = {
-            (policy["kind"], policy["spec"]["targetRef"]["kind"], (policy["metadata"]["namespace"], name)): policy
-            for policy, attached in policies.attached(objects.world)
-            if attached["status"] == "True"
-            for name in [policy["spec"]["targetRef"]["name"]]
-        }
+    def __init__(self, objects: Objects, scale: float) -> None:
+        self._objects, self._scale = objects, scale
+        self._policies: dict[tuple[str, str, Key], Mapping[str, Any]] = {}
+        for policy in (policy for policy, reason, _ in of_policies(objects) if reason == "Attached"):
+            target = policy["spec"]["targetRef"]
+            key = policy["kind"], target["kind"], (key_of(policy)[0], target["name"])
+            self._policies[key] = policy["spec"].get("default") or {}
         self.found: dict[str, Backend] = {}
 
-    def of_reference(self, route: KubeObject, reference: Mapping[str, Any]) -> Backend | None:
-        """The backend of a route's reference; None where it is not there."""
-        group, kind, key = backend_of(route, reference)
-        if (group, kind) == (POOL_GROUP, "InferencePool") and key in self._objects.world.pools:
-            return self._pool(key, self._objects.world.pools[key])
-        if (group, kind) == ("", "Service") and key in self._objects.world.services:
-            return self._service(key, self._objects.world.services[key], reference.get("port"))
-        return None
-
-    def _pool(self, key: Key, pool: KubeObject) -> Backend:
-        selector = pool["spec"]["selector"].get("matchLabels") or {}
-        ports = [item["number"] for item in pool["spec"]["targetPorts"]]
-        protocol: Protocol = "H2C" if pool["spec"].get("appProtocol") == "kubernetes.io/h2c" else "HTTP"
-        reference = pool["spec"].get("endpointPickerRef")
-        picker = self._picker((key[0], reference["name"]), reference) if reference else None
-        return self._add(f"pool_{'_'.join(key)}", "InferencePool", key, protocol, selector, ports, picker)
-
-    def _service(self, key: Key, service: KubeObject, number: int | None) -> Backend | None:
-        port = next((item for item in service["spec"].get("ports") or () if item["port"] == number), None)
-        if port is None:
-            return None
-        protocol = _PROTOCOLS.get(str(port.get("appProtocol", "")).lower(), "HTTP")
-        target = port.get("targetPort", port["port"])
-        selector = service["spec"].get("selector") or {}
-        return self._add(f"service_{'_'.join(key)}_{number}", "Service", key, protocol, selector, [target], None)
-
-    def _picker(self, key: Key, reference: Mapping[str, Any]) -> Picker:
-        """The picker as a backend of its own; one whose Service is not there has no endpoint."""
-        name = f"picker_{'_'.join(key)}"
-        service = self._objects.world.services.get(key)
-        number = (reference.get("port") or {}).get("number")
-        ports = [item for item in (service or {"spec": {}})["spec"].get("ports") or () if item["port"] == number]
-        targets = [item.get("targetPort", item["port"]) for item in ports]
-        selector = (service["spec"].get("selector") or {}) if service else {}
-        self._add(name, "EndpointPicker", key, "HTTP2", selector, targets, None)
-        return Picker(name, reference.get("failureMode", "FailClose") == "FailOpen")
-
-    def _add(
-        self,
-        name: str,
-        kind: str,
-        key: Key,
-        protocol: Protocol,
-        selector: Mapping[str, str],
-        targets: list[int | str],
-        picker: Picker | None,
-    ) -> Backend:
-        if name in self.found:
-            return self.found[name]
-        target_kind = "InferencePool" if kind == "InferencePool" else "Service"
-        check, port = self._check(kind, self._policies.get(("HealthCheckPolicy", target_kind, key)), protocol)
-        endpoints = tuple(
-            Endpoint(pod["metadata"]["name"], address, _reached(key, selector, port, pod) if port else address)
-            for target in targets
-            for pod in sorted(self._objects.pods, key=lambda item: str(item["metadata"]["name"]))
-            if (address := _reached(key, selector, target, pod)) != _NOWHERE
+    def of(self, kind: str, key: Key, port: int | None) -> Backend:
+        """The backend that a route names, which is there."""
+        spec, limits = self._objects[kind][key]["spec"], self._policies.get(("GCPBackendPolicy", kind, key), {})
+        check = _check(self._policies.get(("HealthCheckPolicy", kind, key)))
+        reference: Mapping[str, Any] = spec.get("endpointPickerRef") or {}
+        if kind == "Service":
+            selector, declared = spec["selector"], next(item for item in spec["ports"] if item["port"] == port)
+        else:
+            selector, declared = spec["selector"]["matchLabels"], {"port": spec["targetPorts"][0]["number"]}
+        return self._add(
+            id=f"{kind.lower()}_{'_'.join(key)}_{declared['port']}",
+            kind=kind,
+            key=key,
+            endpoints=self._endpoints(key[0], selector, declared, check),
+            check=check,
+            time_limit=limits.get("timeoutSec", _TIME_LIMIT) * self._scale,
+            draining=(limits.get("connectionDraining") or {}).get("drainingTimeoutSec", _DRAINING) * self._scale,
+            tls=declared.get("appProtocol") == "https",
+            picker=self._picker((key[0], reference["name"]), reference["port"]["number"]) if reference else "",
+            fail_open=reference.get("failureMode") == "FailOpen",
         )
-        policy = self._policies.get(("GCPBackendPolicy", target_kind, key)) or {"spec": {}}
-        given, scale = policy["spec"].get("default") or {}, self._defaults.time_scale
-        limit = given.get("timeoutSec", self._defaults.time_limit) * scale
-        drain = (given.get("connectionDraining") or {}).get("drainingTimeoutSec", self._defaults.draining) * scale
-        if kind == "EndpointPicker":  # its calls last as long as the answers they belong to
-            drain = math.inf
-        backend = Backend(name, kind, key, protocol, endpoints, check, limit, drain, picker)
-        self.found[name] = backend
-        return backend
 
-    def _check(self, kind: str, policy: KubeObject | None, protocol: Protocol) -> tuple[HealthCheck, int | str | None]:
-        """The health check, and the port it asks where that is not the serving port."""
-        if policy is not None:
-            return _of_policy(policy["spec"].get("default") or {}, self._defaults.policy)
-        if kind == "EndpointPicker":
-            facts = dict(self._defaults.picker)
-            return HealthCheck(**{key: value for key, value in facts.items() if key != "port"}), facts["port"]
-        own: CheckType = "HTTP" if protocol == "H2C" else protocol
-        return HealthCheck(type=own, **self._defaults.none), None
+    def _picker(self, key: Key, number: int) -> str:
+        """No endpoint where its Service is not there yet. A call lasts as long as the answer that it belongs to."""
+        spec: Mapping[str, Any] = self._objects["Service"].get(key, {"spec": {}})["spec"]
+        ports = [item for item in spec.get("ports") or () if item["port"] == number]
+        found = tuple(end for port in ports for end in self._endpoints(key[0], spec["selector"], port, _OF_PICKER))
+        return self._add(id=f"picker_{'_'.join(key)}", kind=PICKER, key=key, endpoints=found, check=_OF_PICKER).id
 
+    def _add(self, **fields: Any) -> Backend:
+        return self.found.setdefault(fields["id"], Backend(**fields))
 
-def _of_policy(spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[HealthCheck, int | str | None]:
-    config = spec.get("config") or {}
-    kind = cast(CheckType, config.get("type", defaults["type"]))
-    # Where type and block do not match, the type wins and the block is ignored.
-    block = config.get(_BLOCKS[kind]) or {}
-    check = HealthCheck(
-        type=kind,
-        interval=spec.get("checkIntervalSec", defaults["interval"]),
-        timeout=spec.get("timeoutSec", defaults["timeout"]),
-        healthy=spec.get("healthyThreshold", defaults["healthy"]),
-        unhealthy=spec.get("unhealthyThreshold", defaults["unhealthy"]),
-        path=block.get("requestPath", defaults["path"]),
-        host=block.get("host", ""),
-        grpc_service=block.get("grpcServiceName", ""),
-        request=block.get("request", ""),
-        response=block.get("response", ""),
-    )
-    return check, block.get("port") or block.get("portName")
+    def _endpoints(
+        self, namespace: str, selector: Mapping[str, str], port: KubeObject, check: HealthCheck
+    ) -> tuple[Endpoint, ...]:
+        service = {"metadata": {"namespace": namespace}, "spec": {"selector": selector}}
+        return tuple(
+            Endpoint(name, address, pod_address(pod, check.port) if check.port else address)
+            for (_, name), pod in self._objects["Pod"].items()
+            for address in endpoints(service, port, [pod])
+        )
 
 
-def _reached(key: Key, selector: Mapping[str, str], target: int | str, pod: KubeObject) -> Address:
-    """Where a port of a pod is reached, if the pod takes this backend's traffic; else nowhere.
-
-    Asked of the Service network's own rules, with a Service made for the question.
-    """
-    asked = {"metadata": {"namespace": key[0]}, "spec": {"selector": dict(selector)}}
-    return next(iter(endpoints(asked, {"targetPort": target}, [pod])), _NOWHERE)
+def _check(policy: Mapping[str, Any] | None) -> HealthCheck:
+    """What a policy leaves out is as in Google's "Configure Gateway resources"; read 2026-11-24."""
+    if policy is None:
+        return _WITHOUT_POLICY
+    block, names = policy["config"]["httpHealthCheck"], ("checkIntervalSec", "timeoutSec")
+    times = [policy.get(name, 5) for name in names]
+    counts = [policy.get(name, 2) for name in ("healthyThreshold", "unhealthyThreshold")]
+    return HealthCheck(block.get("requestPath", "/"), block["port"], *times, *counts)

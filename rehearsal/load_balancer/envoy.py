@@ -1,99 +1,95 @@
-"""The Envoy process: its bootstrap, its life, and what its admin interface says."""
+"""The Envoy process: its bootstrap, its life, what its admin interface says, and the end of its connections."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import http.client
 import json
-import logging
+import os
+import socket
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from rehearsal.control_plane.children import Child
 from rehearsal.control_plane.services import Address
 from rehearsal.directory import RehearsalDirectory, write_private
-from rehearsal.load_balancer import connections
-from rehearsal.load_balancer.discovery import CLUSTER, SOURCE, Discovery, Resources
+from rehearsal.load_balancer.configuration import fill
+from rehearsal.load_balancer.discovery import Discovery, Resources
 
-log = logging.getLogger(__name__)
-
-_ANSWER_SECONDS = 2.0
-_END_SECONDS = 5.0
-# Envoy keeps a TLS error out of the answer since 1.38.1; GKE's answers have it (field issue 15).
-_RUNTIME = {"envoy.reloadable_features.hide_transport_failure_reason_in_response_body": False}
+_ANSWER_SECONDS, _END_SECONDS = 2.0, 5.0
 # A listener that goes away ends its connections after this time.
 _DRAIN_SECONDS = 5
-
-
-def bootstrap(token: str, discovery_port: int) -> dict[str, Any]:
-    """What Envoy starts with: everything else is discovered. It says `token` with every question."""
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": discovery_port}}
-    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    discovery = {"name": CLUSTER, "load_assignment": {"cluster_name": CLUSTER, "endpoints": endpoints}}
-    return {
-        "node": {"id": token, "cluster": "rehearsal"},
-        # The kernel chooses the port, so that no other program can have it; Envoy writes it into a file.
-        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "layered_runtime": {"layers": [{"name": "gke", "static_layer": _RUNTIME}]},
-        "static_resources": {"clusters": [discovery]},
-        "dynamic_resources": {"cds_config": SOURCE, "lds_config": SOURCE},
-    }
+# asm-generic/unistd.h
+_PIDFD_GETFD = 438
 
 
 class Envoy:
-    """One Envoy; it must be made and started in the main thread (see `die_with_parent`)."""
+    """One Envoy; it must be made in the main thread (see `Child`)."""
 
     def __init__(self, directory: RehearsalDirectory, binary: Path) -> None:
         self.folder = directory.root / "load-balancer"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self._discovery = Discovery()
-        self._admin = self.folder / "admin-address.txt"
+        self._admin, start = self.folder / "admin-address.txt", self.folder / "bootstrap.json"
         self._admin.unlink(missing_ok=True)
-        start = self.folder / "bootstrap.json"
-        write_private(start, json.dumps(bootstrap(self._discovery.token, self._discovery.port), indent=1))
+        first = fill("bootstrap", token=self._discovery.token, port=self._discovery.server_port)
+        write_private(start, json.dumps(first, indent=1))
         # Without hot restart nothing is shared with another Envoy on this machine.
-        limits = ["--concurrency", "1", "--drain-time-s", str(_DRAIN_SECONDS), "--drain-strategy", "immediate"]
-        command = [str(binary), "-c", str(start), "--admin-address-path", str(self._admin), "--disable-hot-restart"]
-        self._child = Child(directory, "envoy", [*command, "--log-level", "warning", *limits])
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        options += ["--drain-time-s", str(_DRAIN_SECONDS), "--drain-strategy", "immediate"]
+        command = [str(binary), "-c", str(start), "--admin-address-path", str(self._admin), *options]
+        self._child = Child(directory, "envoy", command)
 
     def configure(self, resources: Resources) -> None:
         """What it serves from now on."""
         self._discovery.publish(resources)
 
     def check(self) -> None:
-        """Raise where it does not run any more.
-
-        Raises:
-            rehearsal.control_plane.children.ChildError: how it ended.
-        """
+        """Raise ChildError, which says how it ended, where it does not run any more."""
         self._child.check()
 
-    def cut(self, addresses: Collection[Address]) -> None:
-        """End its connections to these endpoints, and what is under way on them."""
-        if addresses:
-            connections.cut(self._child.pid, addresses)
-
     def clusters(self) -> dict[str, Any]:
-        """Envoy's clusters and hosts; empty where it does not answer."""
-        return self.ask("/clusters?format=json")
-
-    def ask(self, path: str) -> dict[str, Any]:
-        """An answer of its admin interface, which must be JSON; empty where it does not answer."""
-        try:
+        """Its clusters and their hosts, as its admin interface says; empty where it does not answer."""
+        with contextlib.suppress(
+            OSError, http.client.HTTPException, ValueError
+        ):  # it has not come so far, or has ended
             host, _, port = self._admin.read_text("utf-8").strip().partition(":")
-            connection = http.client.HTTPConnection(host, int(port), timeout=_ANSWER_SECONDS)
-        except (FileNotFoundError, ValueError):  # it has not come so far yet
-            return {}
-        try:
-            connection.request("GET", path)
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
-            return answer
-        except (OSError, http.client.HTTPException, ValueError):
-            return {}
-        finally:
-            connection.close()
+            with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=_ANSWER_SECONDS)) as connection:
+                connection.request("GET", "/clusters?format=json")
+                answer: dict[str, Any] = json.loads(connection.getresponse().read())
+                return answer
+        return {}
+
+    def cut(self, addresses: Collection[Address]) -> None:
+        """Shut its connections to these endpoints: Envoy itself lets a request end in peace whatever becomes of its
+        endpoint (ADR 20). Only Linux can do it; elsewhere they stay."""
+        if sys.platform != "linux" or not addresses:
+            return
+        with contextlib.suppress(psutil.Error, OSError):
+            opened = psutil.Process(self._child.pid).net_connections("tcp4")
+            process = os.pidfd_open(self._child.pid)
+            try:
+                for number in [item.fd for item in opened if item.raddr and tuple(item.raddr) in addresses]:
+                    _shut(process, number, addresses)
+            finally:
+                os.close(process)
 
     def end(self) -> None:
         """End it."""
         self._child.end(_END_SECONDS)
         self._discovery.end()
+
+
+def _shut(process: int, number: int, addresses: Collection[Address]) -> None:
+    copy = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, process, number, 0)
+    if copy < 0:  # closed meanwhile
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=copy) as connection:
+        # The number may stand for another connection by now.
+        if connection.getpeername() in addresses:
+            connection.shutdown(socket.SHUT_RDWR)

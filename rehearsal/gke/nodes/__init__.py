@@ -1,1 +1,1 @@
-"""Nodes of the declared node pools: made, added when a pod needs one, removed when none does."""
+"""Nodes of the declared node pools, and the cluster autoscaler."""

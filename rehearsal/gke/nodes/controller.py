@@ -2,165 +2,102 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import cluster as kube
 from catalog.files import read_yaml
 from rehearsal import cloud
-from rehearsal.cloud import CloudResource
-from rehearsal.directory import RehearsalDirectory, write_private
-from rehearsal.gke import cluster as clusters
-from rehearsal.gke.events import Events, now
-from rehearsal.gke.nodes import node as objects
-from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, Pool, pool_of
-from rehearsal.gke.nodes.removal import Drain
-from rehearsal.gke.nodes.scaling import Order, State, idle_slices, new_order, scale_up
+from rehearsal.directory import RehearsalDirectory
+from rehearsal.gke.events import Events
+from rehearsal.gke.nodes.autoscaler import Pod, idle_slices, running_on, scale_up
+from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, Node, Pool, pool_of
 
-log = logging.getLogger(__name__)
-
-MANAGER = "gke-nodes"
-# Google "About GKE cluster autoscaling": a node is removed after 10 minutes in which nothing needed it.
-_IDLE_SECONDS = 600.0
-# Below this a pod that is replaced would lose its node: the real ten minutes leave time for that.
-_SHORTEST_IDLE = 10.0
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    order: Order
-    due: float
+# Google "About GKE cluster autoscaling": a node goes after 10 minutes in which nothing needed it. Google "Node pool
+# deletion": disruption budgets are respected for an hour. Shorter here by the scale, but long enough for pods to move.
+_IDLE_SECONDS, _SHORTEST_IDLE = 600.0, 10.0
+_DRAIN_SECONDS, _SHORTEST_DRAIN = 3600.0, 30.0
 
 
 class Nodes:
-    """One pass a call of `reconcile`; remembers orders under way and since when nodes are idle."""
+    """One pass a call of `reconcile`. `scale` times a duration of the cloud is its duration here."""
 
     def __init__(self, client: kube.DynamicClient, directory: RehearsalDirectory, scale: float) -> None:
-        self._client = client
-        self._directory = directory
-        self._events = Events(client, "cluster-autoscaler")
-        self._drain = Drain(client, scale)
+        self._client, self._directory, self._events = client, directory, Events(client, "cluster-autoscaler")
         self._delay = float(read_yaml("durations.yaml")["modelStart"]["node"]["seconds"]) * scale
         self._idle_limit = max(_IDLE_SECONDS * scale, _SHORTEST_IDLE)
-        self._waiting: list[_Waiting] = []
-        self._idle: dict[str, float] = {}
-        self._refused: set[str] = set()
-
-    @property
-    def next_due(self) -> float | None:
-        """When something is to be done though nothing changes, seconds since 1970."""
-        dues = [waiting.due for waiting in self._waiting]
-        dues += [since + self._idle_limit for since in self._idle.values()]
-        return min(dues, default=None)
+        self._drain_limit = max(_DRAIN_SECONDS * scale, _SHORTEST_DRAIN)
+        # Nodes under way and when they come; since when slices are idle and nodes are drained.
+        self._ordered: list[tuple[float, list[Node]]] = []
+        self._since: dict[str, float] = {}
 
     def reconcile(self, nodes: Sequence[kube.KubeObject], pods: Sequence[kube.KubeObject]) -> None:
         """Bring the nodes to what pools and pods ask for."""
-        folder = self._directory.cloud
-        ours = [node for node in nodes if (node["metadata"].get("labels") or {}).get(NODE_LABEL) == "true"]
-        if not clusters.exists(folder):
-            self._waiting, self._idle = [], {}
-            self._drain.delete_all(ours)
-            return
-        declared = cloud.read_all(folder, clusters.NODE_POOL, provisioning=True)
-        pools = [pool for resource in declared if resource.status == "RUNNING" and (pool := self._pool(resource))]
+        declared = cloud.read_all(self._directory.cloud, "gcp:container/nodePool:NodePool", provisioning=True)
+        policies = cloud.read_all(self._directory.cloud, "gcp:compute/resourcePolicy:ResourcePolicy")
+        pools, gaps = [], []
+        for resource in (item for item in declared if item.status == "RUNNING"):
+            try:
+                pools.append(pool_of(resource, policies))
+            except ValueError as error:
+                gaps.append(str(error))
+        ours = [node for node in nodes if NODE_LABEL in node["metadata"]["labels"]]
         names = {resource.name for resource in declared}
-        gone = [node for node in ours if node["metadata"]["labels"].get(POOL_LABEL) not in names]
-        self._drain.drain(gone, pods)
-        kept = [node for node in ours if node not in gone]
-        self._waiting = [w for w in self._waiting if w.order.pool.name in names]
-        self._start_new_pools(pools, kept)
-        self._scale(pools, kept, pods)
-        self._deliver()
+        kept = [node for node in ours if _pool(node) in names]
+        gone = [node for node in ours if node not in kept]
+        present = set(map(_name, ours))
+        # An order is done once its nodes are seen: until then they would be ordered again.
+        waiting = [item for item in self._ordered if _pool(item[1][0]) in names]
+        self._ordered = [(due, made) for due, made in waiting if not present >= set(map(_name, made))]
+        self._begin(pools, kept)
+        coming = [node for _, made in self._ordered for node in made if _name(node) not in present]
+        stockouts = self._directory.root / "stockout.txt"  # one zone a line, written by `--stockout`
+        empty = stockouts.read_text(encoding="utf-8").split() if stockouts.exists() else ()
+        orders, events, needed = scale_up(pools, [*kept, *coming], pods, empty, gaps)
+        self._ordered += [(time.time() + self._delay, made) for made in orders]
+        for event in events:
+            self._events.say(*event)
+        idle = idle_slices(pools, kept, needed.union(_name(node) for node in kept if running_on(node, pods)))
+        known = {*idle, *map(_name, gone)}
+        self._since = {name: self._since.get(name, time.time()) for name in known}
+        for name, members in idle.items():
+            for member in members if time.time() - self._since[name] >= self._idle_limit else ():
+                kube.delete(self._client, "v1", "Node", member)
+        for node in gone:
+            self._drain(node, running_on(node, pods))
+        for new in (node for due, made in self._ordered if due <= time.time() for node in made):
+            kube.apply(self._client, {**new, "status": None}, manager="gke-nodes")
+            kube.patch_status(self._client, new, new["status"], manager="gke-nodes")
 
-    def _pool(self, resource: CloudResource) -> Pool | None:
-        try:
-            return pool_of(resource, cloud.read_all(self._directory.cloud, clusters.RESOURCE_POLICY))
-        except ValueError as error:
-            if resource.id not in self._refused:
-                self._refused.add(resource.id)
-                log.error("node pool %s gets no nodes: %s", resource.name, error)
-            return None
+    def _begin(self, pools: Iterable[Pool], nodes: Iterable[Node]) -> None:
+        """The node in each zone that a pool begins with. It never has none afterwards: its minimum is one at least."""
+        there = {_pool(node) for node in nodes} | {_pool(made[0]) for _, made in self._ordered}
+        for pool in (pool for pool in pools if pool.resource.state.get("initialNodeCount")):
+            zones = pool.resource.state["nodeLocations"] if pool.resource.name not in there else ()
+            self._ordered += [(time.time(), pool.new(zone, ())) for zone in zones]
 
-    def _start_new_pools(self, pools: Sequence[Pool], nodes: Sequence[kube.KubeObject]) -> None:
-        """The nodes that a pool starts with, once in its life."""
-        started = set(self._read_started())
-        present = {pool.id for pool in pools}
-        for pool in pools:
-            if pool.id in started:
-                continue
-            for zone in pool.zones:
-                count = pool.initial
-                if count:
-                    state = State([pool], nodes, (), [w.order for w in self._waiting])
-                    self._waiting.append(_Waiting(new_order(pool, zone, count, state), time.time()))
-        if present != started:
-            self._deliver()
-            write_private(self._started, json.dumps(sorted(present)))
+    def _drain(self, node: Node, pods: Sequence[Pod]) -> None:
+        """Cordon it, evict its pods, and delete it when it is empty or the time is over."""
+        name = _name(node)
+        if not pods or time.time() - self._since[name] >= self._drain_limit:
+            kube.delete(self._client, "v1", "Node", name)
+            return
+        cordoned = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"unschedulable": True}}
+        kube.apply(self._client, cordoned, manager="gke-drain")
+        for metadata in (pod["metadata"] for pod in pods if not pod["metadata"].get("deletionTimestamp")):
+            target = {"name": metadata["name"], "namespace": metadata["namespace"]}
+            path = f"/api/v1/namespaces/{target['namespace']}/pods/{target['name']}/eviction"
+            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": target}
+            try:
+                self._client.request("post", path, body=body, serialize=False)
+            except kube.ApiException as error:
+                if error.status not in (404, 429):  # gone, or a disruption budget says: later
+                    raise
 
-    @property
-    def _started(self) -> Path:
-        return self._directory.root / "started-pools.json"
 
-    def _read_started(self) -> list[str]:
-        try:
-            started: list[str] = json.loads(self._started.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return []
-        return started
+def _name(node: Node) -> str:
+    return str(node["metadata"]["name"])
 
-    def _scale(self, pools: Sequence[Pool], nodes: Sequence[kube.KubeObject], pods: Sequence[kube.KubeObject]) -> None:
-        orders = [waiting.order for waiting in self._waiting]
-        state = State(pools, nodes, pods, orders, self._stockouts(), self._chips_left(pools, nodes, orders))
-        plan = scale_up(state)
-        self._waiting += [_Waiting(order, time.time() + self._delay) for order in plan.orders]
-        for event in plan.events:
-            self._events.say(event.pod, event.type, event.reason, event.message)
-        idle = idle_slices(state, plan.needed)
-        self._idle = {key: self._idle.get(key, time.time()) for key in idle}
-        for key, members in idle.items():
-            if time.time() - self._idle[key] >= self._idle_limit:
-                for name in members:
-                    log.info("nothing needs the node %s", name)
-                    kube.delete(self._client, "v1", "Node", name)
 
-    def _stockouts(self) -> set[str]:
-        """Zones without machines: one a line in `stockout.txt`."""
-        try:
-            lines = (self._directory.root / "stockout.txt").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return set()
-        return {line.strip() for line in lines if line.strip()}
-
-    def _chips_left(
-        self, pools: Sequence[Pool], nodes: Sequence[kube.KubeObject], orders: Sequence[Order]
-    ) -> dict[str, int]:
-        left: dict[str, int] = {}
-        for pool in pools:
-            limit = cloud.chip_limit(self._directory.cloud, pool.region, pool.family) if pool.family else None
-            if limit is None:
-                continue
-            present = sum((n["metadata"].get("labels") or {}).get(POOL_LABEL) == pool.name for n in nodes)
-            present += sum(len(order.names) for order in orders if order.pool.id == pool.id)
-            left[pool.family] = left.get(pool.family, limit) - present * pool.machine.chips
-        return left
-
-    def _deliver(self) -> None:
-        """Register the nodes whose time has come."""
-        due = [waiting for waiting in self._waiting if waiting.due <= time.time()]
-        self._waiting = [waiting for waiting in self._waiting if waiting not in due]
-        for waiting in due:
-            order = waiting.order
-            for name in order.names:
-                # The nodes of a slice come and go together; others each by itself.
-                slice_name = order.names[0] if order.pool.unit > 1 else name
-                self._register(objects.node(order.pool, order.zone, name, slice_name), order.pool)
-
-    def _register(self, manifest: dict[str, Any], pool: Pool) -> None:
-        made = kube.apply(self._client, manifest, manager=MANAGER)
-        kube.patch_status(self._client, made, objects.status(pool, made["metadata"]["name"], now()), manager=MANAGER)
-        log.info("registered the node %s of the pool %s", made["metadata"]["name"], pool.name)
+def _pool(node: Node) -> str:
+    return str(node["metadata"]["labels"][POOL_LABEL])

@@ -1,127 +1,95 @@
-"""A declared node pool, as far as its nodes depend on it."""
+"""A declared node pool and its nodes, as GKE registers them. Data: `machine_sizes.yaml` and TPU shapes of the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.tpu import chips_of, find_shape, generations
+from catalog.files import read_yaml
+from catalog.tpu import find_shape, generations
+from providers.google.trees import get
 from rehearsal.cloud import CloudResource
-from rehearsal.gke.nodes.machines import Machine, machine
 
+Node = Mapping[str, Any]
 NODE_LABEL = "rehearsal.tpu-serving/node"
+SLICE_LABEL = "rehearsal.tpu-serving/slice"
 POOL_LABEL = "cloud.google.com/gke-nodepool"
-SLICE_ANNOTATION = "rehearsal.tpu-serving/slice"
-_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
-_DEFAULT_MACHINE, _DEFAULT_DISK_GIB, _DEFAULT_PODS = "e2-medium", 100, 110
+ZONE_LABEL = "topology.kubernetes.io/zone"
+_CHIPS, _PREFIX = "cloud.google.com/gke-accelerator-count", "cloud.google.com/gke-tpu-"
 
 
 @dataclass(frozen=True)
 class Pool:
-    """`unit` nodes are made and removed together: the hosts of a slice. `maximum` is None for a pool of a fixed size."""
+    """`unit` nodes are made and removed together: the hosts of a slice."""
 
-    id: str
-    name: str
-    cluster: str
-    project: str
-    region: str
-    zones: tuple[str, ...]
-    machine: Machine
-    labels: Mapping[str, str]
-    taints: tuple[Mapping[str, str], ...]
-    disk_gib: int
-    max_pods: int
+    resource: CloudResource
     unit: int
-    initial: int
-    minimum: int
-    zone_maximum: int | None
-    maximum: int | None
+    labels: Mapping[str, str]
+    status: Mapping[str, Mapping[str, str]]
 
-    @property
-    def family(self) -> str:
-        """The quota family of its chips; "" without TPU."""
-        return generations()[self.machine.generation].quota_family if self.machine.generation else ""
+    def bound(self, kind: str) -> int:
+        """`Min` or `Max` of the whole pool: a pool of one zone has bounds of the zone, one of several has total ones."""
+        scaling = self.resource.state["autoscaling"]
+        return int(scaling.get(f"total{kind}NodeCount") or scaling.get(f"{kind.lower()}NodeCount") or 0)
+
+    def new(self, zone: str, taken: Collection[str]) -> list[Node]:
+        """Nodes that come together; names are `gke-CLUSTER-POOL-GROUP-0001`, at most 63 characters."""
+        cluster, group = self.resource.state["cluster"].rpartition("/")[2], f"{self.resource.id}/{zone}"
+        prefix = "-".join(("gke", cluster[:20].rstrip("-"), self.resource.name[:20].rstrip("-"), ""))
+        prefix += hashlib.sha256(group.encode()).hexdigest()[:8]
+        names = [name for number in range(1, 1000) if (name := f"{prefix}-{number:04d}") not in taken][: self.unit]
+        taints = (
+            [{"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"}] if _CHIPS in self.labels else []
+        )
+        of_slice = {**self.labels, ZONE_LABEL: zone, SLICE_LABEL: names[0]}
+        labels = [{**of_slice, "kubernetes.io/hostname": name} for name in names]
+        node = {"apiVersion": "v1", "kind": "Node", "spec": {"taints": taints}, "status": self.status}
+        return [{**node, "metadata": {"name": name, "labels": own}} for name, own in zip(names, labels, strict=True)]
 
 
 def pool_of(resource: CloudResource, policies: Iterable[CloudResource]) -> Pool:
-    """A pool from what the cloud holds. `policies` are the resource policies, which name a slice's topology.
+    """A pool from what the cloud holds. `policies` are the resource policies, of which one may name a slice's topology.
 
     Raises:
-        ValueError: the size of its machine type is not known.
+        ValueError: it is not emulated; the message says what.
     """
-    state = resource.state
-    config = state.get("nodeConfig") or {}
-    facts = machine(config.get("machineType") or _DEFAULT_MACHINE)
-    zones = tuple(state["nodeLocations"])
-    topology = _topology(state, facts, policies)
-    shape = find_shape(facts.generation, topology, facts.type) if topology else None
-    scaling = state.get("autoscaling")
-    return Pool(
-        id=resource.id,
-        name=resource.name,
-        cluster=str(state["cluster"]).rsplit("/", 1)[-1],
-        project=resource.project,
-        region="-".join(zones[0].split("-")[:2]),
-        zones=zones,
-        machine=facts,
-        labels=_labels(config, facts, topology),
-        taints=tuple(_taints(config, facts)),
-        disk_gib=int(config.get("diskSizeGb") or _DEFAULT_DISK_GIB),
-        max_pods=int(state.get("maxPodsPerNode") or _DEFAULT_PODS),
-        unit=shape.hosts if shape else 1,
-        initial=int(state.get("initialNodeCount") or 0),
-        minimum=_bound(scaling, "MinNodeCount", len(zones)) or 0,
-        zone_maximum=(scaling or {}).get("maxNodeCount"),
-        maximum=_bound(scaling, "MaxNodeCount", len(zones)),
-    )
+    state, config = resource.state, resource.state["nodeConfig"]
+    if not state.get("autoscaling"):
+        raise ValueError("not emulated: a node pool without autoscaling")
+    policy = str(get(state, "placementPolicy.policyName")).rpartition("/")[2]
+    topologies = [get(item.state, "workloadPolicy.acceleratorTopology") for item in policies if item.name == policy]
+    vcpus, gib, labels, unit = _machine(config["machineType"], get(state, "placementPolicy.tpuTopology"), *topologies)
+    rest = {"pods": str(state["maxPodsPerNode"]), "ephemeral-storage": f"{config['diskSizeGb']}Gi"}
+    rest |= {"google.com/tpu": labels[_CHIPS]} if labels else {}
+    labels |= {"node.kubernetes.io/instance-type": config["machineType"], POOL_LABEL: resource.name, NODE_LABEL: "true"}
+    labels |= {"kubernetes.io/os": "linux", "topology.kubernetes.io/region": str(resource.location)}
+    for field, kind in {"spot": "gke-spot", "flexStart": "gke-flex-start"}.items():
+        labels |= {f"cloud.google.com/{kind}": "true"} if config.get(field) else {}
+    if reservation := get(config, "reservationAffinity.values"):
+        labels["cloud.google.com/reservation-name"] = reservation[0].rpartition("/")[2]
+    # GKE's own share of a node is not taken off. The rest of the status is the kubelet's.
+    amounts = {"cpu": str(vcpus), "memory": f"{round(gib * 1024)}Mi", **rest}
+    return Pool(resource, unit, labels, {"capacity": amounts, "allocatable": amounts})
 
 
-def _bound(scaling: Mapping[str, Any] | None, key: str, zones: int) -> int | None:
-    """A bound of the whole pool: the total one, or that of a zone times the zones."""
-    if not scaling:
-        return None
-    total = scaling.get(f"total{key}")
-    return int(total) if total else int(scaling.get(key[0].lower() + key[1:]) or 0) * zones
-
-
-def _topology(state: Mapping[str, Any], facts: Machine, policies: Iterable[CloudResource]) -> str:
-    if not facts.chips:
-        return ""
-    placement = state.get("placementPolicy") or {}
-    if placement.get("tpuTopology"):
-        return str(placement["tpuTopology"])
-    if placement.get("policyName"):
-        name = str(placement["policyName"]).rsplit("/", 1)[-1]
-        workload = next((p.state.get("workloadPolicy") or {} for p in policies if p.name == name), {})
-        if workload.get("acceleratorTopology"):
-            return str(workload["acceleratorTopology"])
-    single = generations()[facts.generation].machines[facts.type].single_host
-    return next((topology for topology in single if chips_of(topology) == facts.chips), "")
-
-
-def _labels(config: Mapping[str, Any], facts: Machine, topology: str) -> dict[str, str]:
-    labels: dict[str, str] = {**(config.get("labels") or {})}
-    if facts.chips:
-        labels["cloud.google.com/gke-tpu-accelerator"] = generations()[facts.generation].node_label
-        labels["cloud.google.com/gke-tpu-topology"] = topology
-        labels["cloud.google.com/gke-accelerator-count"] = str(facts.chips)
-    if config.get("spot"):
-        labels["cloud.google.com/gke-spot"] = "true"
-    if config.get("flexStart"):
-        labels["cloud.google.com/gke-flex-start"] = "true"
-    affinity = config.get("reservationAffinity") or {}
-    if affinity.get("consumeReservationType") == "SPECIFIC_RESERVATION" and affinity.get("values"):
-        labels["cloud.google.com/reservation-name"] = str(affinity["values"][0]).rsplit("/", 1)[-1]
-    if (config.get("workloadMetadataConfig") or {}).get("mode") == "GKE_METADATA":
-        labels["iam.gke.io/gke-metadata-server-enabled"] = "true"
-    return labels
-
-
-def _taints(config: Mapping[str, Any], facts: Machine) -> list[dict[str, str]]:
-    declared = [
-        {"key": item["key"], "value": item.get("value") or "", "effect": _EFFECTS.get(item["effect"], item["effect"])}
-        for item in config.get("taints") or ()
-    ]
-    own = {"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"}
-    return [own, *(taint for taint in declared if taint != own)] if facts.chips else declared
+def _machine(machine_type: str, *topologies: str | None) -> tuple[int, float, dict[str, str], int]:
+    """vCPUs, GiB of memory, labels of its TPU, hosts of its slice; without a topology that of one host."""
+    sizes = read_yaml("machine_sizes.yaml")
+    for name, generation in generations().items():
+        if facts := generation.machines.get(machine_type):
+            topology = next(filter(None, topologies), facts.single_host[0])
+            shape, known = find_shape(name, topology, machine_type), sizes["tpu"].get(machine_type, {})
+            assert shape is not None  # the cloud refuses other shapes
+            labels = {
+                f"{_PREFIX}accelerator": generation.node_label,
+                f"{_PREFIX}topology": topology,
+                _CHIPS: str(facts.chips),
+            }
+            return facts.vcpus or known["vcpus"], facts.memory_gib or known["memoryGib"], labels, shape.hosts
+    family, kind, count = (*machine_type.split("-"), "", "")[:3]
+    ratio = get(sizes["memoryPerVcpu"], f"{family}.{kind}")
+    if ratio is None:
+        raise ValueError(f"not emulated: nodes of the machine type {machine_type}, whose size is not known")
+    return int(count), int(count) * ratio, {}, 1

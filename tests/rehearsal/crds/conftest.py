@@ -14,7 +14,7 @@ import yaml
 import cluster as kube
 from rehearsal import assets
 from rehearsal.gke import addons
-from tests.rehearsal.gke.plane import Plane, running, until
+from tests.rehearsal.plane import Plane, running, until
 
 Object = dict[str, Any]
 # Module -> the folder of its definitions.
@@ -25,7 +25,7 @@ _FEATURES = ("gateway", "managed_prometheus", "secret_sync")
 def definitions() -> Iterator[Object]:
     """Every CustomResourceDefinition that the environments' objects need."""
     for feature in _FEATURES:
-        yield from addons.definitions(feature, assets.module_dir)
+        yield from addons.definitions(feature)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for module, folder in _FOLDERS.items():
         for path in sorted((assets.module_dir(module) / folder).glob("*.io_*.yaml")):

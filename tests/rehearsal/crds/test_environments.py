@@ -11,7 +11,7 @@ import pytest
 import cluster as kube
 from tests.graph.planning import ENVIRONMENTS, planned
 from tests.rehearsal.crds.conftest import Object
-from tests.rehearsal.gke.plane import Plane
+from tests.rehearsal.plane import Plane
 
 Refusal = Callable[[Object], str | None]
 

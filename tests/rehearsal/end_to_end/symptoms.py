@@ -12,9 +12,9 @@ import httpx
 
 import cluster as kube
 from cluster.pods import pod_address
-from rehearsal.load_balancer import report
 from settings.derive import SERVER_PORT
 from tests.rehearsal.end_to_end.command import Rehearsal
+from tests.rehearsal.load_balancer.harness import read_record
 
 NAMESPACE, MODEL, NAME = "llm-serving", "qwen2-5-3b", "Qwen/Qwen2.5-3B-Instruct"
 GATEWAY_API, GKE_API, POOL_API = (
@@ -60,7 +60,7 @@ def _containers(found: list[Json]) -> Iterator[Json]:
 
 def url(rehearsal: Rehearsal, path: str = f"/{NAMESPACE}/{MODEL}") -> str:
     """Where the Gateway is reached; a port on which nobody listens where it is not programmed."""
-    gateway = report.read(rehearsal.directory)["gateway"] or {"url": "http://127.0.0.1:9"}
+    gateway = read_record(rehearsal.directory)["gateway"] or {"url": "http://127.0.0.1:9"}
     return str(gateway["url"]) + path
 
 

@@ -32,7 +32,7 @@ from tests.rehearsal.end_to_end.traffic import (
     samples,
     servers,
 )
-from tests.rehearsal.load_balancer.rig import endpoints_in_force
+from tests.rehearsal.load_balancer.harness import endpoints_in_force
 
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"

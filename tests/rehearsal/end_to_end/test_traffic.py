@@ -15,7 +15,7 @@ import pytest
 import cluster as kube
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
 from tests.rehearsal.end_to_end.traffic import LONG, NAMESPACE, Client, client_of
-from tests.rehearsal.load_balancer.rig import routes_in_force
+from tests.rehearsal.load_balancer.harness import routes_in_force
 
 # Time limits of backends are so many times shorter; LONG tokens take 45 s of such time, and 30 s are the default limit.
 _SCALE = 60

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import cluster as kube
 from cluster.pods import PORTS_ANNOTATION
-from rehearsal.load_balancer import report
 from tests.rehearsal.end_to_end.command import Rehearsal
+from tests.rehearsal.load_balancer.harness import read_record
 
 NAMESPACE = "llm-serving"
 # A client that waits longer for a byte hangs, seconds.
@@ -101,13 +101,13 @@ def _take(seen: Streamed, line: str) -> None:
 def client_of(rehearsal: Rehearsal) -> Client:
     """A client of what runs."""
     (model,) = rehearsal.last["outputs"]["models"]
-    base = report.read(rehearsal.directory)["gateway"]["url"]
+    base = read_record(rehearsal.directory)["gateway"]["url"]
     return Client(base + urlsplit(model["url"]).path, model["servedNames"][0])
 
 
 def servers(rehearsal: Rehearsal) -> dict[str, dict[str, Any]]:
     """The pool's endpoints by pod, as the load balancer reports them."""
-    rows = report.read(rehearsal.directory)["backends"]
+    rows = read_record(rehearsal.directory)["backends"]
     return {row["pod"]: row for row in rows if row["kind"] == "InferencePool"}
 
 

@@ -21,8 +21,7 @@ vllm:lora_requests_info{max_lora="0",running_lora_adapters="",waiting_lora_adapt
 
 @dataclass
 class Server:
-    """A server on a loopback address. `statuses` overrides the status of a path; `seen` are the requests it answered:
-    method and path."""
+    """`statuses` overrides the status of a path; `seen` are method and path of the requests that it answered."""
 
     name: str
     address: tuple[str, int]
@@ -34,47 +33,37 @@ class Server:
         return [path for _, path in self.seen if path not in ("/", "/health", "/metrics")]
 
 
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    played: Server
 
-        def do_GET(self) -> None:
-            server.seen.append((self.command, self.path))
-            if self.path.startswith("/stream"):
-                self._stream(int(self.path.rpartition("=")[2]))
-                return
-            if self.path == "/silent":
-                time.sleep(30)
-            texts = {"/metrics": METRICS, "/headers": str(self.headers).lower()}
-            body = texts.get(self.path, f"{server.name} {self.path}").encode()
-            self.send_response(server.statuses.get(self.path, 200))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_GET(self) -> None:
+        self.played.seen.append((self.command, self.path))
+        if self.path == "/silent":
+            time.sleep(30)
+        texts = {"/metrics": METRICS, "/headers": str(self.headers).lower()}
+        body = texts.get(self.path, f"{self.played.name} {self.path}").encode()
+        streams = self.path.startswith("/stream")
+        self.send_response(self.played.statuses.get(self.path, 200))
+        self.send_header(*(("Transfer-Encoding", "chunked") if streams else ("Content-Length", str(len(body)))))
+        self.end_headers()
+        end = time.monotonic() + (int(self.path.rpartition("=")[2]) if streams else 0)
+        while time.monotonic() < end:
+            self.wfile.write(b"5\r\ntick \r\n")
+            time.sleep(0.1)
+        self.wfile.write(b"3\r\nend\r\n0\r\n\r\n" if streams else body)
 
-        def do_POST(self) -> None:
-            if self.headers.get("Transfer-Encoding") == "chunked":
-                while size := int(self.rfile.readline(), 16):
-                    self.rfile.read(size + 2)
-                self.rfile.readline()
-            else:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.do_GET()
+    def do_POST(self) -> None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
+        else:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
 
-        def _stream(self, seconds: int) -> None:
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                self.wfile.write(b"5\r\ntick \r\n")
-                time.sleep(0.1)
-            self.wfile.write(b"3\r\nend\r\n0\r\n\r\n")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -87,9 +76,9 @@ class _HttpServer(ThreadingHTTPServer):
 @contextmanager
 def serving(name: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[Server]:
     """A running server."""
-    http = _HttpServer((host, port), BaseHTTPRequestHandler)
+    http = _HttpServer((host, port), _Handler)
     server = Server(name, (host, int(http.server_address[1])))
-    http.RequestHandlerClass = _handler(server)
+    http.RequestHandlerClass = type("Handler", (_Handler,), {"played": server})
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import ipaddress
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,12 +16,11 @@ import pytest
 
 from catalog.gke import POOL_GROUP
 from rehearsal.cloud import CloudResource
-from rehearsal.gke import cluster as clusters
-from rehearsal.gke.gateway import Cloud, World, changes
-from rehearsal.gke.gateway.world import key_of
+from rehearsal.gke.addons import features
+from rehearsal.gke.gateway.objects import Cloud, Objects, by_kind
+from rehearsal.gke.gateway.status import changes
 from rehearsal.kubelet.probes import Timing
 from rehearsal.load_balancer.backends import Backends
-from rehearsal.load_balancer.model import Backend, Objects, gke_defaults
 from rehearsal.model_server.options import parse
 from rehearsal.undo import load_undos
 from serving.program.record import Resource
@@ -46,57 +46,34 @@ def complete(obj: Obj) -> Obj:
     return {**obj, "metadata": {**obj["metadata"], "generation": 1, "creationTimestamp": NOW}}
 
 
-def objects(found: Registered) -> dict[str, list[Obj]]:
-    """The program's objects by kind, and the Services and the pool that KServe makes of the model."""
-    made = [complete(r.inputs) for r in found.values() if r.type.startswith("kubernetes:") and "kind" in r.inputs]
+def objects(found: Registered) -> Objects:
+    """The program's objects, and the classes, Services and pool that GKE and KServe make."""
+    kinds = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
+    made = [r.inputs for r in found.values() if r.type.startswith("kubernetes:") and r.inputs.get("kind") in kinds]
     [service] = of_type(found, ":LLMInferenceService")
     pool = service["spec"]["router"]["scheduler"]["pool"]["spec"]
     for api, kind, name, spec in (
         (f"{POOL_GROUP}/v1", "InferencePool", f"{NAME}-inference-pool", pool),
-        ("v1", "Service", f"{NAME}-epp-service", {"ports": [{"port": 9002}]}),
-        ("v1", "Service", f"{NAME}-kserve-workload-svc", {"ports": [{"port": 8000, "appProtocol": "http"}]}),
+        ("v1", "Service", f"{NAME}-epp-service", {"ports": [{"port": 9002}], "selector": {"app": "picker"}}),
+        ("v1", "Service", f"{NAME}-kserve-workload-svc", {"ports": [{"port": 8000}], "selector": {"app": "server"}}),
+        ("gateway.networking.k8s.io/v1", "GatewayClass", "gke-l7-rilb", {}),
+        ("gateway.networking.k8s.io/v1", "GatewayClass", "gke-l7-global-external-managed", {}),
     ):
-        metadata = {"name": name, "namespace": NAMESPACE}
-        made.append(complete({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}))
-    by_kind: dict[str, list[Obj]] = {}
-    for item in made:
-        by_kind.setdefault(item["kind"], []).append(item)
-    return by_kind
-
-
-def world(found: Registered) -> World:
-    by_kind = objects(found)
-    proxies = [s for s in of_type(found, ":Subnetwork") if s.get("purpose") == "REGIONAL_MANAGED_PROXY"]
-    of = {kind: {key_of(item): item for item in items} for kind, items in by_kind.items()}
-    return World(
-        cloud=Cloud("europe-west4", bool(proxies)),
-        classes=frozenset({"gke-l7-rilb", "gke-l7-global-external-managed"}),
-        gateways=of["Gateway"],
-        routes=of["HTTPRoute"],
-        pools=of["InferencePool"],
-        services=of["Service"],
-        policies=[*by_kind["HealthCheckPolicy"], *by_kind["GCPBackendPolicy"]],
-    )
+        namespace = {} if kind == "GatewayClass" else {"namespace": NAMESPACE}
+        made.append({"apiVersion": api, "kind": kind, "metadata": {"name": name, **namespace}, "spec": spec})
+    return by_kind(map(complete, made))
 
 
 def said(found: Registered, kind: str, condition: str) -> str:
     """Reason and message of a condition that the Gateway controller writes as False."""
-    for change in changes(world(found), NOW):
+    cloud = Cloud(proxy_only_subnet=True, range=ipaddress.IPv4Network("127.64.255.0/24"))
+    for change in changes(objects(found), cloud, NOW):
         if change.object["kind"] == kind:
             parents = change.status.get("parents") or [change.status]
             for item in (item for parent in parents for item in parent["conditions"]):
                 if (item["type"], item["status"]) == (condition, "False"):
                     return f"{item['reason']}: {item['message']}"
     return ""
-
-
-def backend(found: Registered) -> Backend:
-    """The pool as the load balancer takes it."""
-    [route] = objects(found)["HTTPRoute"]
-    backends = Backends(Objects(world(found)), gke_defaults())
-    made = backends.of_reference(route, route["spec"]["rules"][0]["backendRefs"][0])
-    assert made is not None
-    return made
 
 
 def main_container(found: Registered) -> Obj:
@@ -106,14 +83,15 @@ def main_container(found: Registered) -> Obj:
 
 
 def channel(found: Registered) -> str:
-    [cluster] = of_type(found, clusters.CLUSTER)
-    state = CloudResource(clusters.CLUSTER, "c", "c", "p", "europe-west4", cluster)
-    return "" if clusters.features(state).gateway else "no Gateway"
+    [cluster] = of_type(found, "container/cluster:Cluster")
+    resource = CloudResource("t", "serving", "id", "p", "europe-west4", cluster)
+    return "" if "gateway" in features(resource) else "no Gateway"
 
 
 def asked_path(found: Registered) -> str:
-    check = backend(found).check
-    return f"{check.type} {check.path}" if check.path != "/health" else ""
+    """The path by which the load balancer asks the pool for its health."""
+    pool = Backends(objects(found), 1.0).of("InferencePool", (NAMESPACE, f"{NAME}-inference-pool"), None)
+    return f"HTTP {pool.check.path}" if pool.check.path != "/health" else ""
 
 
 def refused_arguments(found: Registered) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from rehearsal.gke.gateway import Cloud, World, changes
-from rehearsal.gke.gateway.world import POLICY_KINDS, Key, key_of
+from rehearsal.gke.gateway.objects import KINDS, POLICIES, Cloud, by_kind, key_of
+from rehearsal.gke.gateway.status import changes
 from serving.checking.findings import Report
 from tests.serving.verify.conftest import Scene, outcome
-from tests.serving.verify.world import Obj, find, refuse
+from tests.serving.verify.world import find, refuse
 
 NOW = "2026-11-27T12:00:00Z"
-WRITTEN = ("Gateway", "HTTPRoute", "InferencePool", *POLICY_KINDS)
+WRITTEN = ("Gateway", "HTTPRoute", "InferencePool", *POLICIES)
 
 
 def without_backends(scene: Scene) -> None:
@@ -35,22 +36,15 @@ def other_route(scene: Scene, **backend: Any) -> None:
 
 def report(scene: Scene) -> Report:
     """What verify says once GKE's controller has seen everything."""
-    of: dict[str, dict[Key, Obj]] = {}
     for item in scene.objects:
-        of.setdefault(item["kind"], {})[key_of(item)] = item
         if item["kind"] in WRITTEN:
             item["status"] = {}
-    world = World(
-        cloud=Cloud(scene.deployment.region, proxy_only_subnet=True),
-        classes=frozenset(name for _, name in of["GatewayClass"]),
-        gateways=of["Gateway"],
-        routes=of["HTTPRoute"],
-        pools=of["InferencePool"],
-        services=of["Service"],
-        policies=[item for kind in POLICY_KINDS for item in of.get(kind, {}).values()],
-    )
-    for change in changes(world, NOW):
-        of[change.object["kind"]][key_of(change.object)]["status"] = change.status
+            item["metadata"].setdefault("creationTimestamp", NOW)
+    seen = by_kind(item for item in scene.objects if item["kind"] in KINDS)
+    cloud = Cloud(proxy_only_subnet=True, range=ipaddress.IPv4Network("127.64.255.0/24"))
+    for change in changes(seen, cloud, NOW):
+        own = next(i for i in scene.objects if (i["kind"], key_of(i)) == (change.object["kind"], key_of(change.object)))
+        own["status"] = change.status
     return scene.report(quick=True)
 
 

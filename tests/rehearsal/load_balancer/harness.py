@@ -1,9 +1,10 @@
-"""A load balancer with the real Envoy, for tests."""
+"""A load balancer with the real Envoy, whose steps a test makes."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,60 +15,44 @@ import pytest
 
 from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.load_balancer import report
+from rehearsal.gke.gateway.objects import by_kind
 from rehearsal.load_balancer.balancer import Balancer
-from rehearsal.load_balancer.clusters import check_name
-from rehearsal.load_balancer.model import Defaults, gke_defaults
-from tests.rehearsal.load_balancer.objects import Obj, objects
+from rehearsal.load_balancer.configuration import check_name
+from rehearsal.load_balancer.plan import Plan
+from rehearsal.load_balancer.record import record
+from tests.rehearsal.gke.objects import Obj
 
 T = TypeVar("T")
 # Only a hanging test meets it, seconds.
 _LIMIT = 60.0
 
 
-def envoy() -> Path:
-    """The program; without it the test is skipped."""
-    found = assets.find(["envoy"]).get("envoy")
-    if found is None:
-        pytest.skip("envoy not found; `python -m serving rehearse --prepare` gets it")
-    return found.path
-
-
 @dataclass
-class Rig:
-    """A load balancer whose steps the test makes."""
-
+class LoadBalancer:
     directory: RehearsalDirectory
     balancer: Balancer
 
-    def serve(self, *items: Obj, secrets: Sequence[Obj] = (), defaults: Defaults | None = None) -> None:
-        """Serve these objects."""
-        pairs = {("ns", item["metadata"]["name"]): item for item in secrets}
-        self.balancer.serve(objects(*items), pairs, defaults or gke_defaults())
+    def serve(self, *items: Obj) -> None:
+        self.balancer.serve(by_kind(items))
         self.balancer.step()
 
     def until(self, condition: Callable[[], T | None]) -> T:
         """The first true answer of `condition`, while the load balancer goes on."""
         deadline = time.monotonic() + _LIMIT
         while not (answer := condition()):
-            assert time.monotonic() < deadline, f"waited in vain: {report.read(self.directory)}"
+            assert time.monotonic() < deadline, f"waited in vain: {read_record(self.directory)}"
             self.balancer.step()
             time.sleep(0.05)
         return answer
 
-    def healthy(self, name: str = "pool") -> list[bool]:
-        """Health of a backend's endpoints, as reported."""
-        rows = report.read(self.directory)["backends"]
+    def healthy(self, name: str = "web") -> list[bool]:
+        """Health of a backend's endpoints, as recorded."""
+        rows = read_record(self.directory)["backends"]
         return [row["healthy"] for row in rows if row["name"] == name]
-
-    def routes(self) -> str:
-        """The routes that Envoy follows now."""
-        return routes_in_force(self.directory)
 
     def url(self, listener: str = "http") -> str:
         """Where the listener is reached."""
-        rows = report.read(self.directory)["gateways"]
-        return str(next(row["url"] for row in rows if row["listener"] == listener))
+        return str(next(row["url"] for row in read_record(self.directory)["gateways"] if row["name"] == listener))
 
     def get(self, path: str, listener: str = "http", method: str = "GET", **options: Any) -> httpx.Response:
         """Ask once; a connection that is refused is asked again until Envoy listens."""
@@ -90,6 +75,21 @@ class Rig:
         return self.until(ask)
 
 
+def envoy() -> Path:
+    """The program; without it the test is skipped."""
+    found = assets.find(["envoy"]).get("envoy")
+    if found is None:
+        pytest.skip("envoy not found; `python -m serving rehearse --prepare` gets it")
+    return found.path
+
+
+def read_record(directory: RehearsalDirectory) -> dict[str, Any]:
+    """What the load balancer of a rehearsal wrote last."""
+    file = directory.root / "load-balancer.json"
+    found: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else record(Plan(), {})
+    return found
+
+
 def routes_in_force(directory: RehearsalDirectory) -> str:
     """The routes that the Envoy of a rehearsal follows now, as its admin interface says."""
     return _admin(directory, "config_dump?resource=dynamic_route_configs").text
@@ -98,13 +98,8 @@ def routes_in_force(directory: RehearsalDirectory) -> str:
 def endpoints_in_force(directory: RehearsalDirectory) -> set[str]:
     """`host:port` of every endpoint that Envoy sends requests to, not only checks of health."""
     clusters = _admin(directory, "clusters?format=json").json()["cluster_statuses"]
-    hosts = [
-        host
-        for item in clusters
-        if not item["name"].startswith(check_name(""))
-        for host in item.get("host_statuses", ())
-    ]
-    addresses = [host["address"]["socket_address"] for host in hosts]
+    used = [item.get("host_statuses", ()) for item in clusters if not item["name"].startswith(check_name(""))]
+    addresses = [host["address"]["socket_address"] for hosts in used for host in hosts]
     return {f"{address['address']}:{address['port_value']}" for address in addresses}
 
 
@@ -114,13 +109,12 @@ def _admin(directory: RehearsalDirectory, path: str) -> httpx.Response:
 
 
 @contextmanager
-def rig(folder: Path) -> Iterator[Rig]:
+def load_balancer(folder: Path) -> Iterator[LoadBalancer]:
     """A load balancer in a folder of its own."""
-    binary = envoy()
     directory = RehearsalDirectory(folder)
     directory.create()
-    balancer = Balancer(directory, binary)
+    balancer = Balancer(directory, envoy())
     try:
-        yield Rig(directory, balancer)
+        yield LoadBalancer(directory, balancer)
     finally:
         balancer.end()
