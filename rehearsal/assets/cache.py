@@ -18,14 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-def user_folder() -> Path:
-    """What all checkouts of a user share. It need not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "tpu-serving"
-
-
 def root() -> Path:
     """The folder of all assets. `go-build` in it is kept from a build that broke off to the next try."""
-    return user_folder() / "assets"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / "tpu-serving" / "assets"
 
 
 class Entry(NamedTuple):
