@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 
@@ -17,6 +18,9 @@ settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples(100)
 )
 settings.load_profile("untimed")
+
+# A program that happens to be on PATH or in somebody's Pulumi takes no part in a test.
+os.environ["TPU_SERVING_ASSETS"] = "cache"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

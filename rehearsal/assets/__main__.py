@@ -8,7 +8,7 @@ import sys
 
 from rich.console import Console
 
-from rehearsal.assets import AssetError, Progress, ensure_modules, prepare
+from rehearsal.assets import AssetError, Progress, ensure, ensure_modules, find
 from rehearsal.assets.table import table
 
 known = list(table().binaries)
@@ -19,12 +19,12 @@ if wrong := set(names) - set(known):
     parser.error(f"no such asset: {', '.join(sorted(wrong))}; there are {', '.join(known)}")
 progress = Progress(Console(soft_wrap=True))
 try:
-    found = prepare(names or known, progress)
+    ensure(names or known, progress)
     if not names:
         ensure_modules(progress)
-except (AssetError, OSError) as error:
+except AssetError as error:
     sys.exit(f"failed: {error}")
 except KeyboardInterrupt:
-    sys.exit("stopped; what is made stays, the next try goes on from there")
-for asset in found.values():
+    sys.exit("stopped; what is made stays")
+for asset in find(names or known).values():
     print(f"{asset.name:27} {asset.version:11} {asset.how:11} {asset.path}")

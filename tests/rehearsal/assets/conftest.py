@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.assets import Progress, golang, table
+from rehearsal.assets import Found, Progress, ensure, find, golang, table
 
 HELLO = {
     "folder": "hello",
@@ -50,6 +50,14 @@ class Said(Progress):
     def now(self, text: str) -> None:
         self.hear(text)
         super().now(text)
+
+
+def had(name: str, progress: Progress | None = None) -> Found:
+    """An asset, and how it came."""
+    path = ensure([name], progress)[name]
+    found = find([name])[name]
+    assert found.path == path
+    return found
 
 
 @pytest.fixture

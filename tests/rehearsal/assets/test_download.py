@@ -12,10 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rehearsal.assets import prepare
 from rehearsal.assets.fetch import listed
 from rehearsal.assets.table import this_platform
-from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said
+from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said, had
 
 CONTENT = b"#!/bin/sh\necho hello v1.2.3, downloaded\n"
 
@@ -94,7 +93,7 @@ def test_a_confirmed_download_is_taken_and_nothing_is_built(
     served = "/" + file.format(version="v1.2.3", number="1.2.3")
     publisher.files = {served: content, f"{served}.sha256": hashlib.sha256(content).hexdigest().encode()}
     said = Said()
-    asset = prepare(["hello"], said)["hello"]
+    asset = had("hello", said)
     assert (asset.how, asset.path.read_bytes()) == ("downloaded", CONTENT)
     assert said.lines == ["downloading hello"]
 
@@ -115,7 +114,7 @@ def test_what_is_not_confirmed_is_built(
     rows(hello=publisher.row("hello", publisher.url + "/sums"))
     fake_go(BUILDS)
     publisher.files = files
-    assert prepare(["hello"], Said())["hello"].how == "built"
+    assert had("hello").how == "built"
     assert "/sums" in publisher.asked
 
 
@@ -125,7 +124,7 @@ def test_a_host_that_does_not_answer_costs_no_asset(
     # Nobody listens on the discard port.
     rows(hello={**HELLO, "checksums": "{file}.sha256", "files": {this_platform(): "http://127.0.0.1:9/x"}})
     fake_go(BUILDS)
-    assert prepare(["hello"], Said())["hello"].how == "built"
+    assert had("hello").how == "built"
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal.assets import AssetError, ensure, find, prepare
+from rehearsal.assets import AssetError, ensure, find
 from rehearsal.assets.cache import root
 from rehearsal.assets.find import entry
 from settings.document import ROOT
-from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said
+from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said, had
 
 Rows = Callable[..., None]
 Go = Callable[[str], Path]
@@ -47,7 +47,7 @@ def test_a_program_is_built_offline_by_the_real_go_and_then_found(
     assert files == {f"hello/{label}/hello", f"hello/{label}/record.json", "lock"}
 
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert [(asset.path, asset.how) for asset in prepare(["hello"], Said()).values()] == [(path, "built")]
+    assert (had("hello").path, had("hello").how) == (path, "built")
 
 
 def test_only_what_is_asked_is_made(rows: Rows, fake_go: Go) -> None:

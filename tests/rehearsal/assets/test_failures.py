@@ -54,7 +54,7 @@ def test_without_go_and_network_it_is_said_how_to_get_go(
     _no_go(home, monkeypatch, "echo 'error: Failed to fetch: connection refused' >&2; exit 2\n")
     with pytest.raises(AssetError) as failed:
         ensure(["hello"])
-    assert "no Go 1.24 or newer on PATH" in str(failed.value)
+    assert "none on PATH is not Go 1.24 or newer" in str(failed.value)
     assert "connection refused" in str(failed.value)
     assert "  export TPU_SERVING_ASSET_GO=" in str(failed.value)
 
@@ -96,10 +96,10 @@ def test_a_go_that_is_too_old_is_not_used(home: Path, rows: Rows, fake_go: Go, m
     old.write_text(old.read_text(encoding="utf-8").replace("go1.26.8", "go1.23.9"), encoding="utf-8")
     _no_go(home, monkeypatch, "echo 'error: offline' >&2; exit 2\n")
     monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.defpath}")
-    with pytest.raises(AssetError, match=r"no Go 1\.24 or newer on PATH"):
+    with pytest.raises(AssetError, match=r"go is not Go 1\.24 or newer"):
         ensure(["hello"])
     monkeypatch.setenv("TPU_SERVING_ASSET_GO", str(old))
-    with pytest.raises(AssetError, match=r"TPU_SERVING_ASSET_GO=.*: not a Go 1\.24 or newer"):
+    with pytest.raises(AssetError, match=r"fake/go is not Go 1\.24 or newer"):
         ensure(["hello"])
 
 
