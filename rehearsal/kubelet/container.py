@@ -1,24 +1,22 @@
-"""One container: started, probed, restarted with back-off, stopped."""
+"""One container: a process group, started, probed, restarted with back-off, stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import datetime
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from rehearsal.kubelet.arguments import StartError
-from rehearsal.kubelet.backoff import BackOff
-from rehearsal.kubelet.environment import Surroundings
-from rehearsal.kubelet.images import Image, find
-from rehearsal.kubelet.launch import Launch, PodPlace, prepare
-from rehearsal.kubelet.objects import MissingReferenceError
-from rehearsal.kubelet.probe_actions import ProbeTarget
-from rehearsal.kubelet.probes import Action, Prober, Result, Timing
-from rehearsal.kubelet.process import Process
-from rehearsal.kubelet.status import ContainerRecord
+from rehearsal.die_with_parent import wrap
+from rehearsal.kubelet.context import Context, MissingReferenceError
+from rehearsal.kubelet.launch import ROOT_VARIABLE, Image, StartError, find, prepare
+from rehearsal.kubelet.probes import Timing, action, states
 
 Json = dict[str, Any]
 
@@ -26,255 +24,230 @@ Json = dict[str, Any]
 START_ERROR = 128
 # Seconds between SIGTERM and SIGKILL at least (kubernetes pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds).
 MINIMUM_GRACE = 2.0
-# At most so much of the log becomes the termination message (kubernetes.io, "Determine the Reason for Pod Failure").
-MESSAGE_LINES, MESSAGE_BYTES = 80, 2048
+# So much of the log becomes the termination message (kubernetes.io, "Determine the Reason for Pod Failure").
+MESSAGE_BYTES = 2048
+RETRY_SECONDS = 0.5
+# Back-off: at once, then 10 s, 20 s ... 300 s, forgotten after twice the longest (kubernetes v1.36 pkg/kubelet/kubelet.go,
+# client-go util/flowcontrol/backoff.go).
+FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 300.0
 
 
-class Owner(Protocol):
-    """What a container needs of its pod."""
+def now() -> str:
+    """The present time as the API writes it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
-    place: PodPlace
-    terminating: bool
 
-    def surroundings(self) -> Surroundings:
-        """The pod as it is now, for references."""
+@dataclass
+class ContainerState:
+    """What the status says about one container."""
 
-    def changed(self) -> None:
-        """The container's record changed."""
+    name: str
+    image: str
+    state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
+    last_state: Json = field(default_factory=dict)
+    ready: bool = False
+    started: bool = False
+    restarts: int = 0
+    container_id: str = ""
 
-    def event(self, kind: str, reason: str, message: str) -> None:
-        """Something that `kubectl describe` should show."""
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code where it ended and is not started again."""
+        ended = self.state.get("terminated")
+        return int(ended["exitCode"]) if ended else None
 
-    async def references_changed(self) -> None:
-        """Return after a ConfigMap or Secret that the pod may need has changed."""
+    def wait(self, reason: str, message: str = "") -> None:
+        """It does not run, for a reason; an earlier end stays visible as the last state."""
+        self._replace({"waiting": {"reason": reason, "message": message}})
 
-    async def announce_ports(self) -> None:
-        """Publish the port map before the container listens."""
+    def run(self, container_id: str, restarts: int) -> None:
+        """Its process runs now, for the first time or again."""
+        self.container_id, self.restarts = container_id, restarts
+        self._replace({"running": {"startedAt": now()}})
+
+    def end(self, exit_code: int, message: str = "") -> None:
+        """Its process ended."""
+        ended = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "message": message}
+        ended |= {"startedAt": self.state.get("running", {}).get("startedAt", now()), "finishedAt": now()}
+        self._replace({"terminated": ended | {"containerID": self.container_id}})
+
+    def _replace(self, state: Json) -> None:
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = state
+        self.ready = self.started = False
+
+    def as_status(self) -> Json:
+        """The entry of `containerStatuses`."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": "",
+            "containerID": self.container_id,
+            "state": self.state,
+            "lastState": self.last_state,
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+        }
 
 
 class Container:
     """`restart` says for an exit code whether the container is started again."""
 
-    def __init__(self, spec: Json, record: ContainerRecord, owner: Owner, restart: Callable[[int], bool]) -> None:
+    def __init__(self, spec: Json, context: Context, restart: Callable[[int], bool]) -> None:
         self.spec = spec
-        self.record = record
+        self.state = ContainerState(spec["name"], spec["image"])
         self.image: Image | None = find(spec["image"])
-        self.started = asyncio.Event()
-        self._owner = owner
+        self._context = context
+        self._record = context.machine.record
         self._restart = restart
-        # The number of the start under way; the record keeps the last one's until there is something to say of this one
-        # (kubernetes pkg/kubelet/kubelet_pods.go convertToAPIContainerStatuses).
-        self._start = record.restarts
-        self._backoff = BackOff(owner.place.machine.backoff_scale)
-        self._process: Process | None = None
-        self._launch: Launch | None = None
-        self._unhealthy: asyncio.Task[None] | None = None
+        self._start = 0  # the number of the start under way
+        self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> int:
         """Run until it ends for good; its last exit code. Cancelling leaves the process as it is."""
+        backoff, scale = 0.0, self._record.backoff_scale
         while True:
+            begun = time.monotonic()
             code = await self._run_once()
-            self._owner.changed()
+            self._context.changed()
             if not self._restart(code):
                 return code
-            delay = self._backoff.next_delay(time.monotonic())
-            if delay > 0:
-                await self._wait_back_off(delay)
+            if time.monotonic() - begun > 2 * LONGEST_BACKOFF * scale:
+                backoff = 0.0
+            if backoff:
+                text = f"back-off {backoff:.0f}s restarting failed container={self.state.name} (here times {scale:g})"
+                self._wait("CrashLoopBackOff", text, "BackOff")
+                await asyncio.sleep(backoff * scale)
+            backoff = min(backoff * 2, LONGEST_BACKOFF) or FIRST_BACKOFF
             self._start += 1
 
-    async def _wait_back_off(self, delay: float) -> None:
-        seconds = delay / self._owner.place.machine.backoff_scale
-        name = self.spec["name"]
-        text = f"back-off {seconds:.0f}s restarting failed container={name} (scaled to {delay:.1f}s)"
-        self.record.wait("CrashLoopBackOff", text)
-        self._owner.event("Warning", "BackOff", f"Back-off restarting failed container {name}")
-        self._owner.changed()
-        await asyncio.sleep(delay)
+    def _wait(self, reason: str, message: str, event: str) -> None:
+        self.state.wait(reason, message)
+        self._context.event("Warning", event, message)
+        self._context.changed()
 
     async def _run_once(self) -> int:
         if self.image is None:
             return await self._pretend()
         try:
-            launch = await self._prepared(self.image)
-            await self._owner.announce_ports()
-            log = self.log_file()
-            process = await Process.start(launch.argv, launch.environment, launch.working_folder, log)
+            process = self._process = await self._spawn(self.image)
         except (StartError, OSError) as error:
-            self.record.run(self.record.container_id, self._start)  # a start that failed is one as well
-            self.record.end(START_ERROR, "StartError", str(error))
-            self._owner.event("Warning", "Failed", f"Error: {error}")
+            self.state.run("", self._start)
+            self.state.end(START_ERROR, str(error))
+            self._context.event("Warning", "Failed", f"Error: {error}")
             return START_ERROR
-        self._launch, self._process = launch, process
-        self.record.run(f"process://{process.pid}", self._start)
-        self._owner.changed()
+        self.state.run(f"process://{process.pid}", self._start)
+        self._context.changed()
         probing = asyncio.create_task(self._probe(time.monotonic()))
         try:
             code = await process.wait()
         finally:
-            await _cancel(probing)
+            probing.cancel()
+        self.kill()  # the rest of its group ends too
         self._process = None
-        self.started.clear()
-        self.record.end(code, message=self._last_words() if code else "")
+        code = code if code >= 0 else 128 - code
+        self.state.end(code, self._last_words() if code else "")
         return code
 
     async def _pretend(self) -> int:
         """An image that the table does not know: does nothing. In a pod that has an end, it ends at once."""
-        self.record.run("unknown://image", self._start)
+        self.state.run("unknown://image", self._start)
         if not self._restart(0):
-            self.record.end(0)
+            self.state.end(0)
             return 0
-        self.record.started = self.record.ready = True
-        self.started.set()
-        self._owner.changed()
+        self.state.started = self.state.ready = True
+        self._context.changed()
         await asyncio.Event().wait()
         return 0
 
-    async def _prepared(self, image: Image) -> Launch:
+    async def _spawn(self, image: Image) -> asyncio.subprocess.Process:
+        """Start in a group of its own, with both outputs in the log, once all that its environment needs is there."""
         while True:
             try:
-                return prepare(self.spec, image, self._owner.place, self._owner.surroundings())
+                argv, environment = prepare(self.spec, image, self._context)
+                break
             except MissingReferenceError as error:
-                self.record.wait("CreateContainerConfigError", str(error))
-                self._owner.event("Warning", "Failed", f"Error: {error}")
-            except ValueError as error:
-                raise StartError(str(error)) from error
-            self._owner.changed()
-            await self._owner.references_changed()
+                self._wait("CreateContainerConfigError", str(error), "Failed")
+            await asyncio.sleep(RETRY_SECONDS)
+        self.log_file().parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(self.log_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *wrap(argv),  # it dies with the kubelet
+                env=environment,
+                cwd=environment[ROOT_VARIABLE],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def _last_words(self) -> str:
         """The end of the log, where the container asks for it (kubernetes pkg/kubelet/kuberuntime)."""
         if self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return ""
-        lines = self.log_file().read_bytes().splitlines(keepends=True)[-MESSAGE_LINES:]
-        return b"".join(lines)[-MESSAGE_BYTES:].decode("utf-8", "replace")
+        return self.log_file().read_bytes()[-MESSAGE_BYTES:].decode("utf-8", "replace")
 
     def log_file(self) -> Path:
         """Log of the present start."""
-        return self._owner.place.folder / str(self.spec["name"]) / f"{self._start}.log"
-
-    # Probes
+        return self._context.folder / self.state.name / f"{self._start}.log"
 
     async def _probe(self, started_at: float) -> None:
-        try:
-            startup = self._prober("startupProbe", None)
-            if startup and not await startup.run(started_at, until_success=True):
-                await self._kill_unhealthy("startup")
-                return
-            self.record.started = True
-            self.started.set()
-            readiness, liveness = self._prober("readinessProbe", False), self._prober("livenessProbe", True)
-            self.record.ready = readiness is None
-            self._owner.changed()
-            await asyncio.gather(*(probe.run(started_at) for probe in (readiness, liveness) if probe))
-        except ValueError as error:
-            self._owner.event("Warning", "Unhealthy", f"probe errored: {error}")
+        """The startup probe first, then the others side by side; a failed startup or liveness is the end of it."""
+        async with aclosing(self._states("startupProbe", started_at, None)) as startup:
+            alive = await anext(startup)
+        if alive:
+            self.state.started, self.state.ready = True, "readinessProbe" not in self.spec
+            self._context.changed()
+            readiness = asyncio.create_task(self._watch_readiness(started_at))
+            try:
+                async with aclosing(self._states("livenessProbe", started_at, True)) as liveness:
+                    await anext(liveness)
+            finally:
+                readiness.cancel()
+        kind = "liveness" if alive else "startup"
+        self._context.event("Normal", "Killing", f"Container {self.state.name} failed {kind} probe, will be restarted")
+        await self.stop(float(self._context.pod["spec"]["terminationGracePeriodSeconds"]))
 
-    def _prober(self, field: str, initial: bool | None) -> Prober | None:
-        probe = self.spec.get(field)
-        if not probe:
-            return None
-        kind = field.removesuffix("Probe")
-        target = ProbeTarget(self.spec, self._owner.place.ports, self._command_action)
+    async def _watch_readiness(self, started_at: float) -> None:
+        async for ready in self._states("readinessProbe", started_at, False):
+            self.state.ready = ready
+            self._context.changed()
+
+    async def _states(self, field: str, started_at: float, initial: bool | None) -> AsyncGenerator[bool, None]:
+        """Changes of a probe's state. Without a startup probe a container has started; of others nothing is heard."""
+        if field not in self.spec:
+            if initial is None:
+                yield True
+            await asyncio.Event().wait()
+        kind = field.removesuffix("Probe").capitalize()
 
         def failed(message: str) -> None:
-            self._owner.event("Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {message}")
+            self._context.event("Warning", "Unhealthy", f"{kind} probe failed: {message}")
 
-        def changed(state: bool) -> None:
-            if kind == "readiness":
-                self.record.ready = state
-                self._owner.changed()
-            elif kind == "liveness" and not state:
-                self._unhealthy = asyncio.create_task(self._kill_unhealthy(kind))
-
-        timing = Timing.of(probe, self._owner.place.machine.probe_delay_scale)
-        return Prober(timing, target.action(probe), failed, changed, initial)
-
-    async def _kill_unhealthy(self, kind: str) -> None:
-        if self._owner.terminating or self._process is None:
-            return
-        text = f"Container {self.spec['name']} failed {kind} probe, will be restarted"
-        self._owner.event("Normal", "Killing", text)
-        probe = self.spec.get(f"{kind}Probe") or {}
-        default = self._owner.surroundings().pod["spec"].get("terminationGracePeriodSeconds", 30)
-        await self.stop(float(probe.get("terminationGracePeriodSeconds") or default))
-
-    def _command_action(self, command: list[str]) -> Action:
-        return lambda _timing: self.execute(command)
-
-    async def execute(self, command: list[str]) -> Result:
-        """Run a command in the container; success is exit code 0. Its output is thrown away."""
-        launch = self._launch
-        if launch is None:
-            return Result(False, "the container does not run")
-        try:
-            argv = launch.other(command)
-            process = await Process.start(argv, launch.environment, launch.working_folder, None)
-        except (StartError, OSError) as error:
-            return Result(False, str(error))
-        try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            await process.stop(0)
-            raise
-        return Result(code == 0, f"command ended with exit code {code}")
-
-    # The end
+        timing = Timing.of(self.spec[field], self._record.probe_delay_scale, startup=initial is None)
+        ask = action(self.spec[field], self.spec, self._context.address)
+        async with aclosing(states(ask, timing, started_at, initial, failed)) as changes:
+            async for state in changes:
+                yield state
 
     async def stop(self, grace: float) -> None:
         """preStop, SIGTERM, after `grace` seconds in all SIGKILL. Returns when the process has ended."""
-        process = self._process
+        process, deadline = self._process, time.monotonic() + grace
         if process is None:
             return
-        deadline = time.monotonic() + grace
-        hook = (self.spec.get("lifecycle") or {}).get("preStop")
-        if hook and grace > 0:
-            try:
-                async with asyncio.timeout(grace):
-                    await self._pre_stop(hook)
-            except TimeoutError:
-                self._owner.event("Warning", "FailedPreStopHook", f"PreStopHook did not end within {grace:g} s")
-        await process.stop(max(MINIMUM_GRACE, deadline - time.monotonic()))
+        if hook := (self.spec.get("lifecycle") or {}).get("preStop"):  # /bin/sleep SECONDS
+            await asyncio.sleep(min(grace, float(hook["exec"]["command"][-1]) * self._record.pre_stop_scale))
+        self.kill(signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(MINIMUM_GRACE, deadline - time.monotonic())):
+                await process.wait()
+        self.kill()
+        await process.wait()
 
-    async def _pre_stop(self, hook: Json) -> None:
-        pause = pause_of(hook)
-        if pause is not None:
-            await asyncio.sleep(pause * self._owner.place.machine.pre_stop_scale)
-            return
-        if command := hook.get("exec"):
-            result = await self.execute(list(command.get("command") or []))
-        else:
-            target = ProbeTarget(self.spec, self._owner.place.ports, self._command_action)
-            result = await target.http(hook["httpGet"])
-        if not result.success:
-            self._owner.event("Warning", "FailedPreStopHook", f"PreStopHook failed: {result.message}")
-
-    async def finish(self, grace: float) -> None:
-        """End the container with its pod and note how it ended."""
-        process = self._process
-        if process is not None:
-            await self.stop(grace)
-            self.record.end(await process.wait())
-            self._process = None
-        elif self.record.running:
-            self.record.end(0)
-
-    def kill(self) -> None:
-        """SIGKILL, at once."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signal the whole process group; nothing where it is gone."""
         if self._process is not None:
-            self._process.kill()
-
-
-def pause_of(hook: Json) -> float | None:
-    """Seconds that a hook does nothing but wait, by the action `sleep` or by the program (KServe's presets); else None."""
-    if sleep := hook.get("sleep"):
-        return float(sleep["seconds"])
-    command = (hook.get("exec") or {}).get("command") or []
-    if len(command) == 2 and Path(command[0]).name == "sleep" and command[1].isdigit():
-        return float(command[1])
-    return None
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)

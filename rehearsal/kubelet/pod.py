@@ -1,253 +1,195 @@
-"""One pod: its volumes, its containers in order, and its end."""
+"""One pod: its volumes, its containers in order, its status, and its end."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import copy
 import json
 import logging
 import shutil
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
 from cluster.pods import PORTS_ANNOTATION
 from rehearsal.kubelet.api import ERRORS, Api
-from rehearsal.kubelet.container import Container
-from rehearsal.kubelet.environment import Surroundings
-from rehearsal.kubelet.launch import PodPlace
-from rehearsal.kubelet.machine import Machine
-from rehearsal.kubelet.objects import MissingReferenceError, Objects
-from rehearsal.kubelet.ports import PortMap
-from rehearsal.kubelet.records import HOST_IP, pod_record
-from rehearsal.kubelet.reporter import Reporter
-from rehearsal.kubelet.status import ContainerRecord
-from rehearsal.kubelet.tokens import Tokens
+from rehearsal.kubelet.container import Container, ContainerState, now
+from rehearsal.kubelet.context import Context, Machine, MissingReferenceError, not_emulated
 from rehearsal.kubelet.volumes import Volumes
 
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-UNKNOWN_ANNOTATION = "rehearsal.tpu-serving/unknown-images"
 _RETRY_SECONDS = 1.0
-_DEFAULT_GRACE = 30.0
+# The same event of a pod is recorded again after this time only, seconds.
+_EVENT_PAUSE = 60.0
+
+
+def phase(policy: str, main: Sequence[ContainerState]) -> str:
+    """Phase of a pod with a restartPolicy."""
+    if any("waiting" in c.state and not c.last_state for c in main):
+        return "Pending"
+    if policy == "Always" or any(c.exit_code is None for c in main):
+        return "Running"
+    if all(c.exit_code == 0 for c in main):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def pod_status(policy: str, ip: str, init: Sequence[ContainerState], main: Sequence[ContainerState], old: Json) -> Json:
+    """The whole status; a condition that the `old` one had keeps its time."""
+    unready = [c.name for c in main if not c.ready]
+    lacking = {"Initialized": [c.name for c in init if c.exit_code != 0], "Ready": unready, "ContainersReady": unready}
+    times = {(c["type"], c["status"]): c["lastTransitionTime"] for c in old.get("conditions", ())}
+    conditions = []
+    for kind, names in lacking.items():
+        condition = {"type": kind, "status": "False" if names else "True", "message": ", ".join(names)}
+        condition["lastTransitionTime"] = times.get((kind, condition["status"]), now())
+        conditions.append(condition)
+    return {
+        "phase": phase(policy, main),
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "startTime": old.get("startTime") or now(),
+        "conditions": conditions,
+        "initContainerStatuses": [c.as_status() for c in init],
+        "containerStatuses": [c.as_status() for c in main],
+    }
 
 
 class Pod:
-    """A pod on one of our nodes. `release` is called once, when its address may be used again."""
+    """A pod on one of our nodes."""
 
-    def __init__(
-        self,
-        pod: Json,
-        node: Json,
-        pod_ip: str,
-        machine: Machine,
-        api: Api,
-        objects: Objects,
-        release: Callable[[], None],
-    ) -> None:
-        self.pod = pod
-        self.terminating = False
-        self.finished = False
-        metadata = pod["metadata"]
-        folder = machine.directory.pods / metadata["namespace"] / metadata["name"] / metadata["uid"]
-        self.place = PodPlace(machine, folder, Volumes(pod, folder / "_volumes"), PortMap(pod_ip))
-        self._record = pod_record(pod, pod_ip)
-        self._reporter = Reporter(self._record, api)
-        self._tokens = Tokens(api, pod, self.place.volumes.token_needs())
-        self._node = node
-        self._objects = objects
-        self._release = release
-        self._references = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._init = [
-            self._container(spec, record, init=True)
-            for spec, record in zip(pod["spec"].get("initContainers") or [], self._record.init)
-        ]
-        self._main = [
-            self._container(spec, record, init=False)
-            for spec, record in zip(pod["spec"]["containers"], self._record.containers)
-        ]
+    def __init__(self, pod: Json, address: str, machine: Machine, api: Api) -> None:
+        self._ending: asyncio.Task[None] | None = None
+        self._pod = pod
+        self._policy = pod["spec"].get("restartPolicy", "Always")
+        self._api = api
+        self._dirty = asyncio.Event()
+        self._context = Context(pod, address, machine, self._dirty.set, self._event)
+        self._events: dict[tuple[str, str], float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        inits = pod["spec"].get("initContainers") or []
+        self._init = [Container(one, self._context, bool) for one in inits]  # until the exit code is 0
+        self._main = [Container(one, self._context, self._restarts) for one in pod["spec"]["containers"]]
 
-    def _container(self, spec: Json, record: ContainerRecord, *, init: bool) -> Container:
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-
-        def restart(code: int) -> bool:
-            if record.sidecar:
-                return True
-            if init:
-                return code != 0 and policy != "Never"
-            return policy == "Always" or (policy == "OnFailure" and code != 0)
-
-        return Container(spec, record, self, restart)
-
-    # What containers ask for (see container.Owner)
-
-    def surroundings(self) -> Surroundings:
-        """The pod as it is now, for references."""
-        addresses = {"podIP": self._record.pod_ip, "hostIP": HOST_IP}
-        allocatable = (self._node.get("status") or {}).get("allocatable") or {}
-        return Surroundings(self.pod, addresses, allocatable, self._objects)
-
-    def changed(self) -> None:
-        """A container's record changed."""
-        self._reporter.changed()
-
-    def event(self, kind: str, reason: str, message: str) -> None:
-        """Something that `kubectl describe` should show."""
-        self._reporter.event(kind, reason, message)
-
-    async def references_changed(self) -> None:
-        """Return after a ConfigMap or Secret that the pod may need has changed."""
-        self._references.clear()
-        await self._references.wait()
-
-    async def announce_ports(self) -> None:
-        """Publish the port map."""
-        if ports := self.place.ports.as_annotation():
-            await self._reporter.annotate({PORTS_ANNOTATION: json.dumps(ports)})
-
-    # Life
+    def _restarts(self, code: int) -> bool:
+        return self._policy == "Always" or (self._policy == "OnFailure" and code != 0)
 
     def start(self) -> None:
         """Begin the pod's life."""
-        self._spawn(self._reporter.run())
-        self.changed()
+        self._dirty.set()
+        self._spawn(self._report())
         self._spawn(self._live())
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._tasks.discard)
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s: %r", self._reporter.name, error, exc_info=error)
-
     async def _live(self) -> None:
-        if any(container.record.exit_code is None for container in self._main):
-            await self._list_unknown_images()
-            await self._set_up_volumes()
-            self._spawn(self._keep_fresh())
-            if await self._initialize():
-                await asyncio.gather(*(self._run_main(container) for container in self._main))
-        await self._end(_DEFAULT_GRACE)
-        await self._reporter.flush()
-
-    async def _initialize(self) -> bool:
-        """Init containers in order; False where one failed for good."""
+        if unknown := [*not_emulated(self._emulated_part())]:
+            text = f"not emulated: {', '.join(unknown)}"
+            for container in [*self._init, *self._main]:
+                container.state.wait("NotEmulated", text)
+            self._event("Warning", "NotEmulated", text)
+            self._dirty.set()
+            return
+        fresh = self._spawn(self._keep_fresh(await self._set_up_volumes()))
         for container in self._init:
-            if container.record.sidecar:
-                self._spawn(container.run())
-                await container.started.wait()
+            await container.run()
+        await asyncio.gather(*(container.run() for container in self._main))
+        self._dirty.set()
+        fresh.cancel()
+        self._clean()
+
+    def _emulated_part(self) -> Json:
+        """The spec without the containers that are only pretended, which are listed."""
+        unknown = [c for c in [*self._init, *self._main] if c.image is None]
+        with self._context.machine.directory.unknown_images.open("a", encoding="utf-8") as stream:
+            stream.writelines(f"{self._context.name} {c.state.name} {c.state.image}\n" for c in unknown)
+        known = {"initContainers": [c.spec for c in self._init if c.image]}
+        return {**self._pod["spec"], **known, "containers": [c.spec for c in self._main if c.image]}
+
+    async def _set_up_volumes(self) -> Volumes:
+        """Volumes with all that is in them; a missing ConfigMap, Secret or account is waited for."""
+        mounts_token = "serviceAccountToken" in json.dumps(self._pod["spec"].get("volumes"))
+        while True:
+            try:
+                volumes = Volumes(self._context, await self._api.token(self._pod) if mounts_token else "")
+                volumes.write()
+                return volumes
+            except (MissingReferenceError, *ERRORS) as error:
+                self._event("Warning", "FailedMount", str(error.reason if isinstance(error, ApiException) else error))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _keep_fresh(self, volumes: Volumes) -> None:
+        """Mounted files follow their objects. What is gone stays mounted, as on a real node."""
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            try:
+                volumes.write()
+            except MissingReferenceError as error:
+                log.debug("%s: %s", self._context.name, error)
+
+    async def _report(self) -> None:
+        """Write status and port map whenever they changed, until the pod is gone."""
+        written: tuple[Json, dict[str, str]] = ({}, {})
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            init, main = ([one.state for one in containers] for containers in (self._init, self._main))
+            status = copy.deepcopy(pod_status(self._policy, self._context.pod_ip, init, main, written[0]))
+            ports = self._context.ports()
+            current = status, {PORTS_ANNOTATION: json.dumps(ports)} if ports else {}
+            if current == written:
                 continue
-            code = await container.run()
-            container.record.ready = code == 0
-            self.changed()
-            if code != 0:
-                return False
-        for container in self._main:
-            if "waiting" in container.record.state:
-                container.record.wait("ContainerCreating")
-        return True
-
-    @staticmethod
-    async def _run_main(container: Container) -> int:
-        code = container.record.exit_code
-        return await container.run() if code is None else code
-
-    async def _set_up_volumes(self) -> None:
-        while True:
             try:
-                await self._refresh()
-                return
-            except (MissingReferenceError, ValueError, *ERRORS) as error:
-                self.event("Warning", "FailedMount", _words(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RETRY_SECONDS):
-                    await self.references_changed()
-
-    async def _keep_fresh(self) -> None:
-        """Renew tokens and mounted files as they change. What can't be renewed stays as it is, as on a real node."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._tokens.seconds_left()):
-                    await self.references_changed()
-            try:
-                await self._refresh()
-            except (MissingReferenceError, ValueError, *ERRORS) as error:
-                self.event("Warning", "FailedMount", _words(error))
+                if not await self._api.write_status(self._pod, *current):
+                    return
+                written = current
+            except ERRORS as error:
+                log.warning("%s: the status can't be written: %s", self._context.name, error)
+                self._dirty.set()
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _refresh(self) -> None:
-        await self._tokens.renew()
-        self.place.volumes.write(self.surroundings(), self._tokens.values)
+    def _event(self, kind: str, reason: str, message: str) -> None:
+        present = time.monotonic()
+        if present - self._events.get((reason, message), -_EVENT_PAUSE) >= _EVENT_PAUSE:
+            self._events[reason, message] = present
+            log.info("%s: %s: %s", self._context.name, reason, message)
+            self._spawn(self._api.event(self._pod, kind, reason, message))
 
-    async def _list_unknown_images(self) -> None:
-        unknown = {c.spec["name"]: c.spec["image"] for c in [*self._init, *self._main] if c.image is None}
-        if not unknown:
-            return
-        with self.place.machine.directory.unknown_images.open("a", encoding="utf-8") as stream:
-            stream.writelines(f"{self._reporter.name} {name} {image}\n" for name, image in unknown.items())
-        await self._reporter.annotate({UNKNOWN_ANNOTATION: json.dumps(unknown)})
+    def end(self, grace: float, *, gone: bool = False) -> None:
+        """End the pod and delete its object; `gone` where there is none any more. Its files go, its logs stay."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._terminate(grace, gone=gone))
 
-    # Changes from outside
+    async def _terminate(self, grace: float, *, gone: bool) -> None:
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(container.stop(grace) for container in [*self._init, *self._main]))
+        self._clean()
+        while not gone:
+            try:
+                await self._api.remove_pod(self._pod)
+                gone = True
+            except ERRORS as error:
+                log.warning("%s: it can't be deleted: %s", self._context.name, error)
+                await asyncio.sleep(_RETRY_SECONDS)
 
-    def update(self, pod: Json) -> None:
-        """The pod object changed."""
-        before = self.pod["metadata"]
-        self.pod = self._record.pod = pod
-        if any(before.get(field) != pod["metadata"].get(field) for field in ("labels", "annotations")):
-            self.reference_changed()
-        self.changed()
-
-    def reference_changed(self) -> None:
-        """A ConfigMap, a Secret or the pod's own metadata changed."""
-        self._references.set()
-
-    async def terminate(self, grace: float, *, forced: bool) -> None:
-        """End the pod and delete its object; `forced` where the object is gone already."""
-        self.terminating = True
-        self._reporter.gone = self._reporter.gone or forced
-        await self._end(grace)
-        await self._reporter.flush()
-        await self._reporter.remove()
+    def _clean(self) -> None:
+        for name in ("_volumes", "_root"):
+            shutil.rmtree(self._context.folder / name, ignore_errors=True)
+        self._context.release_ports()
 
     def kill(self) -> None:
         """SIGKILL to every process of the pod, at once."""
         for container in [*self._init, *self._main]:
             container.kill()
-
-    async def _end(self, grace: float) -> None:
-        """Stop what runs: main containers side by side, then sidecars, last one first. Its files go, its logs stay."""
-        current = asyncio.current_task()
-        others = [task for task in self._tasks if task is not current]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace
-        sidecars = [container for container in self._init if container.record.sidecar]
-        plain = [container for container in self._init if not container.record.sidecar]
-        await asyncio.gather(*(container.finish(grace) for container in [*plain, *self._main]))
-        for container in reversed(sidecars):
-            await container.finish(max(0.0, deadline - loop.time()))
-        self._record.terminal = True
-        self._clean()
-
-    def _clean(self) -> None:
-        if self.finished:
-            return
-        self.finished = True
-        for name in ("_volumes", "_root"):
-            shutil.rmtree(self.place.folder / name, ignore_errors=True)
-        self.place.ports.release()
-        self._release()
-
-
-def _words(error: Exception) -> str:
-    return str(error.reason if isinstance(error, ApiException) else error)

@@ -14,7 +14,7 @@ import pytest
 import cluster as kube
 from rehearsal import assets, control_plane
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.kubelet.nodes import NODE_LABEL
+from rehearsal.kubelet.kubelet import NODE_LABEL
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -39,29 +39,25 @@ def wait_for(what: str, look: Callable[[], T | None], show: Callable[[], object]
 
 @dataclass
 class Namespace:
-    """A namespace of the shared control plane."""
+    """A namespace of the shared control plane; pods of it that are waited for, with their logs and Events."""
 
     client: kube.DynamicClient
     directory: RehearsalDirectory
     name: str
 
     def apply(self, kind: str, name: str, api_version: str = "v1", **fields: Any) -> Json:
-        """Create or change an object."""
         metadata = {"name": name, "namespace": self.name, **fields.pop("metadata", {})}
         manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
         return kube.apply(self.client, manifest, manager="test")
 
     def pod(self, name: str, *containers: Json, **spec: Any) -> None:
-        """Create a pod on the node."""
         filled = [{"image": PYTHON, "name": f"c{number}", **one} for number, one in enumerate(containers)]
         self.apply("Pod", name, spec={"nodeName": NODE, "containers": filled, **spec})
 
     def get(self, name: str, kind: str = "Pod") -> Json | None:
-        """An object, None where it is not there."""
         return kube.get(self.client, "v1", kind, name, self.name)
 
     def wait_pod(self, name: str, condition: Callable[[Json], Any]) -> Json:
-        """The pod once a condition holds for it."""
 
         def look() -> Json | None:
             found = self.get(name)
@@ -69,29 +65,18 @@ class Namespace:
 
         return wait_for(f"the state of pod {name}", look, lambda: (self.get(name) or {}).get("status"))
 
-    def wait_phase(self, name: str, phase: str) -> Json:
-        """The pod once it is in a phase."""
-        return self.wait_pod(name, lambda pod: pod["status"].get("phase") == phase)
-
     def wait_ready(self, name: str) -> Json:
-        """The pod once it is Ready."""
         return self.wait_pod(name, is_ready)
 
-    def wait_gone(self, name: str) -> None:
-        """Return once the pod object is gone."""
+    def end(self, name: str) -> None:
+        kube.delete(self.client, "v1", "Pod", name, self.name)
         wait_for(f"the end of pod {name}", lambda: self.get(name) is None, lambda: self.get(name))
 
-    def delete(self, name: str, kind: str = "Pod") -> None:
-        """Ask for deletion."""
-        kube.delete(self.client, "v1", kind, name, self.name)
-
     def events(self, name: str) -> list[tuple[str, str]]:
-        """Reason and message of a pod's Events."""
         found = kube.list_objects(self.client, "v1", "Event", self.name)
         return [(e["reason"], e["message"]) for e in found if e["involvedObject"]["name"] == name]
 
     def wait_event(self, name: str, reason: str, text: str = "") -> str:
-        """Message of an Event of a pod with a text in it."""
 
         def look() -> str | None:
             return next((message for why, message in self.events(name) if why == reason and text in message), None)
@@ -99,12 +84,10 @@ class Namespace:
         return wait_for(f"event {reason} of {name}", look, lambda: self.events(name))
 
     def log(self, name: str, container: str = "c0", restart: int = 0) -> str:
-        """Log of one start of a container."""
         files = self.directory.pods.glob(f"{self.name}/{name}/*/{container}/{restart}.log")
         return "".join(path.read_text() for path in files)
 
     def wait_log(self, name: str, text: str, container: str = "c0", restart: int = 0) -> str:
-        """The log once a text is in it."""
 
         def look() -> str | None:
             found = self.log(name, container, restart)
@@ -114,12 +97,10 @@ class Namespace:
 
 
 def is_ready(pod: Json) -> bool:
-    """Whether a pod is Ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or [])
 
 
 def container(pod: Json, name: str = "c0") -> Json:
-    """Status of a container."""
     entries = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
     found: Json = next((entry for entry in entries if entry["name"] == name), {})
     return found

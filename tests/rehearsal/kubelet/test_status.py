@@ -5,138 +5,70 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rehearsal.kubelet.records import pod_record
-from rehearsal.kubelet.status import ContainerRecord, PodRecord
-from tests.rehearsal.kubelet.fakes import pod
-
-Json = dict[str, Any]
-
-
-def _record(policy: str, *states: str, init: tuple[str, ...] = (), terminal: bool = False) -> PodRecord:
-    return PodRecord(
-        pod(restartPolicy=policy),
-        "127.0.0.1",
-        [_container(f"i{n}", state) for n, state in enumerate(init)],
-        [_container(f"c{n}", state) for n, state in enumerate(states)],
-        "127.65.0.10",
-        terminal=terminal,
-    )
+from rehearsal.kubelet.container import ContainerState
+from rehearsal.kubelet.pod import phase, pod_status
 
 
-def _container(name: str, state: str) -> ContainerRecord:
-    record = ContainerRecord(name, "image")
-    if state == "waiting":
-        return record
-    record.run("process://1", 0)
-    if state == "running":
-        record.ready = record.started = True
-        return record
-    record.end(int(state.removeprefix("crashed ")))
-    if state.startswith("crashed"):
-        record.wait("CrashLoopBackOff")
-    return record
+def state(name: str, *history: str) -> ContainerState:
+    """A container that went through `running`, an exit code, or `waiting`."""
+    made = ContainerState(name, "image")
+    for number, event in enumerate(history):
+        if event == "running":
+            made.run("process://1", number)
+            made.ready = made.started = True
+        elif event == "waiting":
+            made.wait("CrashLoopBackOff", "back-off 10s")
+        else:
+            made.end(int(event))
+    return made
 
 
 @pytest.mark.parametrize(
-    ("policy", "init", "states", "phase"),
+    ("policy", "histories", "expected"),
     [
-        ("Always", (), ("waiting",), "Pending"),
-        ("Always", (), ("running", "waiting"), "Pending"),
-        ("Always", (), ("running",), "Running"),
-        ("Always", (), ("crashed 1",), "Running"),
-        ("Always", (), ("0",), "Running"),
-        ("OnFailure", (), ("0",), "Succeeded"),
-        ("OnFailure", (), ("0", "running"), "Running"),
-        ("OnFailure", (), ("crashed 1",), "Running"),
-        ("Never", (), ("0", "0"), "Succeeded"),
-        ("Never", (), ("0", "3"), "Failed"),
-        ("Never", ("1",), ("waiting",), "Failed"),
-        ("Always", ("crashed 1",), ("waiting",), "Pending"),
-        ("Always", ("running",), ("waiting",), "Pending"),
+        ("Always", [()], "Pending"),
+        ("Always", [("running",), ()], "Pending"),
+        ("Always", [("running",)], "Running"),
+        ("Always", [("running", "1", "waiting")], "Running"),
+        ("Always", [("running", "0")], "Running"),
+        ("OnFailure", [("running", "0")], "Succeeded"),
+        ("OnFailure", [("running", "0"), ("running",)], "Running"),
+        ("OnFailure", [("running", "1", "waiting")], "Running"),
+        ("Never", [("running", "0"), ("running", "0")], "Succeeded"),
+        ("Never", [("running", "0"), ("running", "3")], "Failed"),
     ],
 )
-def test_phase(policy: str, init: tuple[str, ...], states: tuple[str, ...], phase: str) -> None:
-    assert _record(policy, *states, init=init).phase() == phase
+def test_phase(policy: str, histories: list[tuple[str, ...]], expected: str) -> None:
+    assert phase(policy, [state(f"c{number}", *history) for number, history in enumerate(histories)]) == expected
 
 
-@pytest.mark.parametrize(("state", "phase"), [("0", "Succeeded"), ("143", "Failed")])
-def test_a_terminated_pod_reaches_an_end_whatever_its_policy(state: str, phase: str) -> None:
-    assert _record("Always", state, terminal=True).phase() == phase
+def _conditions(status: dict[str, Any]) -> dict[str, str]:
+    return {c["type"]: c["status"] for c in status["conditions"]}
 
 
-def _conditions(record: PodRecord) -> dict[str, tuple[str, str | None]]:
-    return {c["type"]: (c["status"], c.get("reason")) for c in record.conditions()}
+def test_a_pod_is_ready_with_its_last_container_and_a_condition_keeps_its_time() -> None:
+    init, main = [state("i", "running")], [state("a", "running"), state("b")]
+    first = pod_status("Always", "127.65.0.10", init, main, {})
+    assert _conditions(first) == {"Initialized": "False", "Ready": "False", "ContainersReady": "False"}
+    assert [c["message"] for c in first["conditions"]] == ["i", "b", "b"]
+    first["conditions"] = [c | {"lastTransitionTime": "2026-01-01T00:00:00Z"} for c in first["conditions"]]
+    init[0].end(0)
+    second = pod_status("Always", "127.65.0.10", init, main, first)
+    assert _conditions(second) == {"Initialized": "True", "Ready": "False", "ContainersReady": "False"}
+    times = [c["lastTransitionTime"] for c in second["conditions"]]
+    assert times[1:] == ["2026-01-01T00:00:00Z"] * 2 and times[0] > times[1]
+    main[1].run("process://2", 0)
+    main[1].ready = True
+    assert set(_conditions(pod_status("Always", "127.65.0.10", init, main, second)).values()) == {"True"}
 
 
-def test_conditions_of_a_pod_that_serves_and_of_one_that_does_not() -> None:
-    assert _conditions(_record("Always", "running")) == {
-        "PodReadyToStartContainers": ("True", None),
-        "Initialized": ("True", None),
-        "Ready": ("True", None),
-        "ContainersReady": ("True", None),
-    }
-    record = _record("Always", "running", "crashed 1", init=("running",))
-    assert _conditions(record)["Initialized"] == ("False", "ContainersNotInitialized")
-    assert _conditions(record)["Ready"] == ("False", "ContainersNotReady")
-    messages = {c["type"]: c.get("message") for c in record.conditions()}
-    assert messages["Initialized"] == "containers with incomplete status: [i0]"
-    assert messages["ContainersReady"] == "containers with unready status: [c1]"
-
-
-def test_conditions_of_an_ended_pod() -> None:
-    assert _conditions(_record("Never", "0"))["Ready"] == ("False", "PodCompleted")
-    assert _conditions(_record("Never", "0"))["Initialized"] == ("True", "PodCompleted")
-    assert _conditions(_record("Never", "1"))["Ready"] == ("False", "PodFailed")
-
-
-def test_a_readiness_gate_holds_ready_back() -> None:
-    record = _record("Always", "running")
-    record.pod["spec"]["readinessGates"] = [{"conditionType": "example.com/up"}]
-    assert _conditions(record)["Ready"] == ("False", "ReadinessGatesNotReady")
-    assert _conditions(record)["ContainersReady"] == ("True", None)
-    record.pod["status"] = {"conditions": [{"type": "example.com/up", "status": "True"}]}
-    assert _conditions(record)["Ready"] == ("True", None)
-
-
-def test_the_time_of_a_condition_moves_only_with_its_status() -> None:
-    subject = pod()
-    old = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    subject["status"] = {"conditions": [old, {**old, "type": "ContainersReady", "status": "True"}]}
-    record = PodRecord(subject, "127.0.0.1", [], [_container("c", "waiting")], "127.65.0.10")
-    times = {c["type"]: c["lastTransitionTime"] for c in record.conditions()}
-    assert times["Ready"] == "2026-01-01T00:00:00Z"
-    assert times["ContainersReady"] > "2026-01-01T00:00:00Z"
-
-
-def test_a_restart_keeps_the_end_as_last_state() -> None:
-    record = _container("c", "1")
-    record.wait("CrashLoopBackOff", "back-off 10s")
-    record.run("process://2", 1)
-    status = record.as_status()
-    assert status["lastState"]["terminated"]["exitCode"] == 1
-    assert status["lastState"]["terminated"]["reason"] == "Error"
-    assert status["state"]["running"]["startedAt"]
-    assert status["restartCount"] == 1
-
-
-def _met_again(policy: str, state: Json) -> ContainerRecord:
-    subject = pod(restartPolicy=policy)
-    entry = {"name": "main", "containerID": "process://9", "restartCount": 2, "state": state, "lastState": {}}
-    subject["status"] = {"containerStatuses": [entry], "podIP": "127.65.0.10"}
-    return pod_record(subject, "127.65.0.10").containers[0]
-
-
-def test_a_container_that_ran_under_an_earlier_kubelet_starts_anew() -> None:
-    record = _met_again("Always", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
-    assert record.restarts == 3
-    assert "waiting" in record.state
-    assert record.last_state["terminated"]["exitCode"] == 137
-    assert record.last_state["terminated"]["startedAt"] == "2026-01-01T00:00:00Z"
-
-
-def test_what_must_not_run_again_does_not() -> None:
-    ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
-    assert _met_again("OnFailure", ended).exit_code == 0
-    assert _met_again("Never", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}).exit_code == 137
-    assert _met_again("Always", ended).exit_code is None
+@given(st.lists(st.sampled_from(["running", "0", "7", "waiting"]), max_size=8))
+def test_what_does_not_run_is_not_ready_and_an_end_stays_visible_as_the_last_state(history: list[str]) -> None:
+    status = state("c", *history).as_status()
+    assert status["ready"] is status["started"] is ("running" in status["state"])
+    ends = [event for event in history if event.isdigit()]
+    shown = [one["terminated"]["exitCode"] for one in (status["lastState"], status["state"]) if "terminated" in one]
+    assert shown[-1:] == [int(code) for code in ends[-1:]]
