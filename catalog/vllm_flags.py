@@ -238,6 +238,10 @@ def check_value(flag: Flag, value: str) -> str | None:
         return _check_bool(flag, value)
     if kind in {"int", "float"}:
         return _check_number(flag, value)
+    if kind == "str" and isinstance(flag.default, dict) and value.lstrip().startswith("{"):
+        return _check_json(
+            flag, value
+        )  # a text, or a mapping where it looks like one (arg_utils.py union_dict_and_str)
     return _check_json(flag, value) if kind == "json" else None
 
 

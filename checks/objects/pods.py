@@ -179,10 +179,12 @@ def _parse(words: list[tuple[str, Path]]) -> list[Argument]:
     """`--a=1 --b 2 3 --c` as three flags. A word before the first flag (the model) belongs to none."""
     found: list[Argument] = []
     for word, path in words:
-        if re.match(r"--?[A-Za-z]", word):
+        if level := re.fullmatch(r"-O=?(\d)", word):  # vLLM's parser has this short form of its own
+            found.append(Argument("--optimization-level", (level[1],), path))
+        elif re.match(r"--?[A-Za-z]", word):
             name, equals, value = word.partition("=")
             found.append(Argument(name, (value,) if equals else (), path))
-        elif found and not word.startswith("$"):
+        elif found and not re.fullmatch(r"\$(@|\{?VLLM_ADDITIONAL_ARGS\}?)", word):
             last = found[-1]
             found[-1] = last._replace(values=(*last.values, word))
     return found

@@ -113,10 +113,8 @@ def _batches(line: Line) -> Iterator[Together]:
     # config/scheduler.py verify_max_model_len, engine/arg_utils.py _set_default_max_num_seqs_and_batched_tokens_args
     chunked = line.flags.get("enable-chunked-prefill") is not False
     given_batch, given_sequences = line.number("max-num-batched-tokens"), line.number("max-num-seqs")
-    sequences = given_sequences or _SEQUENCES
     batch = given_batch or max(_BATCHED_TOKENS, 0 if chunked else line.context or 0)
-    if given_sequences is None:
-        sequences = min(sequences, batch) if given_batch is None else sequences
+    sequences = given_sequences or min(_SEQUENCES, batch)
     batch_flag = "max-num-batched-tokens" if given_batch is not None else "max-num-seqs"
     if batch < sequences and (given_batch is not None or given_sequences is not None):
         said = f"A batch of {batch:.0f} tokens holds fewer than {sequences:.0f} sequences."

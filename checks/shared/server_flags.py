@@ -49,8 +49,11 @@ def _versions() -> tuple[str, ...]:
 def _known(flag: Flag, name: str, values: tuple[str, ...], generation: str, version: str) -> Iterator[FlagProblem]:
     # A value of a JSON flag's key (`--kv-transfer-config.role`) is not the flag's own.
     whole = "." not in name
+    if whole and not values and flag.kind != "bool" and not flag.value_optional:
+        yield FlagProblem("VL01", f"{flag.name} takes a value.", "Write one, or remove the flag.")
     for given in values if whole else ():
-        if (said := check_value(flag, given)) is not None:
+        # What a shell puts in is not known here.
+        if not given.startswith("$") and (said := check_value(flag, given)) is not None:
             yield FlagProblem("VL01", f"{said}.", "Correct the value.")
     if flag.negation is not None and f"--{name.lstrip('-').replace('_', '-')}" == flag.negation:
         return  # switched off: no limit of a TPU speaks of that
