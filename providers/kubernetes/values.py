@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from providers.base import UNKNOWN
-
 _QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|(m|u|n|k|[KMGTPE]i?))?")
 _SUFFIX = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(1000)} | {
     f"{letter}{i}": Decimal(1024 if i else 1000) ** power
@@ -26,25 +24,11 @@ def at(value: Any, *path: str) -> Any:
     return value
 
 
-def name_of(obj: Mapping[str, Any]) -> str:
-    """`namespace/name`, or the name alone: the id that pulumi-kubernetes gives an object."""
-    namespace, name = at(obj, "metadata", "namespace"), at(obj, "metadata", "name")
-    return f"{namespace}/{name}" if namespace else str(name)
-
-
-def annotation(obj: Mapping[str, Any], key: str) -> str:
-    """An annotation's value; empty where it is not set."""
-    value = at(obj, "metadata", "annotations", key)
-    return value if isinstance(value, str) else ""
-
-
 def same(left: Any, right: Any, *, quantities: bool = False) -> bool:
-    """Whether two values are equal to the API server, which drops what is empty; an unknown equals nothing.
+    """Whether two values are equal to the API server, which drops what is empty.
 
     With `quantities`, different spellings of one quantity (`1000m`, `1`) are equal too: the server writes its own.
     """
-    if left is UNKNOWN or right is UNKNOWN:
-        return False
     if _empty(left) and _empty(right):
         return True
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -72,19 +56,6 @@ def quantity(value: Any) -> Decimal | None:
         return Decimal(f"{number}{exponent or ''}") * _SUFFIX.get(suffix or "", Decimal(1))
     except InvalidOperation:
         return None
-
-
-def prune(live: Any, shape: Any) -> Any:
-    """`live` with only what `shape` (the inputs) has too; what means the same keeps the spelling of `shape`."""
-    if same(live, shape, quantities=True):
-        return shape
-    if isinstance(live, Mapping) and isinstance(shape, Mapping):
-        kept = {k: prune(live[k], v) for k, v in shape.items() if k in live}
-        # The server drops what is empty; it is still what was asked for.
-        return kept | {k: v for k, v in shape.items() if k not in live and _empty(v)}
-    if isinstance(live, list) and isinstance(shape, list):
-        return [prune(value, shape[i]) for i, value in enumerate(live[: len(shape)])]
-    return live
 
 
 def _empty(value: Any) -> bool:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.field_managers import designed as known_writer
-from providers.kubernetes import differences as provider
-from providers.kubernetes import managed_fields, overrides
-from providers.kubernetes.differences import Mutability, render
+from providers.kubernetes import managed_fields
+from providers.kubernetes.differences import replacing
 from serving.drift.compare import Difference, body, differences
 from serving.drift.findings import Action, Drift, Kind, designed, drifted
 from serving.drift.ownership import Owner, Path, Writer, additions, owners
@@ -33,28 +32,21 @@ class Policy:
 
     chart: bool = False
     force: bool = False
-    ignore: tuple[str, ...] = ()
-    force_new: tuple[str, ...] = ()
 
     def ours(self, writer: Writer) -> bool:
         """Whether the writer is the one that the plan writes with."""
         return writer.engine or (self.chart and writer.manager == "helm")
 
 
-def policy_of(planned: Mapping[str, Any], *, ignore: Sequence[str], provider_force: bool) -> Policy:
+def policy_of(planned: Mapping[str, Any], *, provider_force: bool) -> Policy:
     """The policy of an object that is a resource of the program."""
-    forced = provider_force or overrides.is_true(dict(planned), overrides.PATCH_FORCE)
-    return Policy(force=forced, ignore=tuple(ignore), force_new=tuple(provider.force_new(dict(planned), Mutability())))
+    return Policy(force=provider_force or managed_fields.forces(planned))
 
 
 def judge(name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy: Policy) -> Iterator[Drift]:
     """Every difference of one object, with what a controller makes by design told apart."""
     wanted, found = body(planned), owners(live)
-    changed = [
-        difference
-        for difference in differences(wanted, {key: live.get(key) for key in wanted}, found)
-        if not provider.ignored(render(difference.path), policy.ignore)
-    ]
+    changed = list(differences(wanted, {key: live.get(key) for key in wanted}, found))
     added = [
         Difference(path, None, value, (owner,))
         for owner in found
@@ -77,12 +69,16 @@ def judge(name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy
         if row is not None:
             yield designed(name, difference.path, writer, row.why)
         else:
-            finding = _finding(name, difference, writer, policy, touched=touched)
+            old, new = (_nested(planned, difference.path, value) for value in (difference.found, difference.wanted))
+            replaces = bool(replacing(old, new))
+            finding = _finding(name, difference, writer, policy, touched=touched, replaces=replaces)
             yield _sealed(finding) if kind == "Secret" else finding
 
 
-def _finding(name: str, difference: Difference, writer: Writer | None, policy: Policy, *, touched: bool) -> Drift:
-    refreshed = _refreshed(difference, writer, policy)
+def _finding(
+    name: str, difference: Difference, writer: Writer | None, policy: Policy, *, touched: bool, replaces: bool
+) -> Drift:
+    refreshed = _refreshed(difference, writer, policy, replaces=replaces)
     kind = Kind.ADDED if difference.wanted is None else Kind.CHANGED
     if policy.chart:
         kind, next_up = Kind.CHART, Action.NOTHING
@@ -95,15 +91,13 @@ def _finding(name: str, difference: Difference, writer: Writer | None, policy: P
     return drifted(kind, name, next_up, refreshed, difference.path, difference.wanted, difference.found, writer)
 
 
-def _refreshed(difference: Difference, writer: Writer | None, policy: Policy) -> Action:
+def _refreshed(difference: Difference, writer: Writer | None, policy: Policy, *, replaces: bool) -> Action:
     """What `up --refresh` does, which sees the difference."""
     if policy.chart:
         return Action.NOTHING
     if difference.wanted is None:
         return Action.REVERT if writer and policy.ours(writer) else Action.NOTHING
-    # Seen as the provider sees it: nothing else of the object differs.
-    old, new = (_nested(difference.path, value) for value in (difference.found, difference.wanted))
-    if any(change.endswith("replace") for change in provider.compare(old, new, policy.force_new).values()):
+    if replaces:
         return Action.REPLACE
     strangers = [
         owner
@@ -141,10 +135,11 @@ def _once(added: Sequence[Difference]) -> Iterator[Difference]:
     yield from by_path.values()
 
 
-def _nested(path: Path, value: Any) -> Any:
+def _nested(planned: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """An object of the planned one's kind that has only this value."""
     for part in reversed(path):
         value = [value] if isinstance(part, int) else {part: value}
-    return value
+    return {"apiVersion": planned.get("apiVersion"), "kind": planned["kind"], **value}
 
 
 def _sealed(finding: Drift) -> Drift:

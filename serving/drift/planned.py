@@ -92,7 +92,7 @@ def _objects(recording: Recording) -> Iterator[PlannedObject]:
         if resource.type.startswith("kubernetes:") and "apiVersion" in resource.inputs:
             manifest = {key: value for key, value in resource.inputs.items() if key != "__defaults"}
             forced = _forces(everything.get(resource.provider or ""))
-            yield PlannedObject(manifest, policy_of(manifest, ignore=resource.ignore_changes, provider_force=forced))
+            yield PlannedObject(manifest, policy_of(manifest, provider_force=forced))
 
 
 def _forces(provider: Resource | None) -> bool:

@@ -51,7 +51,6 @@ class Google:
         self.retries = retries
         self.endpoints = dict(endpoints or {})
         self._find_credentials = credentials
-        self._credentials: Any = None
         self._apis: dict[str, Any] = {}
         self._answers: dict[Any, Any] = {}
         self._locks: dict[Any, threading.Lock] = {}

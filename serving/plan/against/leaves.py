@@ -37,6 +37,9 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if one is None or other is None:
         yield path, old, new
         return
+    if one == other:
+        yield path, "one order", "another order"
+        return
     listed = isinstance(old, list) or isinstance(new, list)
     for key in sorted({*one, *other}):
         below = f"{path}[{key}]" if listed else f"{path}.{key}"
@@ -62,15 +65,16 @@ def _named(path: str, value: Any) -> dict[str, Any] | None:
 
 
 def _flags(arguments: list[Any]) -> dict[str, Any] | None:
-    """Command-line arguments by flag; None where something stands before the first one."""
-    found: dict[str, Any] = {}
-    last = ""
+    """Command-line arguments by flag, each use of it; None where something stands before the first one."""
+    found: dict[str, list[str]] = {}
+    uses: list[str] = []
     for argument in map(str, arguments):
         if argument.startswith("--"):
-            last, equals, value = argument.partition("=")
-            found[last] = value if equals else "set"
-        elif not last:
+            name, equals, value = argument.partition("=")
+            uses = found.setdefault(name, [])
+            uses.append(value if equals else "")
+        elif not uses:
             return None
         else:
-            found[last] = argument if found[last] == "set" else f"{found[last]} {argument}"
-    return found
+            uses[-1] = f"{uses[-1]} {argument}".strip()
+    return {name: ", ".join(use or "set" for use in values) for name, values in found.items()}

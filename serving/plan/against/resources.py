@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from providers.kubernetes.differences import replacing
 from serving.plan.against.leaves import leaves
 from serving.plan.graph import Graph
 from serving.program.record import UNKNOWN, Resource
@@ -17,7 +18,7 @@ from serving.program.record import UNKNOWN, Resource
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 _SUBNET = "gcp:compute/subnetwork:Subnetwork"
-_RELEASE_IDENTITY = ("name", "namespace")
+RELEASE_IDENTITY = ("name", "namespace")
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def _replacing(old: Resource, new: Resource) -> list[str]:
     if new.type.startswith("gcp:"):
         paths = _gcp(new.type, one, other)
     elif "kind" in other:
-        paths = _kubernetes(one, other, new.replace_on_changes)
+        paths = replacing(one, other, new.replace_on_changes)
     else:
-        paths = [key for key in _RELEASE_IDENTITY if one.get(key) != other.get(key)]
+        paths = [key for key in RELEASE_IDENTITY if one.get(key) != other.get(key)]
     return [line for path in paths for line in _said(path, one, other)]
 
 
@@ -109,16 +110,6 @@ def _at(values: Any, path: str) -> Any:
     for part in path.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     return values
-
-
-def _kubernetes(old: dict[str, Any], new: dict[str, Any], more: list[str]) -> list[str]:
-    from providers.kubernetes.differences import Mutability, force_new
-    from providers.kubernetes.differences import compare as compare_objects
-
-    if old.get("apiVersion") != new.get("apiVersion") or old.get("kind") != new.get("kind"):
-        return ["apiVersion"]
-    detailed = compare_objects(old, new, [*force_new(new, Mutability()), *more])
-    return list(dict.fromkeys(path for path, change in detailed.items() if change.endswith("-replace")))
 
 
 def _through(resource: Resource, replaced: Mapping[str, Resource]) -> list[str]:

@@ -90,7 +90,7 @@ def test_what_people_changed_is_found_and_an_up_leaves_it_as_drift_said(dev: Reh
     assert set(seen) == {changed, missing, added}
     assert (seen[changed]["wanted"], seen[changed]["found"]) == ("/health", "/")
     assert {key: seen[key]["nextUpWithRefresh"] for key in seen} == {
-        changed: "conflict",
+        changed: "revert",
         missing: "create",
         added: "nothing",
     }

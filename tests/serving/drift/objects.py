@@ -6,10 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from providers.kubernetes.differences import Mutability, force_new
 from serving.checking.findings import Finding, Report, Verdict
 from serving.drift.findings import Drift
-from serving.drift.judge import Policy
+from serving.drift.judge import Policy, policy_of
 
 Obj = dict[str, Any]
 ENGINE, APPLIER, PERSON = "pulumi-kubernetes", "pulumi-kubernetes-4f1c", "kubectl-edit"
@@ -87,9 +86,9 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
             yield (*path, key)
 
 
-def policy(planned: Obj, *, force: bool = False, ignore: tuple[str, ...] = ()) -> Policy:
+def policy(planned: Obj, *, force: bool = False) -> Policy:
     """How the provider writes it."""
-    return Policy(force=force, ignore=ignore, force_new=tuple(force_new(planned, Mutability())))
+    return policy_of(planned, provider_force=force)
 
 
 def _drop(fields: Obj, path: tuple[str, ...]) -> None:

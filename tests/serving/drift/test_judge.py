@@ -80,7 +80,7 @@ def test_one_edited_field_is_one_finding_at_its_place_with_its_writer(body: Obj,
     assert (finding.failure, finding.path, finding.found) == (Kind.CHANGED, path, "by hand")
     assert finding.writer is not None
     assert (finding.writer.manager, finding.writer.time) == (PERSON, "2026-11-27T11:00:00Z")
-    assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.CONFLICT)
+    assert (finding.next_up, finding.refreshed) == (Action.NOTHING, Action.REVERT)
     [forced] = findings(wanted, live, policy(wanted, force=True))
     assert forced.refreshed is Action.REVERT
 
@@ -133,13 +133,6 @@ def _parting(wanted: Any, live: Any) -> Any:
         yield wanted
 
 
-@pytest.mark.parametrize("manager", ["kubectl", "before-first-apply"])
-def test_a_manager_that_the_provider_takes_over_is_no_conflict(manager: str) -> None:
-    live = healthy(POLICY)
-    edit(live, PATH, "/", manager=manager)
-    assert findings(POLICY, live)[0].refreshed is Action.REVERT
-
-
 def test_a_value_that_the_engine_itself_wrote_is_a_change_not_applied_yet() -> None:
     live = healthy(POLICY)
     live["spec"]["default"]["timeoutSec"] = 30
@@ -150,7 +143,7 @@ def test_a_value_that_the_engine_itself_wrote_is_a_change_not_applied_yet() -> N
 
 def test_an_update_that_happens_anyway_meets_the_conflict_of_another_field() -> None:
     live = healthy(POLICY)
-    edit(live, PATH, "/")
+    edit(live, PATH, "/", manager="some-operator")
     live["spec"]["default"]["timeoutSec"] = 30
     by_path = {finding.path: finding.next_up for finding in findings(POLICY, live)}
     assert by_path == {PATH: Action.CONFLICT, ("spec", "default", "timeoutSec"): Action.REVERT}
@@ -178,12 +171,6 @@ def test_a_field_that_can_not_be_changed_in_place_is_replaced_whoever_owns_it(
     live = healthy(wanted)
     edit(live, path, "by hand")
     assert [finding.refreshed for finding in findings(wanted, live)] == [Action.REPLACE]
-
-
-def test_ignored_changes_are_ignored() -> None:
-    live = healthy(POLICY)
-    edit(live, PATH, "/")
-    assert findings(POLICY, live, policy(POLICY, ignore=("spec.default.config",))) == []
 
 
 @pytest.mark.parametrize("value", [UNKNOWN, SECRET])
@@ -247,7 +234,7 @@ def test_a_list_without_keys_of_another_length_is_one_finding() -> None:
     live = healthy(wanted)
     edit(live, ("spec", "rules"), [{"a": 1}])
     [finding] = findings(wanted, live)
-    assert (finding.place, finding.found, finding.refreshed) == ("spec.rules", [{"a": 1}], Action.CONFLICT)
+    assert (finding.place, finding.found, finding.refreshed) == ("spec.rules", [{"a": 1}], Action.REVERT)
 
 
 def test_what_a_controller_writes_by_design_is_no_drift_and_what_it_does_not_is() -> None:

@@ -44,4 +44,4 @@ def test_one_changed_field_of_a_recorded_object_is_found(kind: str) -> None:
     planned, live = RECORDED[kind]["planned"], copy.deepcopy(RECORDED[kind]["live"])
     edit(live, FIELDS[kind], "changed")
     [finding] = drifts(judge(kind, planned, live, policy(planned)))
-    assert (finding.path, finding.found, finding.refreshed) == (FIELDS[kind], "changed", Action.CONFLICT)
+    assert (finding.path, finding.found, finding.refreshed) == (FIELDS[kind], "changed", Action.REVERT)

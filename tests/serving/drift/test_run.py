@@ -311,16 +311,14 @@ def test_a_plan_is_what_the_program_registers() -> None:
         [
             _resource("pulumi:providers:kubernetes", "provider", {"enablePatchForce": "true"}),
             _resource("gcp:container/cluster:Cluster", "cluster", {}),
-            _resource(
-                "kubernetes:core/v1:Namespace", "ns", {**made, "__defaults": []}, ignore_changes=["metadata.labels"]
-            ),
+            _resource("kubernetes:core/v1:Namespace", "ns", {**made, "__defaults": []}),
             _resource("kubernetes:helm.sh/v3:Release", "lws", release),
         ],
         {},
     )
     found = planned(recording)
     assert [item.manifest for item in found.objects] == [made]
-    assert (found.objects[0].policy.force, found.objects[0].policy.ignore) == (True, ("metadata.labels",))
+    assert found.objects[0].policy.force
     assert found.releases == (PlannedRelease("lws", "lws-system", "v0.8.0", {}),)
     assert found.elsewhere == 1
 
