@@ -115,17 +115,20 @@ class Cluster(Component):
     def _access(self) -> dict[str, Any]:
         cluster = self._deployment.settings.cluster
         plane = cluster.control_plane
-        endpoints: dict[str, Any] = {"dns_endpoint_config": {"allow_external_traffic": plane.dns_endpoint}}
-        arguments: dict[str, Any] = {"control_plane_endpoints_config": endpoints}
+        arguments: dict[str, Any] = {
+            "control_plane_endpoints_config": {
+                "dns_endpoint_config": {"allow_external_traffic": plane.dns_endpoint},
+                # enable_private_endpoint applies to private nodes only; the address would be open to the internet. Said
+                # either way: the provider keeps what is left out.
+                "ip_endpoints_config": {"enabled": cluster.private_nodes or bool(plane.authorized_networks)},
+            }
+        }
         if cluster.private_nodes:
             arguments["private_cluster_config"] = {
                 "enable_private_nodes": True,
                 "enable_private_endpoint": not plane.authorized_networks,
                 "master_ipv4_cidr_block": plane.cidr,
             }
-        elif not plane.authorized_networks:
-            # enable_private_endpoint applies to private nodes only; the address would be open to the internet.
-            endpoints["ip_endpoints_config"] = {"enabled": False}
         if cluster.private_nodes or plane.authorized_networks:
             arguments["master_authorized_networks_config"] = {
                 "cidr_blocks": [{"cidr_block": n.cidr, "display_name": n.name} for n in plane.authorized_networks]

@@ -85,6 +85,8 @@ def same(facts: TypeFacts, path: str, old: Any, new: Any) -> bool:
         return True
     if _is_set(facts, path) and isinstance(old, list) and isinstance(new, list):
         return _sorted(old) == _sorted(new)
+    if path in facts.disabled and not (old or {}).get("enabled") and not (new or {}).get("enabled"):
+        return True
     # What is empty or zero is the same as nothing to the provider's SDK.
     return bool(old == new or (old in _NOTHING and new in _NOTHING))
 

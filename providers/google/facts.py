@@ -27,6 +27,7 @@ class TypeFacts(BaseModel):
     kept: frozenset[str]
     defaults: dict[str, Any] = {}
     grows: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
 

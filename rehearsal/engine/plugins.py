@@ -23,7 +23,7 @@ def install_plugins(directory: RehearsalDirectory, kubernetes: Path) -> list[str
     Raises:
         rehearsal.assets.AssetError: a chart's module can't be had.
     """
-    install(directory.pulumi_home, "gcp", version("pulumi-gcp"), directory.root)
+    install(directory.pulumi_home, version("pulumi-gcp"), directory.root)
     pulled = lay_out(directory.pulumi_work)
     install_kubernetes(directory, directory.pulumi_home, kubernetes, offline=not pulled)
     return pulled

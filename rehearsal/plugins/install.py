@@ -10,20 +10,18 @@ DIRECTORY_VARIABLE = "TPU_SERVING_REHEARSAL"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def install(home: Path, name: str, version: str, directory: Path) -> Path:
-    """Write the launcher of `rehearsal.plugins.<name>` into the plugin cache of `home` (PULUMI_HOME).
+def install(home: Path, version: str, directory: Path) -> Path:
+    """Write the launcher of the gcp stand-in into the plugin cache of `home` (PULUMI_HOME).
 
     `directory` is the rehearsal the plugin works for. Returns the launcher.
     """
-    return launch(
-        home,
-        name,
-        version,
+    script = (
         f"export {DIRECTORY_VARIABLE}={shlex.quote(str(directory.resolve()))}\n"
         f"export PYTHONPATH={shlex.quote(str(_ROOT))}\n"
         # -P: the engine starts plugins in the program's folder, whose files must not shadow modules.
-        f'exec {shlex.quote(sys.executable)} -P -m rehearsal.plugins.{name} "$@"',
+        f'exec {shlex.quote(sys.executable)} -P -m rehearsal.plugins.gcp "$@"'
     )
+    return launch(home, "gcp", version, script)
 
 
 def launch(home: Path, name: str, version: str, script: str) -> Path:

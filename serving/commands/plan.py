@@ -39,7 +39,7 @@ def plan(
             metavar="REF|FILE|outputs",
             help="Say what changes for those who are served, compared with the file as of a git ref, another "
             "environment file, a file with the output of `pulumi stack output --json`, or (the word outputs) what the "
-            "Pulumi CLI says of the stack now.",
+            "Pulumi CLI says of the stack now. Exit code 1: pulumi up can't do all of it.",
         ),
     ] = None,
 ) -> None:
@@ -75,11 +75,14 @@ def plan(
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
-    sys.stdout.write(_render(planned, output) if against is None else _difference(planned, path, against, output))
+    if against is None:
+        sys.stdout.write(_render(planned, output))
+    else:
+        _difference(planned, path, against, output)
 
 
-def _difference(planned: Plan, path: Path, against: str, output: Format) -> str:
-    """The comparison; leaves with exit code 2 where the other side can't be read or is refused."""
+def _difference(planned: Plan, path: Path, against: str, output: Format) -> None:
+    """Print the comparison; leaves with 2 where the other side can't be read or is refused, 1 where it can't be done."""
     from serving.plan.against import run, show, source
     from serving.refused import print_findings
     from settings.refusal import RefusedError
@@ -91,8 +94,11 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> str:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
     if output is Format.JSON:
-        return json.dumps(made.as_json(), indent=2) + "\n"
-    return show.render_markdown(made) if output is Format.MARKDOWN else show.render_text(made)
+        sys.stdout.write(json.dumps(made.as_json(), indent=2) + "\n")
+    else:
+        sys.stdout.write(show.render_markdown(made) if output is Format.MARKDOWN else show.render_text(made))
+    if made.not_done:
+        raise typer.Exit(1)
 
 
 def _render(planned: Plan, output: Format) -> str:

@@ -125,7 +125,7 @@ class Difference(_Shape):
     headline: str = Field(description="All of it in one line.")
     changed: bool
     safe: bool = Field(
-        description="Nothing restarts, nothing is replaced, no model, URL or protection is lost, nothing is opened."
+        description="Nothing restarts, is replaced or stays undone, no model, URL or protection is lost, nothing is opened."
     )
     complete: bool = Field(description="False against outputs: they don't hold pod templates and resources.")
     models: list[ModelChange]
@@ -135,6 +135,9 @@ class Difference(_Shape):
     quota: list[QuotaChange]
     gateway: list[GatewayChange]
     losses: list[Loss]
+    not_done: list[str] = Field(
+        description="What is declared no more and stays in the cloud as it is: pulumi up does not change it."
+    )
     rules: list[RuleChange]
     resources: list[Update]
     notes: list[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from serving.plan.against.contract import (
     Against,
@@ -34,7 +34,7 @@ def difference(before: Side, after: Side, against: Against, notes: Sequence[str]
         after = after.as_outputs_tell()
     changes = compare(before.graph, after.graph) if before.graph and after.graph else []
     models = compare_models(before, after, changes)
-    gateway, losses = _gateway(before, after), _losses(changes)
+    gateway, losses, not_done = _gateway(before, after), _losses(changes), list(_not_done(changes))
     rules = _rules(before, after)
     all_notes = [*notes, *_notes(before, after, changes)]
     cost = _cost(before, after)
@@ -46,6 +46,7 @@ def difference(before: Side, after: Side, against: Against, notes: Sequence[str]
     safe = not (
         any(m.change in {"removed", "restarted"} for m in models)
         or losses
+        or not_done
         or reached
         or any(g.loud for g in gateway)
         or any(r.change in {"warned", "overridden"} for r in rules)
@@ -66,6 +67,7 @@ def difference(before: Side, after: Side, against: Against, notes: Sequence[str]
         quota=quota,
         gateway=gateway,
         losses=losses,
+        not_done=not_done,
         rules=rules,
         resources=[
             Update(action=c.action, kind=c.kind, name=c.name, properties=list(c.because or c.properties))
@@ -147,6 +149,20 @@ def _losses(changes: Sequence[Change]) -> list[Loss]:
         loss = Loss(action=action, kind=row["kind"], name=change.name, holds=holds, because=list(change.because))
         found.append((order.index(change.resource.type), loss))
     return [loss for _, loss in sorted(found, key=lambda pair: pair[0])]
+
+
+def _not_done(changes: Sequence[Change]) -> Iterator[str]:
+    """What the provider leaves as it is, though the program declares it no more (Optional and Computed in its schema)."""
+    gone = [c.name for c in changes if c.kind == "RouterNat" and c.action == "deleted"]
+    for change in changes:
+        for path in change.stays:
+            said = f"{change.kind} {change.name} keeps {path}: the provider does not take away what is left out."
+            if path == "privateClusterConfig":
+                lost = f", and lose their way out with {', '.join(gone)}" if gone else ""
+                said += (
+                    f" Its nodes stay private{lost}. Write privateNodes: true again, or give the cluster another name."
+                )
+            yield said
 
 
 def _rules(before: Side, after: Side) -> list[RuleChange]:

@@ -16,7 +16,7 @@ def headline(made: Difference) -> str:
     """`adds 4 v6e chips in europe-west4-a, +$285/day; restarts model qwen`."""
     if not made.changed:
         return UNCHANGED if made.complete else f"{UNCHANGED} in what the outputs hold"
-    parts = [*_losses(made), *_gateway(made), *_capacity(made), *_models(made), *_rules(made)]
+    parts = [*_losses(made), *_not_done(made), *_gateway(made), *_capacity(made), *_models(made), *_rules(made)]
     if made.safe:
         settled = [] if parts else [_quiet(made)]
         parts = [*parts, *settled, SAFE]
@@ -50,6 +50,11 @@ def _losses(made: Difference) -> list[str]:
             text = f"{verb} {first.kind} {first.name}"
             found.append(text + (f" (and {', '.join(others)})" if others else ""))
     return found
+
+
+def _not_done(made: Difference) -> list[str]:
+    count = len(made.not_done)
+    return [f"CAN'T BE DONE IN PLACE: {count} setting{'s' if count > 1 else ''}"] if count else []
 
 
 def _capacity(made: Difference) -> list[str]:

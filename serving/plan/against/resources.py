@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,13 +23,14 @@ RELEASE_IDENTITY = ("name", "namespace")
 
 @dataclass(frozen=True)
 class Change:
-    """One resource that differs; `because` says why it is replaced."""
+    """One resource that differs; `because` says why it is replaced, `stays` names what the provider leaves as it is."""
 
     resource: Resource
     action: Literal["added", "deleted", "replaced", "updated"]
     properties: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
     earlier: Resource | None = None
+    stays: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -65,12 +66,16 @@ def compare(before: Graph, after: Graph) -> list[Change]:
         because = [*_replacing(earlier, resource), *_through(resource, replaced)]
         if resource.type == CLUSTER:
             because += _ranges(resource, before, after)
-        properties = tuple(leaves(_seen(earlier), _seen(resource)))
+        stays = tuple(_staying(earlier, resource))
+        lines = leaves(_seen(earlier), _seen(resource))
+        properties = tuple(
+            line for line in lines if not line.startswith(tuple(f"{path}{end}" for path in stays for end in ".:"))
+        )
         if because:
             replaced[resource.urn] = resource
             changes.append(Change(resource, "replaced", properties, tuple(because), earlier))
-        elif properties:
-            changes.append(Change(resource, "updated", properties))
+        elif properties or stays:
+            changes.append(Change(resource, "updated", properties, stays=stays))
     return changes + [Change(resource, "deleted") for resource in reversed(old.values())]
 
 
@@ -104,6 +109,14 @@ def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         return []
     detailed = difference(facts(token), old, new).detailed
     return [path for path, change in detailed.items() if change.endswith("-replace")]
+
+
+def _staying(old: Resource, new: Resource) -> Iterable[str]:
+    """What the program declares no more, and the provider leaves in the cloud."""
+    from providers.google.differences import stays
+    from providers.google.facts import facts, tokens
+
+    return stays(facts(new.type), _seen(old), _seen(new)) if new.type in tokens() else ()
 
 
 def _at(values: Any, path: str) -> Any:

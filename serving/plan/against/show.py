@@ -27,6 +27,7 @@ def sections(made: Difference) -> list[Section]:
     """What there is to say, the loud first; sections without lines are left out."""
     found = [
         Section("Replaced or deleted", tuple(_losses(made)), loud=True),
+        Section("Not done by pulumi up", tuple(made.not_done), loud=True),
         Section("Models", tuple(line for m in made.models for line in _model(m))),
         Section("Gateway, clients notice", tuple(_gateway(made, loud=True))),
         Section("Gateway", tuple(_gateway(made, loud=False))),

@@ -26,6 +26,8 @@ PRIVATE = {"privateClusterConfig": {"enablePrivateNodes": True, "masterIpv4CidrB
         (CLUSTER, {}, PRIVATE, {"privateClusterConfig": "add-replace"}),
         (CLUSTER, {}, {"privateClusterConfig": {"enablePrivateNodes": True}}, {"privateClusterConfig": "add"}),
         (CLUSTER, PRIVATE, {}, {}),  # Computed: what was set stays
+        (CLUSTER, {"secretSyncConfig": {"enabled": True}}, {}, {"secretSyncConfig": "delete"}),
+        (CLUSTER, {"secretSyncConfig": {"enabled": False}}, {}, {}),
         (POOL, {"nodeConfig": {"spot": True}}, {"nodeConfig": {}}, {"nodeConfig.spot": "delete-replace"}),
         (POOL, {"nodeConfig": {"spot": False}}, {"nodeConfig": {}}, {}),
         (

@@ -24,6 +24,7 @@ from rehearsal import cloud
 from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
+from rehearsal.engine import workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 # A token of the person who runs it: in the variables of every command, and nowhere else (test_secrets.py).
@@ -202,6 +203,22 @@ class Rehearsal:
     def ports(self) -> set[tuple[str, int]]:
         """Every address on which one of its processes listens."""
         return {address for process in processes.marked(self.directory) for address in listening(process)}
+
+
+def refreshed(directory: RehearsalDirectory, stack: str) -> str:
+    """What `pulumi refresh` would find, which must be no change."""
+    command = ["refresh", "--preview-only", "--expect-no-changes", "--non-interactive", "--diff", "--stack", stack]
+    done = subprocess.run(
+        [str(directory.bin / "pulumi"), *command],
+        cwd=directory.pulumi_work,
+        env={**os.environ, **workspace.variables(directory)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout)
 
 
 def is_ready(service: Mapping[str, Any] | None) -> bool:

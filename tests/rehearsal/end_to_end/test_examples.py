@@ -1,4 +1,5 @@
-"""Every example comes up, serves and goes: one after the other on one control plane, which keeps nothing of the last.
+"""Every environment and example comes up, serves, is left alone by a second run and a refresh, and goes: one after the
+other on one control plane, which keeps nothing of the last. dev and prod have tests of their own.
 
 Too long for every day; `make test-all` runs them.
 """
@@ -23,13 +24,14 @@ from serving.program.outputs import planned_outputs
 from serving.verify.run import verify
 from settings.document import find_environment, read_document
 from tests.everything import of_everything
-from tests.rehearsal.end_to_end.command import ROOT, is_ready
+from tests.rehearsal.end_to_end.command import ROOT, is_ready, refreshed
 
 pytestmark = of_everything
 
 # What others install stays when the stack goes, as it does with them: it comes last.
 LAST = "existing-platform"
-EXAMPLES = sorted((path.stem for path in ROOT.glob("examples/*.yaml")), key=lambda name: (name == LAST, name))
+FILES = {path.stem: path for path in [ROOT / "Pulumi.staging.yaml", *ROOT.glob("examples/*.yaml")]}
+EXAMPLES = sorted(FILES, key=lambda name: (name == LAST, name))
 _HEALTHY_SECONDS = 120
 
 
@@ -47,7 +49,7 @@ def directory(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_path: Path) -> None:
-    path = find_environment(str(ROOT / "examples" / f"{name}.yaml"))
+    path = find_environment(str(FILES[name]))
     deployment, _ = require(read_document(path))
     said = io.StringIO()
     console = Console(file=said, width=200)
@@ -61,6 +63,10 @@ def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_
         assert outcome.target is not None and outcome.target.outputs is not None
         report = verify(outcome.target.target(planned_outputs), wait_seconds=_HEALTHY_SECONDS)
         assert report.exit_code == 0, report.line
+        again = rehearse(deployment, path, directory, console, stockouts=[], undos=[], preview=False)
+        resources = sum(outcome.summary.values())
+        assert again.summary == {"same": resources}, said.getvalue()
+        assert f"{resources} unchanged" in refreshed(directory, deployment.name)
     finally:  # also after a failure, so that the next one finds the control plane empty
         destroy(directory, deployment.name, console)
     seed_cloud(deployment, tmp_path)

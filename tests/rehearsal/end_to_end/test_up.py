@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.control_plane.processes import marked
-from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, refreshed, wait_until
 
 MODEL = "qwen2-5-3b"
 
@@ -81,6 +81,11 @@ def test_a_second_run_writes_nothing_and_the_preview_says_so(dev: Rehearsal) -> 
     assert preview.succeeded()["summary"] == again.succeeded()["summary"] == {"same": resources}
     assert preview.steps == again.steps == []
     assert dict(written(dev)) == before
+
+
+def test_a_refresh_finds_no_difference(dev: Rehearsal) -> None:
+    """Google answers more than was sent (providers/google/answers.yaml), and none of it is taken for a change."""
+    assert f"{len(dev.state()['resources'])} unchanged" in refreshed(dev.directory, "dev")
 
 
 def test_of_two_runs_at_once_the_second_is_refused(dev: Rehearsal, tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ from tests.commands import Done, run
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared
 
 RANGE = "  tpu-serving:network: {nodesCidr: 10.64.0.0/20}\n"
-CASES = {"model": DEV + SECOND, "external": DEV + EXTERNAL, "range": DEV + RANGE, "comment": DEV + "# A word.\n"}
+PUBLIC = DEV + "  tpu-serving:cluster: {privateNodes: false}\n"
+CASES = {
+    "public": PUBLIC,
+    "model": DEV + SECOND,
+    "external": DEV + EXTERNAL,
+    "range": DEV + RANGE,
+    "comment": DEV + "# A word.\n",
+}
 
 
 def plan(*arguments: str) -> Done:
@@ -60,7 +67,14 @@ def test_text_fits_a_terminal_and_a_comment_a_screen(case: str) -> None:
     assert max(map(len, render_text(made).splitlines())) <= 100
     seen = render_markdown(made).split("<details>")[0]
     assert len(seen.splitlines()) <= 30
-    assert ("[!CAUTION]" in seen) == (case == "range")
+    assert ("[!CAUTION]" in seen) == (case in {"range", "public"})
+
+
+def test_what_pulumi_up_leaves_undone_ends_with_an_exit_code(files: tuple[str, str]) -> None:
+    before, after = files
+    Path(after).write_text(PUBLIC, encoding="utf-8")
+    assert plan(after, "--against", before).code == 1
+    assert plan(before, "--against", after).code == 0  # replaced: that is done
 
 
 def test_a_caution_stands_above_everything_but_the_headline() -> None:

@@ -214,3 +214,23 @@ def test_what_breaks_clients_is_said_first_and_is_never_safe(old: str, new: str,
     assert the_model(made.models).breaks_clients == broken
     assert made.headline.startswith(f"BREAKS CLIENTS of {QWEN}; ") == bool(broken)
     assert not made.safe
+
+
+PUBLIC = edited("  tpu-serving:tier: dev\n", "  tpu-serving:tier: dev\n  tpu-serving:cluster: {privateNodes: false}\n")
+
+
+def test_private_nodes_for_public_ones_replace_the_cluster() -> None:
+    """ForceNew lies below privateClusterConfig, which comes whole (resource_container_cluster.go)."""
+    made = compared(PUBLIC, DEV)
+    [cluster] = [loss for loss in made.losses if loss.kind == "cluster"]
+    assert cluster.action == "replaced"
+    assert "masterIpv4CidrBlock: none -> 172.16.0.0/28" in cluster.because
+    assert made.headline.startswith("REPLACES cluster") and not made.safe
+
+
+def test_public_nodes_for_private_ones_are_not_made_in_place() -> None:
+    made = compared(DEV, PUBLIC)
+    assert made.headline.startswith("CAN'T BE DONE IN PLACE") and not made.safe
+    [said] = [line for line in made.not_done if "privateClusterConfig" in line]
+    assert "nodes stay private, and lose their way out with tpu-serving-dev-nat" in said
+    assert not any("privateClusterConfig" in line for resource in made.resources for line in resource.properties)

@@ -44,7 +44,7 @@ URN = f"urn:pulumi:test::test::a:b:C${NETWORK}::vpc"
 @pytest.fixture
 def launcher(scene: Scene) -> Path:
     """The plugin as the engine finds it."""
-    return install(scene.directory.pulumi_home, "gcp", version("pulumi-gcp"), scene.directory.root)
+    return install(scene.directory.pulumi_home, version("pulumi-gcp"), scene.directory.root)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_it_works_in_a_rehearsal_only() -> None:
 
 
 def test_the_installed_plugin_says_its_port_and_ends_with_its_parent(tmp_path: Path) -> None:
-    launcher = install(tmp_path / "home", "gcp", "1.2.3", tmp_path / "it's a directory")
+    launcher = install(tmp_path / "home", "1.2.3", tmp_path / "it's a directory")
     assert launcher == tmp_path / "home" / "plugins" / "resource-gcp-v1.2.3" / "pulumi-resource-gcp"
     # The parent of the plugin is a shell that ends once it has read the port.
     script = 'mkfifo port; "$0" > port & read number < port; echo "$number $!"'
