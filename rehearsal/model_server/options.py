@@ -12,17 +12,12 @@ from typing import Any
 import yaml
 
 from catalog.files import read_yaml
-from catalog.lock import load_lock
+from catalog.lock import runtime_version
 from catalog.vllm_flags import Flag, load_flags
 
 POD_IP_VARIABLE = "TPU_SERVING_POD_IP"
 ROOT_VARIABLE = "TPU_SERVING_ROOT"
 _GROUP_SIZE = "LWS_GROUP_SIZE"  # LeaderWorkerSet says it to every pod of a group
-
-
-def locked_version() -> str:
-    """The version of the locked image, `0.32.0`."""
-    return load_lock().images["vllm-tpu"].tag.removeprefix("v")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -31,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     argparse words the error and ends the program with 2 where a flag is unknown. Values are not checked: the settings have
     done so (VL01).
     """
-    table = load_flags(locked_version())
+    table = load_flags(runtime_version())
     parser = argparse.ArgumentParser(prog="vllm")
     serve = parser.add_subparsers(required=True, dest="command").add_parser("serve")
     serve.add_argument("model_tag")

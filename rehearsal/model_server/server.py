@@ -9,9 +9,10 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from catalog.lock import runtime_version
 from rehearsal.model_server import ray
 from rehearsal.model_server.engine import Engine, Metrics
-from rehearsal.model_server.options import Options, locked_version
+from rehearsal.model_server.options import Options
 from rehearsal.model_server.routes import Routes
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ async def _start(options: Options) -> None:
     timing = options.timing
     log.info(f"rehearsal model server: times are {timing.speed:g} times shorter than measured, answers are synthetic")
     await asyncio.sleep(timing.server_seconds)
-    log.info(f"vLLM server version {locked_version()}, serving model {options.model}")
+    log.info(f"vLLM server version {runtime_version()}, serving model {options.model}")
     if options.ray_hosts:
         _insist_on_hosts(options, len(ray.nodes()))
     log.info(f"Init model | weights from {options.model} are not read (rehearsal)")

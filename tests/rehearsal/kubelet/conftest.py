@@ -72,16 +72,13 @@ class Namespace:
         kube.delete(self.client, "v1", "Pod", name, self.name)
         wait_for(f"the end of pod {name}", lambda: self.get(name) is None, lambda: self.get(name))
 
-    def events(self, name: str) -> list[tuple[str, str]]:
-        found = kube.list_objects(self.client, "v1", "Event", self.name)
-        return [(e["reason"], e["message"]) for e in found if e["involvedObject"]["name"] == name]
-
     def wait_event(self, name: str, reason: str, text: str = "") -> str:
-
         def look() -> str | None:
-            return next((message for why, message in self.events(name) if why == reason and text in message), None)
+            found = kube.list_objects(self.client, "v1", "Event", self.name)
+            ours = [e["message"] for e in found if (e["involvedObject"]["name"], e["reason"]) == (name, reason)]
+            return next((message for message in ours if text in message), None)
 
-        return wait_for(f"event {reason} of {name}", look, lambda: self.events(name))
+        return wait_for(f"event {reason} of {name}", look)
 
     def log(self, name: str, container: str = "c0", restart: int = 0) -> str:
         files = self.directory.pods.glob(f"{self.name}/{name}/*/{container}/{restart}.log")
@@ -126,11 +123,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDir
 def client(rehearsal: RehearsalDirectory) -> kube.DynamicClient:
     made = kube.connect(rehearsal.kubeconfig)
     resources = {"cpu": "64", "memory": "256Gi", "pods": "110"}
-    node = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": NODE, "labels": {NODE_LABEL: "true", "kubernetes.io/hostname": NODE}},
-    }
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {NODE_LABEL: "true"}}}
     kube.apply(made, node, manager="test")
     kube.patch_status(made, node, {"capacity": resources, "allocatable": resources}, manager="test")
     return made

@@ -14,8 +14,6 @@ Json = dict[str, Any]
 
 
 class Given(dict[str, Json]):
-    """ConfigMaps or Secrets by name, in the namespace `models`."""
-
     def get(self, name: str, namespace: Any = "") -> Any:
         return super().get(name) if namespace == "models" else None
 
@@ -34,7 +32,6 @@ def secrets(**data: Mapping[str, str]) -> Any:
 
 
 def context(folder: Path, maps: Any = None, hidden: Any = None, **spec: Any) -> Context:
-    """A pod `qwen-0` of the namespace `models`."""
     pod = {"metadata": {"name": "qwen-0", "namespace": "models", "uid": "u-1"}, "spec": {"nodeName": "node-1", **spec}}
     cluster = {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}
     directory = RehearsalDirectory(folder)

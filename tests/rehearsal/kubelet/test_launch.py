@@ -19,12 +19,8 @@ from tests.rehearsal.kubelet.given import config_maps, context, secrets
 
 # Images of the lock that do nothing in a rehearsal: cert-manager's work is done elsewhere, the tokenizer is only used by a
 # picker plugin that the program does not configure.
-UNKNOWN = {
-    "cert-manager-controller",
-    "cert-manager-webhook",
-    "cert-manager-cainjector",
-    "cert-manager-startupapicheck",
-    "uds-tokenizer",
+UNKNOWN = {f"cert-manager-{part}" for part in ("controller", "webhook", "cainjector", "startupapicheck")} | {
+    "uds-tokenizer"
 }
 
 
@@ -89,12 +85,9 @@ def test_lws_gets_a_changed_copy_of_its_configuration(tmp_path: Path) -> None:
     argv, environment = prepare(container, image("registry.k8s.io/lws/lws:v0.8.0"), pod)
     root = environment["TPU_SERVING_ROOT"]
     assert argv[2] == "--zap"
+    certificates = f"{root}/tmp/k8s-webhook-server/serving-certs"
     assert yaml.safe_load(Path(argv[1].removeprefix("--config=")).read_text()) == {
-        "webhook": {
-            "port": pod.real_port(9443),
-            "host": "127.0.0.1",
-            "certDir": f"{root}/tmp/k8s-webhook-server/serving-certs",
-        },
+        "webhook": {"port": pod.real_port(9443), "host": "127.0.0.1", "certDir": certificates},
         "metrics": {"bindAddress": f"127.0.0.1:{pod.real_port(8443)}"},
         "health": {"healthProbeBindAddress": f"127.0.0.1:{pod.real_port(8081)}"},
         "leaderElection": {"leaderElect": False},

@@ -13,7 +13,6 @@ from rehearsal.kubelet.pod import phase, pod_status
 
 
 def state(name: str, *history: str) -> ContainerState:
-    """A container that went through `running`, an exit code, or `waiting`."""
     made = ContainerState(name, "image")
     for number, event in enumerate(history):
         if event == "running":

@@ -18,8 +18,7 @@ from rehearsal.ports import Claim, claim
 ROOT = Path(__file__).resolve().parents[3]
 # A start of a quarter of a second; the token rate is then given for this machine, see `rate`.
 SPEED = 500.0
-# A test that waits longer than this hangs, seconds.
-HANGS = 120.0
+HANGS = 120.0  # a test that waits longer hangs, seconds
 
 
 def wait_for(condition: Callable[[], bool], alive: Callable[[], bool], show: Callable[[], str]) -> None:
@@ -42,12 +41,9 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What it has written so far."""
         return self._log.read_text(encoding="utf-8")
 
     def until_ready(self) -> Server:
-        """Wait until it answers."""
-
         def answers() -> bool:
             with contextlib.suppress(httpx.TransportError):
                 return self.client.get("/health").status_code == 200
@@ -57,12 +53,10 @@ class Server:
         return self
 
     def chat(self, text: str = "hello", **more: object) -> httpx.Response:
-        """A chat answer in one piece."""
         messages = [{"role": "user", "content": text}]
         return self.client.post("/v1/chat/completions", json={"messages": messages, **more})
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition, as long as the server lives."""
         wait_for(condition, lambda: self.process.poll() is None, lambda: self.log)
 
 
@@ -102,7 +96,6 @@ def servers_in(folder: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Servers of one test."""
     with servers_in(tmp_path) as one:
         yield one
 

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from catalog.lock import runtime_version
 from catalog.vllm_flags import Flag, load_flags
 from checks.environment import require
 from manifests.server import command, server_args
-from rehearsal.model_server.options import Timing, locked_version, options_of, parse
+from rehearsal.model_server.options import Timing, options_of, parse
 from settings.derive import SERVER_PORT
 from settings.document import ROOT, read_document
 
 FILES = sorted([*ROOT.glob("Pulumi.*.yaml"), *ROOT.glob("examples/*.yaml")])
 
 
-@pytest.mark.parametrize("flag", load_flags(locked_version()).flags, ids=lambda flag: flag.name)
+@pytest.mark.parametrize("flag", load_flags(runtime_version()).flags, ids=lambda flag: flag.name)
 def test_every_flag_of_the_locked_version_is_taken_under_all_its_names(flag: Flag) -> None:
     for name in filter(None, (flag.name, flag.negation, *flag.aliases)):
         parse(["serve", "/mnt/models", *([name] if flag.kind == "bool" else [name, "1"])])
@@ -41,9 +42,8 @@ def test_a_cache_that_cannot_hold_one_request_ends_the_start() -> None:
 
 
 def test_it_listens_on_the_pods_address_only() -> None:
-    values = parse(["serve", "/m", "--host=0.0.0.0"])
-    assert options_of(values, {"TPU_SERVING_POD_IP": "127.65.0.10"}).host == "127.65.0.10"
-    assert options_of(values, {}).host == "127.0.0.1"
+    options = options_of(parse(["serve", "/m", "--host=0.0.0.0"]), {"TPU_SERVING_POD_IP": "127.65.0.10"})
+    assert options.host == "127.65.0.10"
 
 
 def test_the_page_size_follows_the_context_and_the_cache_has_the_tokens_of_the_field_report() -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -99,14 +98,12 @@ def test_a_pipeline_over_hosts_ends_as_the_runtime_does(tmp_path: Path, pods: li
 
 
 def test_a_leaders_name_is_its_pods_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-
-    def get(*about: Any) -> Any:
-        asked.append(about)
-        return {"status": {"podIP": "127.65.0.10"}}
-
+    pods = {
+        (Path("/some/rehearsal/kubeconfig"), "v1", "Pod", "llama-0", "models"): {"status": {"podIP": "127.65.0.10"}}
+    }
     monkeypatch.setenv("TPU_SERVING_REHEARSAL", "/some/rehearsal")
     monkeypatch.setattr(kube, "connect", lambda kubeconfig: kubeconfig)
-    monkeypatch.setattr(kube, "get", get)
+    monkeypatch.setattr(kube, "get", lambda *about: pods.get(about))
     assert ray._resolved("llama-0.llama.models") == "127.65.0.10"
-    assert asked == [(Path("/some/rehearsal/kubeconfig"), "v1", "Pod", "llama-0", "models")]
+    with pytest.raises(OSError, match="no pod other-0"):
+        ray._resolved("other-0.llama.models")
