@@ -137,10 +137,9 @@ def watched(directory: RehearsalDirectory) -> Iterator[None]:
     """End the engine within the block once its control plane has ended: it would wait until its longest time limit.
 
     Raises:
-        control_plane.ControlPlaneError: that is why the engine failed.
+        control_plane.ControlPlaneError: the control plane has ended within the block; it says why.
     """
-    over = threading.Event()
-    reasons: list[str] = []
+    over, reasons = threading.Event(), list[str]()
 
     def watch() -> None:
         while not over.wait(_PERIOD_SECONDS) and not reasons:
@@ -152,17 +151,12 @@ def watched(directory: RehearsalDirectory) -> Iterator[None]:
     thread.start()
     try:
         yield
-    except EngineError:
-        over.set()
-        thread.join()
-        if reasons:
-            raise control_plane.ControlPlaneError(
-                f"the control plane ended meanwhile. Run the same command again: it starts from nothing. {reasons[0]}"
-            ) from None
-        raise
     finally:
         over.set()
         thread.join()
+        if reasons:
+            again = "Run the same command again: it starts from nothing."
+            raise control_plane.ControlPlaneError(f"the control plane ended meanwhile. {again} {reasons[0]}") from None
 
 
 def unknown_images(directory: RehearsalDirectory) -> list[str]:

@@ -4,7 +4,6 @@ stand-ins, all under one supervisor."""
 from __future__ import annotations
 
 from rehearsal.control_plane.lifecycle import ControlPlaneError, is_whole, start, stop, why_ended
-from rehearsal.control_plane.names import STAND_INS
 from rehearsal.control_plane.processes import leftovers
 
-__all__ = ["STAND_INS", "ControlPlaneError", "is_whole", "leftovers", "start", "stop", "why_ended"]
+__all__ = ["ControlPlaneError", "is_whole", "leftovers", "start", "stop", "why_ended"]

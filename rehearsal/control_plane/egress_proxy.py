@@ -108,22 +108,17 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await writer.drain()
 
 
-def server_context(directory: RehearsalDirectory) -> ssl.SSLContext:
-    """TLS that lets in only who has a certificate of our authority: the API server."""
+async def serve(directory: RehearsalDirectory) -> None:
+    """Listen once the API server answers, which alone has a certificate of our authority and is let in."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(directory.certs / "ca.crt"))
     context.load_cert_chain(directory.certs / "tls.crt", directory.certs / "tls.key")
     context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-async def serve(directory: RehearsalDirectory) -> None:
-    """Listen once the API server answers."""
     stop = threading.Event()
     client = await asyncio.to_thread(kube.connect_when_up, directory.kubeconfig, stop)
     assert client is not None
     proxy = Proxy(kube.Store(client, "v1", "Service", stop=stop), kube.Store(client, "v1", "Pod", stop=stop))
     port = directory.load_record().ports[EGRESS_PROXY]
-    server = await asyncio.start_server(proxy.answer, "127.0.0.1", port, ssl=server_context(directory))
+    server = await asyncio.start_server(proxy.answer, "127.0.0.1", port, ssl=context)
     await server.serve_forever()
 
 

@@ -18,7 +18,6 @@ from tests.rehearsal.control_plane.waiting import until
 from tests.rehearsal.control_plane.webhook_server import Webhook, serving
 
 NAMESPACE = "hooks"
-SERVICE = {"namespace": NAMESPACE, "name": "webhook"}
 
 
 @pytest.fixture(scope="module")
@@ -106,43 +105,6 @@ def test_without_a_ready_pod_the_api_server_says_so(plane: Plane, webhook: Webho
     said = until(lambda: refusal(plane, "Secret"))
     assert "failed calling webhook" in said
     assert "code 502" in said
-
-
-def test_a_conversion_webhook_converts_between_versions(plane: Plane, webhook: Webhook) -> None:
-    client_config = {
-        "service": {**SERVICE, "port": 443, "path": "/convert"},
-        "caBundle": base64.b64encode(webhook.authority).decode(),
-    }
-    spec = {
-        "group": "convert.example.com",
-        "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
-        "scope": "Namespaced",
-        "conversion": {
-            "strategy": "Webhook",
-            "webhook": {"clientConfig": client_config, "conversionReviewVersions": ["v1"]},
-        },
-        "versions": [version("v1", storage=True), version("v2", storage=False)],
-    }
-    api = "apiextensions.k8s.io/v1"
-    apply(plane, api, "CustomResourceDefinition", "things.convert.example.com", None, spec=spec)
-    until(lambda: served(plane, "convert.example.com/v2", "Thing"))
-    apply(plane, "convert.example.com/v1", "Thing", "one", NAMESPACE)
-    two = kube.get(plane.client, "convert.example.com/v2", "Thing", "one", NAMESPACE)
-    assert two is not None
-    assert two["convertedTo"] == "convert.example.com/v2"
-
-
-def version(name: str, *, storage: bool) -> dict[str, Any]:
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return {"name": name, "served": True, "storage": storage, "schema": schema}
-
-
-def served(plane: Plane, api_version: str, kind: str) -> bool:
-    try:
-        kube.path_of(plane.client, api_version, kind)
-    except kube.ResourceNotFoundError:
-        return False
-    return True
 
 
 def test_only_the_api_server_may_use_the_egress_proxy(plane: Plane) -> None:

@@ -1,4 +1,4 @@
-"""A local HTTPS server that plays the pod of a webhook: it refuses objects labelled `deny`, and converts v1 to v2."""
+"""A local HTTPS server that plays the pod of a webhook: it refuses objects labelled `deny`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,13 @@ def admission(request: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}
 
 
-def conversion(request: dict[str, Any]) -> dict[str, Any]:
-    wanted = request["desiredAPIVersion"]
-    converted = [{**item, "apiVersion": wanted, "convertedTo": wanted} for item in request["objects"]]
-    answer = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": converted}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": answer}
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
         self.server.paths.append(self.path)  # type: ignore[attr-defined]
-        body = json.dumps(admission(request) if self.path.startswith("/validate") else conversion(request)).encode()
+        body = json.dumps(admission(request)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

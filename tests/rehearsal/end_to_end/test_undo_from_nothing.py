@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import cluster as kube
+from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
 from tests.rehearsal.end_to_end.test_undo import await_verdict, run_undone
@@ -36,6 +37,7 @@ def events(rehearsal: Rehearsal, reason: str) -> list[dict[str, Any]]:
     return list(found)
 
 
+@of_everything
 def test_without_gateway_channel_there_is_no_class_and_up_stops_at_the_gate(two_hosts: Rehearsal) -> None:
     # LeaderWorkerSet needs no Gateway, and must not be there yet for the next test.
     document = run_undone(two_hosts, "CL01", "KS03")
