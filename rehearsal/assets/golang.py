@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from rehearsal import die_with_parent
 from rehearsal.assets import fetch, table
 from rehearsal.assets.cache import Entry, root
@@ -100,7 +102,7 @@ def _environment(go: Path) -> dict[str, str]:
     variables["PATH"] = f"{go.parent}{os.pathsep}{variables.get('PATH', '')}"
     variables["GOOS"], variables["GOARCH"] = this_platform().split("/")
     # Without garbage collection a compiler needs a third less processor time; a process may use a quarter of memory.
-    quarter = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    quarter = psutil.virtual_memory().total // 4
     return variables | ({"GOGC": "off", "GOMEMLIMIT": str(quarter)} if quarter >= _AMPLE else {})
 
 

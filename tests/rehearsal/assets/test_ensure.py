@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from rehearsal.assets import AssetError, ensure, find
+from rehearsal.assets import AssetError, ensure, find, golang
 from rehearsal.assets.cache import root
 from rehearsal.assets.find import entry
 from settings.document import ROOT
@@ -48,6 +49,24 @@ def test_a_program_is_built_offline_by_the_real_go_and_then_found(
 
     monkeypatch.setenv("PATH", "/nonexistent")
     assert (had("hello").path, had("hello").how) == (path, "built")
+
+
+def test_files_of_the_module_are_embedded_in_a_main_of_ours(
+    rows: Rows, real_go: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = home / "assets/hello/program/main.go"
+    main.parent.mkdir()
+    main.write_text(
+        'package main\n\nimport _ "embed"\n\n//go:embed words.txt\nvar words string\n\nfunc main() { print(words) }\n',
+        encoding="utf-8",
+    )
+    (home / "module/data").mkdir(parents=True)
+    (home / "module/data/words.txt").write_text("of the module", encoding="utf-8")
+    monkeypatch.setattr(golang, "_download", lambda _: home / "module")
+    rows(hello={**HELLO, "package": "./program", "embed": ["data/words.txt"]})
+    said = subprocess.run([ensure(["hello"])["hello"]], capture_output=True, text=True, check=True)
+    assert said.stderr == "of the module"
+    assert list(main.parent.iterdir()) == [main]
 
 
 def test_only_what_is_asked_is_made(rows: Rows, fake_go: Go) -> None:
@@ -161,3 +180,16 @@ def _until(holds: Callable[[], object]) -> None:
         if time.monotonic() > end:
             pytest.fail("it did not come to pass within a minute")
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("gigabytes", "limit"), [(24, str(6 * 1024**3)), (8, None)])
+def test_the_compiler_collects_no_garbage_where_memory_is_ample(
+    gigabytes: int, limit: str | None, rows: Rows, fake_go: Go, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gigabytes * 1024**3))
+    monkeypatch.delenv("GOGC", raising=False)
+    monkeypatch.delenv("GOMEMLIMIT", raising=False)
+    rows(hello=HELLO)
+    fake_go(f'echo "$GOGC $GOMEMLIMIT" > {home}/seen\n{BUILDS}')
+    ensure(["hello"])
+    assert (home / "seen").read_text(encoding="utf-8").strip() == (f"off {limit}" if limit else "")
