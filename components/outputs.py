@@ -67,6 +67,8 @@ def contract(deployment: Deployment, host: str) -> Outputs:
             ModelOutput(
                 name=m.name,
                 url=base + names.base_path(deployment.namespace, m.name),
+                task=m.task,
+                request_path=m.request_path,
                 served_names=m.settings.names_for_clients,
                 context_length=m.context_length,
                 longest_answer_tokens=m.longest_answer_tokens,

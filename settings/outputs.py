@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 
 
 class _Output(BaseModel):
@@ -40,7 +40,9 @@ class ModelOutput(_Output):
     """What a client of a model needs."""
 
     name: str
-    url: str = Field(description="Base URL; append /v1/chat/completions.")
+    url: str = Field(description="Base URL; append requestPath, or another path of the OpenAI API.")
+    task: str = Field("chat", description="What clients ask of it: chat, embed, rerank or score. Since 1.2.")
+    request_path: str = Field("/v1/chat/completions", description="Where they ask, below the base URL. Since 1.2.")
     served_names: list[str]
     context_length: int = Field(description="Tokens.")
     longest_answer_tokens: int

@@ -121,6 +121,10 @@ def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | Non
         RunError: the earlier run is none, or another workload's.
     """
     model = find_model(target.outputs.models, wish.model)
+    if model.task != "chat":
+        raise BenchError(
+            f"{model.name} is a model to {model.task}: bench measures tokens of answers, which it has none of"
+        )
     _check_lengths(model, wish)
     name = wish.model if wish.model in model.served_names else model.served_names[0]
     workload = Workload(name, wish.prompt_words, wish.answer_tokens, wish.shared_prefix, seed)

@@ -34,6 +34,26 @@ def check_chat(answer: Mapping[str, Any], names: Collection[str], most_tokens: i
     return _counted(answer, choice, "".join(str(message.get(key) or "") for key in _TEXTS), names, most_tokens)
 
 
+def check_pooled(answer: Mapping[str, Any], task: str) -> str:
+    """Raise SymptomError where the answer of an embedding, reranking or scoring model is not right; else say what came."""
+    if task == "embed":
+        rows, key, what = (
+            answer.get("data"),
+            "embedding",
+            "an embedding answer has data[0].embedding, a list of numbers",
+        )
+    elif task == "rerank":
+        rows, key, what = answer.get("results"), "relevance_score", "a rerank answer has results[0].relevance_score"
+    else:
+        rows, key, what = answer.get("data"), "score", "a score answer has data[0].score"
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    value = first.get(key)
+    numbers = value if task == "embed" and isinstance(value, list) else [value]
+    if not numbers or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+        raise _wrong(what, answer)
+    return f"{len(numbers)} numbers" if task == "embed" else f"{key} {numbers[0]}"
+
+
 def check_completion(answer: Mapping[str, Any], names: Collection[str], most_tokens: int) -> str:
     """Raise SymptomError where a completion is not right; else say what came."""
     choice = _choice(answer, "text_completion")

@@ -14,7 +14,10 @@ import yaml
 
 from catalog.runtimes import matrix_says
 from checks.environment import check
+from checks.objects import context_of, on_objects
 from manifests.llm_inference_service import llm_inference_service
+from manifests.rendered import rendered
+from manifests.route import http_route
 from settings.derive import GIB, Deployment, ServedModel
 from settings.document import Document, read_document
 from settings.refusal import Finding, refusals, warnings
@@ -130,6 +133,25 @@ def test_yarn_is_said_in_the_words_of_both_versions() -> None:
     args, _ = args_and_variables("Qwen/Qwen3-32B", "v6e 2x4", serverFlags={"hf-overrides": rope}, contextLength=131072)
     [overrides] = [arg.partition("=")[2] for arg in args if arg.startswith("--hf-overrides=")]
     assert yaml.safe_load(overrides) == {"max_position_embeddings": 131072, **rope}
+
+
+def test_paths_that_no_parser_of_the_picker_claims_go_to_the_service() -> None:
+    deployment, served, _ = planned({"model": "Qwen/Qwen3-Reranker-8B", "slice": "v6e 1x1"})
+    rules = http_route(deployment, served)["spec"]["rules"]
+    places = {
+        rule["matches"][0]["path"]["value"]: (
+            rule["backendRefs"][0]["kind"],
+            rule["filters"][0]["urlRewrite"]["path"]["replacePrefixMatch"],
+        )
+        for rule in rules
+    }
+    assert places == {
+        "/llm-serving/model/v1/rerank": ("Service", "/v1/rerank"),
+        "/llm-serving/model/v2/rerank": ("Service", "/v2/rerank"),
+        "/llm-serving/model/rerank": ("Service", "/rerank"),
+        "/llm-serving/model": ("InferencePool", "/"),
+    }
+    assert refusals(on_objects(rendered(deployment), context=context_of(deployment))) == []
 
 
 @pytest.mark.parametrize(

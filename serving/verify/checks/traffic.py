@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown
-from serving.live.answers import check_chat, check_completion, check_stream, model_ids
+from serving.live.answers import check_chat, check_completion, check_pooled, check_stream, model_ids
 from serving.live.context import Context
 from serving.live.exchange import Request
 from serving.live.streaming import stream
@@ -55,13 +55,13 @@ def model_list(context: Context) -> Iterator[Finding]:
             return failed("served-name-missing", url, f"{', '.join(missing)} not among {', '.join(found) or 'none'}")
         return passed(url, ", ".join(found))
 
-    yield from for_each_model(context, ask)
+    yield from for_each_model(context, ask, any_task=True)
 
 
 @check(
     "chat",
-    "A right chat answer",
-    "POST /v1/chat/completions of every model, through the Gateway",
+    "A right answer to the model's task",
+    "POST /v1/chat/completions of every chat model, through the Gateway; /v1/embeddings, /v1/rerank or /v1/score of others",
     ANSWER,
     traffic=True,
     proof=True,
@@ -71,10 +71,13 @@ def chat(context: Context) -> Iterator[Finding]:
     """Status, shape, model, text and counts."""
 
     def ask(model: ModelOutput, url: str) -> Finding:
+        if model.task != "chat":
+            answer = context.client.ask(Request("POST", f"{url}{model.request_path}", pooling_body(model)))
+            return passed(url, check_pooled(answer, model.task))
         answer = context.client.ask(Request("POST", f"{url}/v1/chat/completions", chat_body(model)))
         return passed(url, check_chat(answer, model.served_names, _TOKENS))
 
-    yield from for_each_model(context, ask)
+    yield from for_each_model(context, ask, any_task=True)
 
 
 @check(
@@ -176,9 +179,23 @@ def chat_body(model: ModelOutput, prompt: str = _PROMPT, tokens: int = _TOKENS) 
     return {"model": model.served_names[0], "messages": messages, "max_tokens": tokens, "temperature": 0}
 
 
-def for_each_model(context: Context, ask: Callable[[ModelOutput, str], Finding]) -> Iterator[Finding]:
-    """Ask for every model; what goes wrong is the result for this model."""
+def pooling_body(model: ModelOutput) -> dict[str, Any]:
+    """A request to a model that answers with numbers."""
+    named = {"model": model.served_names[0]}
+    if model.task == "embed":
+        return named | {"input": _PROMPT}
+    if model.task == "rerank":
+        return named | {"query": _PROMPT, "documents": ["It spreads requests.", "It is a fruit."]}
+    return named | {"text_1": _PROMPT, "text_2": "It spreads requests."}
+
+
+def for_each_model(
+    context: Context, ask: Callable[[ModelOutput, str], Finding], *, any_task: bool = False
+) -> Iterator[Finding]:
+    """Ask every chat model, or every model; what goes wrong is the result for this model."""
     for model in context.models:
+        if model.task != "chat" and not any_task:
+            continue
         url = context.target.model_url(model.url)
         if url is None:
             text = "neither the outputs nor the load balancer know an address"
