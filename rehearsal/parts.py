@@ -17,7 +17,8 @@ _HERE = Path(__file__).parent
 class Part:
     """`asset` is a binary's name, `package` the folder of a stand-in below `rehearsal/`; exactly one is set.
 
-    `note` says what is true of a program only as it is here: built otherwise than upstream, or of another version.
+    `note` says what is true of a program only as it is here: built otherwise than upstream, or of another version;
+    `{epp}` in it stands for the picker's version that is deployed.
     """
 
     part: str

@@ -1,9 +1,11 @@
-"""`docs/rehearsal.md`: what is real in a rehearsal, and what each stand-in does, from which source, held by which test."""
+"""`docs/rehearsal.md`: what is real in a rehearsal, and what each stand-in does, from which source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from catalog.lock import load_lock
+from rehearsal.assets.table import table
 from rehearsal.parts import Part, all_parts
 from rehearsal.undo import load_undos
 
@@ -50,7 +52,9 @@ def _undos() -> Iterator[str]:
 
 def _is(part: Part) -> str:
     if part.asset:
-        return f"real (`{part.asset}`)" + (f": {_cell(part.note)}" if part.note else "")
+        deployed = load_lock().images["epp"].tag
+        version = table().binaries[part.asset].version
+        return f"real (`{part.asset}` {version})" + (f": {_cell(part.note.format(epp=deployed))}" if part.note else "")
     return f"stand-in ([{len(part.behaviour())} behaviours](#{_anchor(part)}))"
 
 
@@ -63,15 +67,13 @@ def _stand_in(part: Part) -> Iterator[str]:
     yield ""
     yield f"## {part.part[0].upper()}{part.part[1:]}"
     yield ""
-    yield f"Code: `rehearsal/{part.package}/`. Not verified: no source was found that says so."
+    yield f"Code, and the test of each row: `rehearsal/{part.package}/`. Not verified: no source was found that says so."
     yield ""
-    yield "| behaviour | source | verified | test |"
-    yield "|---|---|---|---|"
+    yield "| behaviour | source | verified |"
+    yield "|---|---|---|"
     for row in part.behaviour():
         verified = "yes" if row.get("verified", True) else "no"
-        tests = row["test"] if isinstance(row["test"], list) else [row["test"]]
-        named = "<br>".join(f"`{test}`" for test in tests)
-        yield f"| {_cell(row['behaviour'])} | {_cell(row['source'])} | {verified} | {named} |"
+        yield f"| {_cell(row['behaviour'])} | {_cell(row['source'])} | {verified} |"
     yield ""
 
 
