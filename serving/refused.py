@@ -31,8 +31,8 @@ def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
         sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
         return
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
-    count = f"{len(refused)} reason" + ("s" if len(refused) != 1 else "")
-    typer.secho(f"Refused, nothing was created: {origin} ({count})", fg="red", bold=True, err=True)
+    count = f"{len(refused)} error" + ("s" if len(refused) != 1 else "")
+    typer.secho(f"Invalid environment file, nothing was created: {origin} ({count})", fg="red", bold=True, err=True)
     for line in describe(refused, width):
         typer.echo(line, err=True)
     if warned:

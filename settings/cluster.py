@@ -33,12 +33,12 @@ class CpuPool(Section):
     """Nodes for controllers and endpoint pickers."""
 
     machine_type: MachineType = Field("e2-standard-4", description="Machine type.")
-    min_nodes: int = Field(1, ge=1, le=100, description="Least nodes, over all zones.")
+    min_nodes: int = Field(1, ge=1, le=100, description="Minimum nodes across all zones.")
     max_nodes: int | None = Field(
         None,
         ge=1,
         le=100,
-        description="Most nodes, over all zones; what the models' pickers need when left out (CL15).",
+        description="Maximum nodes across all zones; what the models' pickers need when left out (CL15).",
     )
     disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")
 

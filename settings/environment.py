@@ -42,7 +42,7 @@ class Environment(Section):
     project: Project = Field(description="Google Cloud project.")
     location: Location = Field(description="Zone of the TPUs and region of the rest.")
     tier: Literal["dev", "staging", "production"] = Field(
-        "dev", description="How careful to be: dev, staging, production."
+        "dev", description="Environment tier; sets safety defaults: dev, staging, production."
     )
     network: Network = Field(default_factory=own_defaults, description="VPC and address ranges.")
     cluster: Cluster = Field(default_factory=own_defaults, description="GKE cluster.")
@@ -51,6 +51,4 @@ class Environment(Section):
     gateway: Gateway = Field(default_factory=own_defaults, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
     prices: Prices = Field(default_factory=own_defaults, description="Your own prices in place of list prices.")
-    overrides: list[Override] = Field(
-        default_factory=list, description="Rules of level O set aside, with reason and date."
-    )
+    overrides: list[Override] = Field(default_factory=list, description="Rule exceptions, with reason and expiry date.")

@@ -92,6 +92,6 @@ class RefusedError(Exception):
             f"  {f.rule} {f'line {f.line}, ' if f.line else ''}{render_path(f.path)}: {f.said} Fix: {f.fix}"
             for f in refusals(findings)
         ]
-        super().__init__("\n".join([f"Refused, nothing was created: {origin}", *lines]))
+        super().__init__("\n".join([f"Invalid environment file, nothing was created: {origin}", *lines]))
         self.findings = findings
         self.origin = origin

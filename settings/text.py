@@ -1,4 +1,4 @@
-"""Text that came from outside, made fit for a terminal."""
+"""Text for people: what came from outside made fit for a terminal, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def control_character(text: str) -> str | None:
 def printable(text: str) -> str:
     """The text with such characters written as `\\x1b` or `\\u202e`."""
     return _CONTROL.sub(lambda m: m.group().encode("unicode_escape").decode(), text)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 chip`, `2 chips`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

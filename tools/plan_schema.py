@@ -85,7 +85,7 @@ def _environment_definitions() -> dict[str, Any]:
                 "region": _TEXT,
                 "family": {**_TEXT, "description": "TPU family as Google's quota names it."},
                 "needed": {**_COUNT, "description": "Chips of all replicas."},
-                "duringUpdate": {**_COUNT, "description": "Chips while every model is updated at once."},
+                "duringUpdate": {**_COUNT, "description": "Chips during rolling updates of every model."},
             },
             "Quota of one TPU family.",
         ),

@@ -194,7 +194,7 @@ def _flex_start(pool: Resource, config: Mapping[str, Any], reservation: str) -> 
             pool, ("nodeCount",), number(pool.inputs, "nodeCount"), said, "Write autoscaling: {minNodeCount: 0, ...}."
         )
     if not reservation:
-        said = "Flex-start takes no reservation, and this must be said."
+        said = "Flex-start does not support reservations, and the pool has to say so."
         fix = f"Write reservationAffinity: {{consumeReservationType: {_NONE}}}."
         yield Found(pool, ("nodeConfig", "reservationAffinity"), None, said, fix)
 

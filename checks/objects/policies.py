@@ -243,7 +243,9 @@ def no_affinity(policy: Resource, _: Context) -> Iterator[Found]:
     affinity = get(policy.inputs, "spec", "default", "sessionAffinity")
     if affinity is not None and key_of(policy).kind in {"InferencePool", "GCPInferencePoolImport"}:
         at = ("spec", "default", "sessionAffinity")
-        yield Found(policy, at, affinity, "A pool takes no session affinity.", "Remove sessionAffinity.")
+        yield Found(
+            policy, at, affinity, "An InferencePool does not support session affinity.", "Remove sessionAffinity."
+        )
 
 
 @on_whole("BP03")

@@ -25,7 +25,7 @@ def class_problem(name: str) -> Problem | None:
     near = difflib.get_close_matches(name, known, n=1)
     internal, external = known
     fix = f"Write gatewayClassName: {near[0] if near else internal} ({internal}: internal, {external}: external)."
-    return Problem(f"The class {name} takes no InferencePool.", fix)
+    return Problem(f"The class {name} does not support InferencePool.", fix)
 
 
 def proxy_range_problem(cidr: str) -> Problem | None:

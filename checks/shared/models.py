@@ -34,7 +34,7 @@ def name_problem(name: str) -> Problem | None:
     if _DNS_1035.fullmatch(name) is None:
         letters = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
         fix = letters if letters[:1].isalpha() else f"m-{letters}".rstrip("-")
-        return Problem(f"{name} is no DNS-1035 label.", f"Write name: {fix}.")
+        return Problem(f"{name} is not a valid DNS-1035 label.", f"Write name: {fix}.")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Undoing one fix on purpose: a field failure to be felt, on the real program under the real engine.
+"""Undoing one fix on purpose: fault injection: a known field failure, on the real program under the real engine.
 
 `catalogue.yaml` says what each undo takes away and what is to be seen then, `edits.py` does it to a registration of the
 program, `monitor.py` stands between program and engine. The program and its checks know nothing of it: they have

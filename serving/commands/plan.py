@@ -33,6 +33,7 @@ def plan(
     output: Annotated[
         Format, typer.Option("--format", help="text, markdown, json, yaml (the objects), mermaid or svg (the graph).")
     ] = Format.TEXT,
+    resources: Annotated[bool, typer.Option("--resources", help="List every resource too (text).")] = False,
     against: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +77,7 @@ def plan(
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
     if against is None:
-        sys.stdout.write(_render(planned, output))
+        sys.stdout.write(_render(planned, output, resources))
     else:
         _difference(planned, path, against, output)
 
@@ -101,7 +102,7 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> None
         raise typer.Exit(1)
 
 
-def _render(planned: Plan, output: Format) -> str:
+def _render(planned: Plan, output: Format, resources: bool) -> str:
     if output is Format.JSON:
         return json.dumps(planned.as_json(), indent=2, default=str) + "\n"
     if output is Format.YAML:
@@ -111,7 +112,7 @@ def _render(planned: Plan, output: Format) -> str:
     if output is Format.TEXT:
         from serving.plan.text import render_text
 
-        return render_text(planned, sys.stdout)
+        return render_text(planned, sys.stdout, resources)
     if output is Format.MARKDOWN:
         from serving.plan.markdown import render_markdown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serving.checking.render import cell, folded
 from serving.plan.plan import Plan
+from settings.text import count
 
 
 def render_markdown(plan: Plan) -> str:
@@ -40,7 +41,7 @@ def _code(text: str) -> str:
 
 def _closing(plan: Plan) -> list[str]:
     lines = [
-        f"- Quota {family} in {plan.deployment.region}: {steady} chips, {update} while every model is updated at once"
+        f"- Quota {family} in {plan.deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
         for family, steady, update in plan.deployment.quota()
     ]
     lines += [f"- Override of {o.rule} until {o.until}: {cell(o.reason)}" for o in plan.deployment.settings.overrides]

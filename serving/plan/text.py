@@ -1,7 +1,9 @@
-"""The plan for a terminal of 100 columns: components, models, cost, time, warnings."""
+"""The plan for a terminal of 80 to 120 columns: models, cost, time, warnings; the resources where they are asked for."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from typing import TextIO
 
 from rich.console import Console
@@ -15,36 +17,50 @@ from serving.program.record import Resource
 from serving.refused import describe
 from settings import names
 from settings.cpu_pool import room
+from settings.text import count
 
-_WIDTH = 100
+_NARROWEST, _WIDEST = 80, 120
 # By MODEL_IMPL_TYPE: the runtime's own JAX models, or vLLM's through torchax.
 _BACKENDS = {"flax_nnx": "jax", "vllm": "torchax", None: "?"}
 
 
-def render_text(plan: Plan, stream: TextIO) -> str:
-    """The whole text; colours only where the stream is a terminal."""
-    console = Console(width=_WIDTH, record=False, force_terminal=stream.isatty(), highlight=False, soft_wrap=False)
+def render_text(plan: Plan, stream: TextIO, resources: bool = False) -> str:
+    """The whole text, the tree of `resources` last where it is asked for; colours only where the stream is a terminal."""
+    console = Console(width=_width(), record=False, force_terminal=stream.isatty(), highlight=False, soft_wrap=False)
     with console.capture() as capture:
         deployment = plan.deployment
         console.print(
             f"[bold]{deployment.name}[/] ({deployment.settings.tier}): project {deployment.settings.project.id}, "
             f"region {deployment.region}, TPUs in {deployment.zone}"
         )
+        console.print(f"{_size(plan)}, all to be created{'' if resources else ' (--resources lists them)'}")
         console.print()
-        console.print(_tree(plan))
-        for table in (_models(plan), _cost(plan), _time(plan)):
+        for line in _models(plan):
+            console.print(line)
+        for table in (_cost(plan), _time(plan)):
             console.print()
             console.print(table)
         console.print()
         _closing(plan, console)
+        if resources:
+            console.print()
+            console.print(_tree(plan))
     return capture.get()
+
+
+def _width() -> int:
+    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_NARROWEST, 24)).columns))
+
+
+def _size(plan: Plan) -> str:
+    resources = plan.graph.tree
+    created = sum(r.custom and not r.type.startswith("pulumi:providers:") for r in resources)
+    return f"{count(created, 'resource')} in {sum(not r.custom for r in resources)} components"
 
 
 def _tree(plan: Plan) -> Tree:
     resources = plan.graph.tree
-    created = [r for r in resources if r.custom and not r.type.startswith("pulumi:providers:")]
-    components = sum(not r.custom for r in resources)
-    root = Tree(f"{len(created)} resources in {components} components, all to be created")
+    root = Tree(_size(plan))
     _grow(root, None, resources)
     return root
 
@@ -62,34 +78,17 @@ def _grow(branch: Tree, parent: str | None, resources: list[Resource]) -> None:
             _grow(branch.add(f"[bold]{kind}[/] {r.name}"), r.urn, resources)
 
 
-def _models(plan: Plan) -> Table:
-    table = Table(title="Models", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in (
-        "model",
-        "slice",
-        "replicas",
-        "chips",
-        "devices",
-        "backend",
-        "answer limit",
-        "start",
-        "start budget",
-    ):
-        table.add_column(column, justify="left" if column in {"model", "slice", "backend"} else "right")
+def _models(plan: Plan) -> Iterator[str]:
+    yield "[bold]Models[/]"
     for m in plan.deployment.models:
         hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
-        table.add_row(
-            m.name,
-            f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}{hosts}",
-            str(m.settings.replicas),
-            str(m.chips),
-            str(m.shape.devices),
-            _BACKENDS[m.backend],
-            f"{m.answer_seconds} s",
-            "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(m))),
-            _minutes(m.startup_budget_seconds),
+        start = "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(m)))
+        size = ", ".join(
+            (count(m.settings.replicas, "replica"), count(m.shape.chips, "chip"), count(m.shape.devices, "device"))
         )
-    return table
+        yield f"  {m.name}: {m.shape.generation} {m.shape.topology} ({m.shape.machine_type}{hosts}), {size} each"
+        yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {_minutes(m.startup_budget_seconds)})"
+        yield f"      request timeout {m.answer_seconds} s"
 
 
 def _cost(plan: Plan) -> Table:
@@ -116,7 +115,7 @@ def _cost(plan: Plan) -> Table:
 
 def _time(plan: Plan) -> Table:
     longest, serial, path = plan.time
-    title = f"Time of the first up, estimated: {_minutes(longest)} (in a row: {_minutes(serial)})"
+    title = f"Time of the first up, estimated: {_minutes(longest)} (sequential: {_minutes(serial)})"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("on the critical path", min_width=48)
     table.add_column("takes", justify="right")
@@ -130,16 +129,17 @@ def _time(plan: Plan) -> Table:
 
 def _closing(plan: Plan, console: Console) -> None:
     deployment, gateway = plan.deployment, plan.deployment.settings.gateway
-    host = gateway.hostname or f"<address of {gateway.name}>"
+    host = gateway.hostname or f"<{gateway.name}-address>"
     console.print(f"[bold]URLs[/] ({gateway.gateway_class_name}, {'external' if gateway.external else 'internal'})")
     for m in deployment.models:
         path = names.base_path(deployment.namespace, m.name)
-        console.print(f"  {gateway.scheme}://{host}{path}{m.request_path}")
-        console.print(f"      model: {', '.join(m.settings.names_for_clients)}")
+        # One line each: a client takes the base URL as it is, without a slash at its end.
+        console.print(f"  base URL  {gateway.scheme}://{host}{path}/v1", soft_wrap=True)
+        console.print(f"            {m.request_path}, model: {', '.join(m.settings.names_for_clients)}", soft_wrap=True)
     console.print()
     for family, steady, update in deployment.quota():
         console.print(
-            f"[bold]Quota[/] {family} in {deployment.region}: {steady} chips, {update} while every model is updated at once"
+            f"[bold]Quota[/] {family} in {deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
         )
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     if deployment.settings.capacity.purchase == "flexStart":
@@ -151,7 +151,7 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(f"[bold]Waiver[/] of GW03 until {gateway.waiver.until}: {escape(gateway.waiver.reason)}")
     if plan.warnings:
         console.print("[bold yellow]Warnings[/]")
-        for line in describe(plan.warnings, _WIDTH):
+        for line in describe(plan.warnings, console.width):
             console.print(Text.from_ansi(line))
     if not plan.warnings:
         console.print("No warnings.")
@@ -164,7 +164,7 @@ def cpu_pool(plan: Plan) -> str:
     most = f"{pool.min_nodes} to {deployment.cpu_pool_most_nodes} nodes {pool.machine_type}"
     if needed is None:
         return f"{most}; whether {len(deployment.models)} endpoint pickers fit was not checked"
-    return f"{most}; controllers and {needed.pickers} endpoint pickers need {needed.nodes} ({needed.cpu:.1f} CPUs)"
+    return f"{most}; controllers and {count(needed.pickers, 'endpoint picker')} need {needed.nodes} ({needed.cpu:.1f} CPUs)"
 
 
 def _minutes(seconds: float) -> str:

@@ -92,7 +92,7 @@ def _quota(made: Difference) -> Iterator[str]:
     for q in made.quota:
         yield (
             f"{q.family} in {q.region} ({q.metric.rpartition('/')[2]}): {q.before} -> {q.after} chips, "
-            f"{q.during_update_before} -> {q.during_update_after} while every model is updated at once"
+            f"{q.during_update_before} -> {q.during_update_after} during rolling updates"
         )
 
 

@@ -37,7 +37,7 @@ def gateway_class(context: Context) -> Iterator[Finding]:
     gateway = declared_gateway(context)
     used = gateway["spec"].get("gatewayClassName") if gateway else wanted
     if used not in set(GatewayClass):
-        text = f"the class of the Gateway takes no InferencePool; {' and '.join(GatewayClass)} do"
+        text = f"the class of the Gateway does not support InferencePool; {' and '.join(GatewayClass)} do"
         yield failed("gateway-class-without-pools", f"GatewayClass {used}", text)
     yield from judge(
         title(found),
