@@ -6,12 +6,16 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.everything import examples
 from tests.sharing import BySharing, starts_early
+
+if TYPE_CHECKING:
+    from tests.rehearsal.plane import Plane
 
 # How long an example takes says something about the machine.
 settings.register_profile(
@@ -38,6 +42,15 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySharing:
     """pytest-xdist gives out tests by what they share."""
     return BySharing(config, log)
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """A control plane without stand-ins, for all tests of objects; each keeps to names of its own."""
+    from tests.rehearsal.plane import running
+
+    with running(tmp_path_factory.mktemp("plane"), ()) as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ _SHARED = {
     "tests/rehearsal/crds/": API_SERVER,
     "tests/rehearsal/kubelet/": "kubelet",
     "tests/rehearsal/load_balancer/test_picker.py": API_SERVER,
+    "tests/providers/kubernetes/": API_SERVER,
 }
 
 

@@ -17,18 +17,14 @@ from providers.kubernetes import managed_fields
 from serving.drift.findings import Action, Drift
 from serving.drift.judge import judge, policy_of
 from tests.providers.kubernetes.real import RELEASE, Json, Provider, running, secret, urn_of
-from tests.rehearsal.control_plane.conftest import Plane, binaries, plane
-
-__all__ = ["binaries", "plane"]
-
-pytestmark = pytest.mark.xdist_group("kubernetes provider")
+from tests.rehearsal.plane import Plane
 
 PERSON, STRANGER = "kubectl-edit", "some-operator"
 
 
 @pytest.fixture(scope="module")
-def provider(program: Path, plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    with running(program, tmp_path_factory.mktemp("provider"), plane.directory.kubeconfig) as channel:
+def provider(program: Path, api_server: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    with running(program, tmp_path_factory.mktemp("provider"), api_server.directory.kubeconfig) as channel:
         yield Provider(channel)
 
 
@@ -123,9 +119,9 @@ CHANGES: list[tuple[Json, Json, str]] = [
 
 @pytest.mark.parametrize(("obj", "change", "manager"), CHANGES)
 def test_what_drift_says_is_what_up_does_without_and_with_a_refresh(
-    provider: Provider, plane: Plane, obj: Json, change: Json, manager: str
+    provider: Provider, api_server: Plane, obj: Json, change: Json, manager: str
 ) -> None:
-    managed = Managed(provider, plane, obj)
+    managed = Managed(provider, api_server, obj)
     assert managed.said() == []
     managed.patch(change, manager)
     [finding] = managed.said()
@@ -136,17 +132,17 @@ def test_what_drift_says_is_what_up_does_without_and_with_a_refresh(
     assert managed.up() is finding.refreshed
 
 
-def test_an_object_that_is_gone_is_made_again_by_a_refresh_only(provider: Provider, plane: Plane) -> None:
-    managed = Managed(provider, plane, budget("gone"))
-    kube.delete(plane.client, "policy/v1", "PodDisruptionBudget", "gone", "default")
+def test_an_object_that_is_gone_is_made_again_by_a_refresh_only(provider: Provider, api_server: Plane) -> None:
+    managed = Managed(provider, api_server, budget("gone"))
+    kube.delete(api_server.client, "policy/v1", "PodDisruptionBudget", "gone", "default")
     assert managed.up() is Action.NOTHING
     assert not managed.refresh()
 
 
 def test_a_conflict_comes_without_a_refresh_where_another_field_of_the_object_changes(
-    provider: Provider, plane: Plane
+    provider: Provider, api_server: Plane
 ) -> None:
-    managed = Managed(provider, plane, budget("both"))
+    managed = Managed(provider, api_server, budget("both"))
     managed.patch(SIZE, STRANGER)
     wanted = copy.deepcopy(managed.inputs)
     wanted["metadata"]["labels"]["app"] = "y"
@@ -157,9 +153,9 @@ def test_a_conflict_comes_without_a_refresh_where_another_field_of_the_object_ch
 @pytest.mark.parametrize("operation", ["Update", "Apply"])
 @pytest.mark.parametrize("manager", ["kubectl", "kubectl-patch", "before-first-apply", "helm", "Lens", "my-kubectl"])
 def test_whose_fields_an_update_takes_over_and_whose_it_conflicts_with(
-    provider: Provider, plane: Plane, manager: str, operation: str
+    provider: Provider, api_server: Plane, manager: str, operation: str
 ) -> None:
-    managed = Managed(provider, plane, budget(f"{manager}-{operation}".lower()))
+    managed = Managed(provider, api_server, budget(f"{manager}-{operation}".lower()))
     managed.patch(SIZE, manager, operation)
     [finding] = managed.said()
     managed.refresh()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from rehearsal.assets.find import find
 from rehearsal.control_plane import start, stop
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory
+from tests.rehearsal.plane import Plane
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +22,6 @@ def binaries() -> dict[str, Path]:
     if missing:
         pytest.skip(f"{', '.join(missing)} not found; `python -m rehearsal.assets` gets them")
     return found
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A control plane that runs, and a client of it."""
-
-    directory: RehearsalDirectory
-    client: kube.DynamicClient
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ import cluster as kube
 from rehearsal.control_plane import ControlPlaneError, leftovers, processes, start, stop, why_ended
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory
-from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until
+from tests.rehearsal.plane import Plane
 
 NewDirectory = Callable[[str], RehearsalDirectory]
 Address = tuple[str, int]

@@ -13,9 +13,9 @@ import pytest
 
 import cluster as kube
 from cluster.pods import PORTS_ANNOTATION
-from tests.rehearsal.control_plane.conftest import Plane
 from tests.rehearsal.control_plane.waiting import until
 from tests.rehearsal.control_plane.webhook_server import Webhook, serving
+from tests.rehearsal.plane import Plane
 
 NAMESPACE = "hooks"
 

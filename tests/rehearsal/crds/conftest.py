@@ -14,7 +14,7 @@ import yaml
 import cluster as kube
 from rehearsal import assets
 from rehearsal.gke import addons
-from tests.rehearsal.plane import Plane, running, until
+from tests.rehearsal.plane import Plane, until
 
 Object = dict[str, Any]
 # Module -> the folder of its definitions.
@@ -33,18 +33,17 @@ def definitions() -> Iterator[Object]:
 
 
 @pytest.fixture(scope="session")
-def defined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+def defined(api_server: Plane) -> Plane:
     """The control plane, which serves every definition."""
     try:
         documents = list(definitions())
     except assets.AssetError as error:
         pytest.skip(f"{error}; `python -m rehearsal.assets` gets it")
-    with running(tmp_path_factory.mktemp("crds"), ()) as made:
-        for document in documents:
-            kube.apply(made.client, document, manager="test")
-        for document in documents:
-            until(partial(kube.serves, made.client, document["metadata"]["name"]))
-        yield made
+    for document in documents:
+        kube.apply(api_server.client, document, manager="test")
+    for document in documents:
+        until(partial(kube.serves, api_server.client, document["metadata"]["name"]))
+    return api_server
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from tests.rehearsal.gke.objects import Obj, health_policy, pool, route
 from tests.rehearsal.load_balancer.harness import LoadBalancer, load_balancer
 from tests.rehearsal.load_balancer.objects import PICKER, gateway, pod
 from tests.rehearsal.load_balancer.servers import Server, serving
-from tests.rehearsal.plane import Plane, running, until
+from tests.rehearsal.plane import Plane, until
 
 LONG = "The beginning of a prompt that many requests have in common. " * 40
 # Namespace, an account for pods, and a node for them: pods of a node that does not exist are deleted after a minute.
@@ -80,17 +80,17 @@ def test_an_endpoint_that_is_named_but_unhealthy_gets_nothing(lb: LoadBalancer) 
         assert {chat(lb, "x", headers=named).text for _ in range(4)} == {"one /v1/chat/completions"}
 
 
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+@pytest.fixture
+def plane(api_server: Plane) -> Plane:
+    """The control plane, with the definitions that the picker asks for."""
     if "epp" not in assets.find(["epp"]):
         pytest.skip("epp not found; `python -m serving rehearse --prepare` gets it")
     folder = assets.module_dir("inference-extension") / "config" / "crd" / "bases"
-    with running(tmp_path_factory.mktemp("picker"), ()) as made:
-        for path in folder.glob("*.yaml"):
-            definition = yaml.safe_load(path.read_text(encoding="utf-8"))
-            kube.apply(made.client, definition, manager="test")
-            until(partial(kube.serves, made.client, definition["metadata"]["name"]))
-        yield made
+    for path in folder.glob("*.yaml"):
+        definition = yaml.safe_load(path.read_text(encoding="utf-8"))
+        kube.apply(api_server.client, definition, manager="test")
+        until(partial(kube.serves, api_server.client, definition["metadata"]["name"]))
+    return api_server
 
 
 @contextmanager
