@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def print_report(console: Console, report: Report) -> None:
     for heading, texts in report.notes:
         console.print(f"\n{heading}", highlight=False, markup=False)
         for text in texts:
-            console.print("\n".join(labelled("", text, width)), highlight=False, markup=False, soft_wrap=True)
+            lines = textwrap.wrap(text, width, initial_indent="  - ", subsequent_indent="    ")
+            console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
     console.print(f"\n[bold {_COLOURS[report.verdict]}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
 
 

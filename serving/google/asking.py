@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.google.errors import obstacle_of
+from serving.google.errors import unanswered
 
 # API -> version of its discovery document.
 _VERSIONS = {
@@ -58,7 +58,7 @@ class Google:
         self._threads = threading.local()
 
     def once(self, key: Any, ask: Callable[[], Any]) -> Any:
-        """The answer of `ask`, from the first time it was asked; an obstacle is an answer too.
+        """The answer of `ask`, from the first time it was asked; an error is an answer too.
 
         Raises:
             CannotAskError: what the first time ended with.
@@ -122,10 +122,10 @@ class Google:
         except CannotAskError:
             raise
         except Exception as error:
-            obstacle = obstacle_of(error, f"{api} {method}", self.project)
-            if obstacle is None:
+            cannot = unanswered(error, f"{api} {method}", self.project)
+            if cannot is None:
                 return None
-            raise obstacle from error
+            raise cannot from error
         if not isinstance(answer, dict):
             raise CannotAskError("google-answer-not-json", f"{api} {method}: no JSON object: {answer!r}")
         return answer

@@ -1,4 +1,4 @@
-"""From an exception of Google's clients to the name of an obstacle. Shapes: Google's error model (google.rpc.Status)."""
+"""From an exception of Google's clients to the error of a question without an answer. Shapes: Google's error model (google.rpc.Status)."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _OFF = ("SERVICE_DISABLED", "accessNotConfigured")
 _RATE = ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "quotaExceeded")
 
 
-def obstacle_of(error: Exception, what: str, project: str) -> CannotAskError | None:
-    """The obstacle behind an exception; None where it only says that something does not exist.
+def unanswered(error: Exception, what: str, project: str) -> CannotAskError | None:
+    """The error behind an exception; None where it only says that something does not exist.
 
     Args:
         what: what was asked, for people.

@@ -9,7 +9,7 @@ from typing import Any
 from catalog.preflight import QUOTA_SERVICE
 from cluster.errors import CannotAskError
 from serving.google.asking import Google, quiet
-from serving.google.errors import obstacle_of
+from serving.google.errors import unanswered
 
 # Google's names of the dimensions that are places.
 _PLACES = ("region", "zone")
@@ -71,10 +71,10 @@ def _ask(google: Google, quota_id: str) -> Quota | None:
     except CannotAskError:
         raise
     except Exception as error:
-        obstacle = obstacle_of(error, f"cloudquotas {quota_id}", google.project)
-        if obstacle is None:
+        cannot = unanswered(error, f"cloudquotas {quota_id}", google.project)
+        if cannot is None:
             return None
-        raise obstacle from error
+        raise cannot from error
     limits = (
         Limit(dict(entry.dimensions), int(entry.details.value), tuple(entry.applicable_locations))
         for entry in answer.dimensions_infos

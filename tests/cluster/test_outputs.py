@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from cluster.outputs import OutputsError, parse_outputs, read_outputs
 from settings.outputs import Outputs
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
-GOOD: dict[str, Any] = world.outputs(world.deployment(), "http://10.0.0.9").model_dump(by_alias=True)
+GOOD: dict[str, Any] = deployed.outputs(deployed.deployment(), "http://10.0.0.9").model_dump(by_alias=True)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -21,13 +21,13 @@ from cluster.target import (
 from settings.document import ROOT
 from settings.outputs import Outputs
 from settings.refusal import RefusedError
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
 LISTENER = {"gateway": {"url": "http://127.0.0.1:8080", "hostname": None}, "backends": []}
 
 
 def outputs(base: str = "http://10.0.0.9") -> Outputs:
-    return world.outputs(world.deployment(), base)
+    return deployed.outputs(deployed.deployment(), base)
 
 
 def running(folder: Path, *, known: bool = True) -> TargetFile:

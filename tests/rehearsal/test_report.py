@@ -8,11 +8,11 @@ from pathlib import Path
 from cluster.load_balancer import Listener
 from rehearsal.report import curl
 from settings.outputs import ModelOutput
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
 
 def model(base: str) -> ModelOutput:
-    return world.outputs(world.deployment(), base).models[0]
+    return deployed.outputs(deployed.deployment(), base).models[0]
 
 
 def test_without_a_name_the_address_here_is_asked(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from serving.bench.events import Order, line
 from serving.bench.measure import SLICES, Asked, Step, Window, percentiles
 from serving.bench.runfile import RunFile
 from serving.bench.workload import Workload
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
 WORKLOAD = Workload("Qwen/Qwen2.5-3B-Instruct", 60, 48, 0.5, 1)
 
@@ -53,9 +53,9 @@ def requests_of(places: int, seconds: float, tokens: int, level: int, begin: flo
 
 def outputs_target(environment: str = "prod") -> Target:
     """A target on the cloud that nobody answers for."""
-    made = world.deployment(environment)
+    made = deployed.deployment(environment)
     url = "http://user:secret@127.0.0.1:1"
-    return Target("test", world.outputs(made, "http://127.0.0.1:1"), url=url, token="a-token-of-a-user")
+    return Target("test", deployed.outputs(made, "http://127.0.0.1:1"), url=url, token="a-token-of-a-user")
 
 
 def write_run(

@@ -22,7 +22,7 @@ from serving.commands import options
 from serving.commands.bench import bench
 from tests.rehearsal.model_server.conftest import ROOT, Server, servers_in, wait_for
 from tests.serving.calling import caller, outputs_file, wrong_call
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.model_server import events
 from tests.serving.verify.web import Reply, connection, serving
 
@@ -37,7 +37,7 @@ call = caller(bench)
 
 def outputs_of(folder: Path, url: str, **changes: Any) -> Path:
     """A file of stack outputs whose model is at this URL."""
-    outputs = world.outputs(world.deployment("dev"), url)
+    outputs = deployed.outputs(deployed.deployment("dev"), url)
     model = outputs.models[0].model_copy(update={"url": url, **changes})
     return outputs_file(folder, outputs.model_copy(update={"models": [model]}))
 

@@ -8,13 +8,13 @@ import pytest
 
 from serving.commands.drift import drift
 from tests.serving.calling import caller, outputs_file, wrong_call
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
 call = caller(drift)
 
 
 def outputs(folder: Path) -> str:
-    return str(outputs_file(folder, world.outputs(world.deployment("dev"), "http://10.0.0.9")))
+    return str(outputs_file(folder, deployed.outputs(deployed.deployment("dev"), "http://10.0.0.9")))
 
 
 def test_a_refused_file_ends_with_2_and_the_rule(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from serving.drift.planned import Planned, PlannedObject
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.drift.objects import policy
 from tests.serving.google.stand_in import Trouble, error
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 
 NAME = "gkegw1-pzx5-llm-servi-qwen2-5-3b-inferenc-54321-12oqnptayf7u"
 POOL = "InferencePool llm-serving/qwen2-5-3b-inference-pool"
@@ -49,7 +49,7 @@ def google() -> Iterator[LoadBalancer]:
 
 @pytest.fixture
 def plan() -> Planned:
-    made = world.deployment("dev")
+    made = deployed.deployment("dev")
     [model] = made.models
     objects = [f for b in backends(model) for f in (health_check_policy(made.namespace, b), backend_policy(made, b))]
     return Planned(tuple(PlannedObject(item, policy(item)) for item in objects), (), 0)

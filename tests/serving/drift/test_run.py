@@ -30,7 +30,7 @@ from serving.drift.planned import Planned, PlannedObject, PlannedRelease, planne
 from serving.drift.run import look
 from serving.program.record import UNKNOWN, Recording, Resource
 from tests.serving.drift.objects import PERSON, Obj, drifts, edit, findings_of, healthy, policy, unasked
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.api_server import ApiServer, config
 from tests.serving.verify.conftest import no_credentials
 from tests.serving.verify.web import Server, connection
@@ -97,16 +97,16 @@ class Scene:
         return next(found)
 
     def report(self, *, cloud: bool = False) -> Report:
-        made = world.deployment("dev")
+        made = deployed.deployment("dev")
         load_balancer = None if cloud else self.folder / "load-balancer.json"
         kubeconfig = self.stack.enter_context(self.api.running(self.folder))
-        target = Target("a test", world.outputs(made, "http://127.0.0.1:1"), kubeconfig, load_balancer)
+        target = Target("a test", deployed.outputs(made, "http://127.0.0.1:1"), kubeconfig, load_balancer)
         return look("dev", self.plan, target, google=no_credentials)
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = world.deployment("dev")
+    made = deployed.deployment("dev")
     [model] = made.models
     objects = [namespace(made.namespace)]
     for backend in backends(model):
@@ -243,7 +243,7 @@ def test_a_record_that_is_not_helms_is_said_so(scene: Scene) -> None:
 
 
 def test_a_server_that_is_gone_is_no_drift_and_no_traceback(scene: Scene, tmp_path: Path) -> None:
-    target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), None)
+    target = Target("a test", deployed.outputs(deployed.deployment("dev"), "http://127.0.0.1:1"), None)
     report = look("dev", scene.plan, target, google=no_credentials)
     assert report.exit_code == 1
     assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "kubernetes-not-asked")}
@@ -259,14 +259,14 @@ def test_a_server_that_takes_connections_and_says_nothing_costs_its_time_only(
     with connection(say_nothing) as url:
         kubeconfig = tmp_path / "hanging"
         kubeconfig.write_text(yaml.safe_dump(config(Server(url, [], threading.Event()))))
-        target = Target("a test", world.outputs(world.deployment("dev"), "http://127.0.0.1:1"), kubeconfig)
+        target = Target("a test", deployed.outputs(deployed.deployment("dev"), "http://127.0.0.1:1"), kubeconfig)
         report = look("dev", scene.plan, target, google=no_credentials)
     assert report.exit_code == 1
     assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "time-is-up")}
 
 
 def test_on_the_cloud_google_is_asked_and_what_it_does_not_answer_decides_nothing(scene: Scene) -> None:
-    made = world.deployment("dev").settings.gateway
+    made = deployed.deployment("dev").settings.gateway
     gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "spec": {}}
     scene.api.objects.append({**gateway, "metadata": {"name": made.name, "namespace": "llm-serving"}})
     report = scene.report(cloud=True)

@@ -23,7 +23,7 @@ from serving.preflight.run import preflight
 from settings.derive import Deployment
 from settings.document import Document
 from tests.serving.google.stand_in import GoogleStandIn, Server
-from tests.serving.preflight.world import World, happy
+from tests.serving.preflight.fake_project import FakeProject, happy
 
 _BASE: dict[str, Any] = {
     "project": {"id": "example-project"},
@@ -91,27 +91,27 @@ def _hub_requests(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
 
 @dataclass
 class Scene:
-    """An environment, a world for it, and what preflight says."""
+    """An environment, a fake project for it, and what preflight says."""
 
     google: GoogleStandIn
     hub: HubStandIn
     deployment: Deployment
-    world: World
+    fake: FakeProject
     token: str = ""
     seconds: float = 60.0
     retries: int = 0
     credentials: Callable[[], Any] | None = None
 
-    def use(self, deployment: Deployment) -> World:
-        """Another environment, with a world in which it could be built."""
-        self.deployment, self.world = deployment, happy(deployment)
+    def use(self, deployment: Deployment) -> FakeProject:
+        """Another environment, with a project in which it could be built."""
+        self.deployment, self.fake = deployment, happy(deployment)
         for model in deployment.models:
             self.hub.gated.setdefault(model.settings.source.removeprefix("hf://").partition(":")[0], False)
-        return self.world
+        return self.fake
 
     def context(self) -> Context:
         """What the checks get."""
-        self.world.serve(self.google)
+        self.fake.serve(self.google)
         good = Credentials(token=self.google.token)  # type: ignore[no-untyped-call]
         google = Google(
             self.deployment.settings.project.id,

@@ -20,7 +20,7 @@ CT6E = {"region": REGION, "tpu_family": "CT6E"}
 
 
 def test_a_project_that_is_to_be_deleted_fails(scene: Scene) -> None:
-    scene.world.project_state = "DELETE_REQUESTED"
+    scene.fake.project_state = "DELETE_REQUESTED"
     result = scene.only("project", FAIL)
     assert (result.failure, result.message) == ("project-not-active", "DELETE_REQUESTED")
     assert "gcloud projects undelete example-project" in result.fix
@@ -33,7 +33,7 @@ def test_a_number_of_another_project_fails(scene: Scene) -> None:
 
 
 def test_missing_permissions_are_named_with_the_roles_that_bring_them(scene: Scene) -> None:
-    scene.world.granted = {"container.clusters.get", "resourcemanager.projects.getIamPolicy"}
+    scene.fake.granted = {"container.clusters.get", "resourcemanager.projects.getIamPolicy"}
     result = scene.only("permissions", FAIL)
     assert result.failure == "permission-missing"
     assert "container.clusters.create" in result.needed
@@ -43,7 +43,7 @@ def test_missing_permissions_are_named_with_the_roles_that_bring_them(scene: Sce
 
 
 def test_no_permission_at_all_comes_without_the_field(scene: Scene) -> None:
-    scene.world.granted = set()
+    scene.fake.granted = set()
     assert scene.only("permissions", FAIL).failure == "permission-missing"
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_created_needs_no_permission(scene: Scene) -> None:
         "proxyOnlySubnet": {"mode": "existing", "name": "p"},
     }
     scene.use(environment(network=existing, project={"id": "example-project", "enableApis": False}))
-    scene.world.granted = set()
+    scene.fake.granted = set()
     needed = scene.only("permissions", FAIL).needed
     assert "compute.subnetworks.use" in needed
     assert "compute.networks.create" not in needed
@@ -80,7 +80,7 @@ def test_an_api_that_is_off_fails_only_where_up_does_not_turn_it_on(
     scene: Scene, enable: bool, verdict: Verdict
 ) -> None:
     scene.use(environment(project={"id": "example-project", "enableApis": enable}))
-    scene.world.apis["container.googleapis.com"] = "DISABLED"
+    scene.fake.apis["container.googleapis.com"] = "DISABLED"
     result = scene.only("apis", verdict)
     assert result.message == "off: container.googleapis.com"
     assert "gcloud services enable container.googleapis.com --project=example-project" in result.fix
@@ -90,25 +90,25 @@ def test_an_api_that_is_off_fails_only_where_up_does_not_turn_it_on(
 
 
 def test_a_zone_that_is_not_there_names_those_of_the_region(scene: Scene) -> None:
-    del scene.world.zones[ZONE]
+    del scene.fake.zones[ZONE]
     result = scene.only("location", FAIL)
     assert result.failure == "place-not-found"
     assert result.fix == "Write zone: europe-west4-b (zones of europe-west4: europe-west4-b, europe-west4-c)."
 
 
 def test_a_region_that_is_down_fails(scene: Scene) -> None:
-    scene.world.regions[REGION]["status"] = "DOWN"
+    scene.fake.regions[REGION]["status"] = "DOWN"
     assert scene.only("location", FAIL).failure == "place-down"
 
 
 def test_a_zone_whose_end_is_announced_warns(scene: Scene) -> None:
-    scene.world.zones[ZONE]["deprecated"] = {"state": "DEPRECATED"}
+    scene.fake.zones[ZONE]["deprecated"] = {"state": "DEPRECATED"}
     assert scene.only("location", WARN).failure == "place-deprecated"
 
 
 def test_a_zone_without_the_machine_names_the_nearest_that_have_it(scene: Scene) -> None:
     for zone in (ZONE, "europe-west4-b", "europe-west4-c"):
-        scene.world.machines[zone].remove("ct6e-standard-4t")
+        scene.fake.machines[zone].remove("ct6e-standard-4t")
     result = scene.only("machine-types", FAIL)
     assert (result.failure, result.object) == ("machine-type-missing", "ct6e-standard-4t in europe-west4-a")
     listed = "us-east5-a, us-central1-b, us-central1-c"
@@ -116,16 +116,16 @@ def test_a_zone_without_the_machine_names_the_nearest_that_have_it(scene: Scene)
 
 
 def test_a_machine_that_no_zone_has_says_so(scene: Scene) -> None:
-    for machines in scene.world.machines.values():
+    for machines in scene.fake.machines.values():
         machines.remove("ct6e-standard-4t")
     assert "no zone lists this machine" in scene.only("machine-types", FAIL).fix
 
 
 def test_a_cpu_machine_may_be_in_any_zone_of_the_region(scene: Scene) -> None:
-    scene.world.machines[ZONE].remove("e2-standard-4")
+    scene.fake.machines[ZONE].remove("e2-standard-4")
     assert [r for r in scene.results("machine-types") if r.verdict is not Verdict.PASS] == []
     for zone in ("europe-west4-b", "europe-west4-c"):
-        scene.world.machines[zone].remove("e2-standard-4")
+        scene.fake.machines[zone].remove("e2-standard-4")
     assert scene.only("machine-types", FAIL).object == "e2-standard-4 in europe-west4"
 
 
@@ -133,7 +133,7 @@ def test_a_cpu_machine_may_be_in_any_zone_of_the_region(scene: Scene) -> None:
 
 
 def test_a_channel_without_a_new_enough_version_fails(scene: Scene) -> None:
-    scene.world.channels["REGULAR"] = ["1.33.5-gke.2072000"]
+    scene.fake.channels["REGULAR"] = ["1.33.5-gke.2072000"]
     result = scene.only("gke-version", FAIL)
     assert (result.failure, result.message) == ("gke-version-too-old", "newest 1.33.5-gke.2072000")
 
@@ -141,7 +141,7 @@ def test_a_channel_without_a_new_enough_version_fails(scene: Scene) -> None:
 def test_the_lowest_version_of_a_generation_counts(scene: Scene) -> None:
     model = {"name": "q", "source": "hf://Qwen/Qwen3-32B", "tpu": {"generation": "tpu7x", "topology": "2x2x1"}}
     scene.use(environment(models=[model], location={"zone": "us-central1-c"}))
-    scene.world.channels["REGULAR"] = ["1.34.0-gke.1626000"]
+    scene.fake.channels["REGULAR"] = ["1.34.0-gke.1626000"]
     result = scene.only("gke-version", FAIL)
     assert (result.failure, result.needed) == ("gke-version-too-old", "1.34.0-gke.2201000 or newer")
 
@@ -149,17 +149,17 @@ def test_the_lowest_version_of_a_generation_counts(scene: Scene) -> None:
 def test_a_version_that_is_offered_no_more_fails_for_a_new_cluster_only(scene: Scene) -> None:
     """GKE answers 400 `Master version "..." is unsupported` (pluralsh/plural#1308)."""
     scene.use(environment(cluster={"minVersion": "1.34.0-gke.1626000"}))
-    scene.world.channels["REGULAR"] = ["1.36.2-gke.2154000", "1.35.2-gke.1842000"]
+    scene.fake.channels["REGULAR"] = ["1.36.2-gke.2154000", "1.35.2-gke.1842000"]
     result = scene.only("gke-version", FAIL)
     fix = "Write cluster.minVersion: 1.36.2-gke.2154000, or leave it out."
     assert (result.failure, result.fix) == ("gke-version-not-offered", fix)
-    scene.world.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
+    scene.fake.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
     assert scene.results("gke-version")[0].verdict is Verdict.PASS
 
 
 def test_without_a_version_the_default_of_the_channel_must_be_new_enough(scene: Scene) -> None:
     assert scene.results("gke-version")[0].message == "the default of REGULAR is 1.36.2-gke.2154000"
-    scene.world.channels["REGULAR"] = ["1.33.5-gke.2072000", "1.34.3-gke.1318000"]
+    scene.fake.channels["REGULAR"] = ["1.33.5-gke.2072000", "1.34.3-gke.1318000"]
     result = scene.only("gke-version", FAIL)
     assert (result.failure, result.message) == ("gke-default-too-old", "the default is 1.33.5-gke.2072000")
     assert result.fix == "Write cluster.minVersion: 1.34.3-gke.1318000."
@@ -173,17 +173,17 @@ def test_a_short_version_stands_for_those_that_begin_with_it(scene: Scene, wante
 
 
 def test_a_channel_that_is_not_there_names_those_that_are(scene: Scene) -> None:
-    scene.world.channels = {"RAPID": ["1.36.2-gke.2154000"]}
+    scene.fake.channels = {"RAPID": ["1.36.2-gke.2154000"]}
     result = scene.only("gke-version", FAIL)
     assert (result.failure, result.message) == ("gke-channel-missing", "RAPID")
 
 
 def test_a_cluster_of_the_name_passes_only_with_our_labels(scene: Scene) -> None:
-    scene.world.clusters["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
+    scene.fake.clusters["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
     assert scene.only("cluster-name", FAIL).failure == "cluster-name-taken"
-    scene.world.clusters["tpu-serving-dev"] = {"resourceLabels": {"managed-by": "tpu-serving", "environment": "prod"}}
+    scene.fake.clusters["tpu-serving-dev"] = {"resourceLabels": {"managed-by": "tpu-serving", "environment": "prod"}}
     assert scene.only("cluster-name", FAIL).failure == "cluster-name-taken"
-    scene.world.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
+    scene.fake.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
     assert scene.results("cluster-name")[0].verdict is Verdict.PASS
 
 
@@ -200,7 +200,7 @@ def test_a_cluster_of_the_name_passes_only_with_our_labels(scene: Scene) -> None
     ],
 )
 def test_a_quota_that_is_too_small(scene: Scene, limit: int, verdict: Verdict, failure: str) -> None:
-    scene.world.quotas[FAMILY] = [(CT6E, limit, [REGION])]
+    scene.fake.quotas[FAMILY] = [(CT6E, limit, [REGION])]
     result = scene.only("quota", verdict)
     assert (result.failure, result.message) == (failure, f"{limit} chips")
     assert result.needed == "8 chips (4 for the replicas, 4 for an update)"
@@ -210,38 +210,38 @@ def test_a_quota_that_is_too_small(scene: Scene, limit: int, verdict: Verdict, f
 
 @pytest.mark.parametrize("limit", [8, 512, -1])
 def test_a_quota_that_is_enough(scene: Scene, limit: int) -> None:
-    scene.world.quotas[FAMILY] = [(CT6E, limit, [REGION])]
+    scene.fake.quotas[FAMILY] = [(CT6E, limit, [REGION])]
     assert [result.verdict for result in scene.results("quota")] == [Verdict.PASS]
 
 
 def test_a_quota_without_an_entry_for_the_region_is_not_known(scene: Scene) -> None:
-    scene.world.quotas[FAMILY] = [({"region": "us-east5", "tpu_family": "CT6E"}, 32, ["us-east5"])]
+    scene.fake.quotas[FAMILY] = [({"region": "us-east5", "tpu_family": "CT6E"}, 32, ["us-east5"])]
     assert scene.only("quota", UNKNOWN).failure == "quota-not-listed"
-    scene.world.quotas[FAMILY] = []
+    scene.fake.quotas[FAMILY] = []
     assert scene.only("quota", UNKNOWN).failure == "quota-not-listed"
 
 
 def test_a_quota_id_that_the_api_does_not_know_is_no_failure(scene: Scene) -> None:
-    scene.world.quotas = {}
+    scene.fake.quotas = {}
     assert scene.only("quota", UNKNOWN).failure == "quota-id-unknown"
 
 
 def test_a_quota_that_is_fixed_is_not_asked_to_grow(scene: Scene) -> None:
-    scene.world.quotas[FAMILY], scene.world.fixed_quota = [(CT6E, 0, [REGION])], True
+    scene.fake.quotas[FAMILY], scene.fake.fixed_quota = [(CT6E, 0, [REGION])], True
     assert "preferences create" not in scene.only("quota", FAIL).fix
 
 
 def test_flex_start_takes_preemptible_quota_or_standard_quota(scene: Scene) -> None:
     scene.use(environment(capacity={"purchase": "flexStart", "maxRunHours": 24}))
-    scene.world.quotas = {PREEMPTIBLE: [({"region": REGION}, 0, [REGION])], FAMILY: [(CT6E, 64, [REGION])]}
+    scene.fake.quotas = {PREEMPTIBLE: [({"region": REGION}, 0, [REGION])], FAMILY: [(CT6E, 64, [REGION])]}
     assert [result.verdict for result in scene.results("quota")] == [Verdict.PASS]
-    scene.world.quotas[FAMILY] = [(CT6E, 0, [REGION])]
+    scene.fake.quotas[FAMILY] = [(CT6E, 0, [REGION])]
     assert PREEMPTIBLE in scene.only("quota", FAIL).object
 
 
 def test_spot_takes_preemptible_quota_only(scene: Scene) -> None:
     scene.use(environment(capacity={"purchase": "spot"}))
-    scene.world.quotas = {PREEMPTIBLE: [({}, 0, [REGION, "us-east5"])], FAMILY: [(CT6E, 64, [REGION])]}
+    scene.fake.quotas = {PREEMPTIBLE: [({}, 0, [REGION, "us-east5"])], FAMILY: [(CT6E, 64, [REGION])]}
     assert scene.only("quota", FAIL).failure == "quota-too-small"
 
 
@@ -296,7 +296,7 @@ def test_a_reservation_that_does_not_fit(
 ) -> None:
     scene.use(environment(capacity={"purchase": "reservation", "reservation": "mine"}))
     if found is not None:
-        scene.world.reservations["mine"] = found
+        scene.fake.reservations["mine"] = found
     assert scene.only("reservation", verdict).failure == failure
 
 
@@ -304,7 +304,7 @@ def test_a_reservation_that_does_not_fit(
 @pytest.mark.parametrize("name", ["mine", "projects/other-project/reservations/mine"])
 def test_a_reservation_that_fits_needs_no_quota(scene: Scene, found: dict[str, Any], name: str) -> None:
     scene.use(environment(capacity={"purchase": "reservation", "reservation": name}))
-    scene.world.reservations["mine"], scene.world.quotas = found, {}
+    scene.fake.reservations["mine"], scene.fake.quotas = found, {}
     report = scene.ask(strict=True)
     assert report.exit_code == 0, report.line
 
@@ -320,10 +320,10 @@ def test_a_secret_that_is_missing_or_disabled_fails(scene: Scene) -> None:
         "tpu": {"generation": "v6e", "topology": "1x1"},
         "huggingFaceToken": token,
     }
-    world = scene.use(environment(models=[model], project={"id": "example-project", "number": "123456789012"}))
-    world.secrets["hf/3"]["state"] = "DISABLED"
+    fake = scene.use(environment(models=[model], project={"id": "example-project", "number": "123456789012"}))
+    fake.secrets["hf/3"]["state"] = "DISABLED"
     result = scene.only("secrets", FAIL)
     assert result.failure == "secret-not-enabled"
     assert "gcloud secrets versions enable 3 --secret=hf" in result.fix
-    world.secrets = {}
+    fake.secrets = {}
     assert scene.only("secrets", FAIL).failure == "secret-not-found"

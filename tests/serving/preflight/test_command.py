@@ -31,7 +31,7 @@ run = caller(command.preflight)
 
 
 def no_quota(scene: Scene) -> None:
-    scene.world.quotas[FAMILY] = [({"region": "europe-west4", "tpu_family": "CT6E"}, 0, ["europe-west4"])]
+    scene.fake.quotas[FAMILY] = [({"region": "europe-west4", "tpu_family": "CT6E"}, 0, ["europe-west4"])]
 
 
 def test_a_ready_project_is_one_table_and_its_last_line(call: Scene) -> None:
@@ -65,7 +65,7 @@ def test_a_failure_says_needed_found_cause_fix_source_and_runbook_in_100_columns
     assert verdict.startswith(f"not ready: quota: quota-too-small: {FAMILY}")
 
 
-def test_one_obstacle_of_many_checks_is_told_once(call: Scene) -> None:
+def test_what_many_checks_meet_is_told_once(call: Scene) -> None:
     call.google.troubles[("compute", "*")] = Trouble(error=error(403, "no", "BILLING_DISABLED"))
     done = run("dev")
     assert done.exit_code == 0
@@ -160,6 +160,6 @@ def test_nothing_of_google_is_imported_for_the_help() -> None:
 
 
 def test_warnings_never_fail_not_even_strictly(call: Scene) -> None:
-    call.world.networks["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
+    call.fake.networks["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
     report: Report = call.ask(strict=True)
     assert (report.exit_code, report.line) == (0, "ready")

@@ -34,37 +34,37 @@ def adding(scene: Scene) -> Scene:
 
 
 def test_a_network_that_is_not_there_fails(existing: Scene) -> None:
-    existing.world.networks = {}
+    existing.fake.networks = {}
     assert existing.only("network", FAIL).failure == "network-not-found"
 
 
 def test_a_name_that_is_taken_warns_unless_the_cluster_is_ours(scene: Scene) -> None:
-    scene.world.networks["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
+    scene.fake.networks["tpu-serving-dev"] = {"name": "tpu-serving-dev"}
     assert scene.only("network", WARN).failure == "network-name-taken"
-    scene.world.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
+    scene.fake.clusters["tpu-serving-dev"] = {"resourceLabels": dict(scene.deployment.labels)}
     assert {result.verdict for result in scene.results("network")} == {Verdict.PASS}
 
 
 def test_a_node_subnet_that_does_not_fit(existing: Scene) -> None:
-    nodes = existing.world.subnets["nodes"]
+    nodes = existing.fake.subnets["nodes"]
     nodes["privateIpGoogleAccess"] = False
     assert existing.only("network", WARN).failure == "no-private-google-access"
     nodes["secondaryIpRanges"] = [{"rangeName": "pods", "ipCidrRange": "10.200.0.0/16"}]
     assert existing.only("network", FAIL).needed == "services"
-    nodes["network"] = existing.world.url("global/networks/other")
+    nodes["network"] = existing.fake.url("global/networks/other")
     assert existing.only("network", FAIL).failure == "subnet-of-another-network"
-    del existing.world.subnets["nodes"]
+    del existing.fake.subnets["nodes"]
     assert existing.only("network", FAIL).failure == "subnet-not-found"
 
 
 def test_an_existing_proxy_only_subnet_that_does_not_fit(existing: Scene) -> None:
-    proxies = existing.world.subnets["proxies"]
+    proxies = existing.fake.subnets["proxies"]
     proxies["ipCidrRange"] = "10.198.0.0/27"
     assert existing.only("proxy-only-subnet", FAIL).failure == "proxy-only-subnet-too-small"
     proxies["role"] = "BACKUP"
     assert existing.only("proxy-only-subnet", FAIL).failure == "proxy-only-subnet-not-active"
-    existing.world.subnet("theirs", "vpc", REGION, "10.197.0.0/23", **PROXY)
-    del existing.world.subnets["proxies"]
+    existing.fake.subnet("theirs", "vpc", REGION, "10.197.0.0/23", **PROXY)
+    del existing.fake.subnets["proxies"]
     result = existing.only("proxy-only-subnet", FAIL)
     assert (result.failure, result.fix) == (
         "proxy-only-subnet-not-found",
@@ -73,23 +73,23 @@ def test_an_existing_proxy_only_subnet_that_does_not_fit(existing: Scene) -> Non
 
 
 def test_a_proxy_only_subnet_of_another_region_or_network_is_none(existing: Scene) -> None:
-    existing.world.subnets["proxies"]["region"] = existing.world.url("regions/us-east5")
+    existing.fake.subnets["proxies"]["region"] = existing.fake.url("regions/us-east5")
     assert existing.only("proxy-only-subnet", FAIL).failure == "proxy-only-subnet-not-found"
-    existing.world.subnets["proxies"]["region"] = existing.world.url(f"regions/{REGION}")
-    existing.world.subnets["proxies"]["network"] = existing.world.url("global/networks/other")
+    existing.fake.subnets["proxies"]["region"] = existing.fake.url(f"regions/{REGION}")
+    existing.fake.subnets["proxies"]["network"] = existing.fake.url("global/networks/other")
     assert existing.only("proxy-only-subnet", FAIL).failure == "proxy-only-subnet-not-found"
 
 
 def test_a_second_active_proxy_only_subnet_fails_and_our_own_does_not(adding: Scene) -> None:
-    adding.world.subnet("vpc-proxy-only", "vpc", REGION, "10.129.0.0/23", **PROXY)
+    adding.fake.subnet("vpc-proxy-only", "vpc", REGION, "10.129.0.0/23", **PROXY)
     assert {r.verdict for c in ("proxy-only-subnet", "address-ranges") for r in adding.results(c)} == {Verdict.PASS}
-    adding.world.subnet("theirs", "vpc", REGION, "10.197.0.0/23", **PROXY)
+    adding.fake.subnet("theirs", "vpc", REGION, "10.197.0.0/23", **PROXY)
     result = adding.only("proxy-only-subnet", FAIL)
     assert result.fix == "Write network.proxyOnlySubnet: {mode: existing, name: theirs}."
 
 
 def test_ranges_that_are_in_use_name_a_free_one(adding: Scene) -> None:
-    adding.world.subnet("other", "vpc", "us-east5", "10.129.0.0/20")
+    adding.fake.subnet("other", "vpc", "us-east5", "10.129.0.0/20")
     result = adding.only("address-ranges", FAIL)
     assert result.object == "network.proxyOnlySubnet.cidr 10.129.0.0/23"
     assert result.message == "10.129.0.0/20 of subnet other"
@@ -98,15 +98,15 @@ def test_ranges_that_are_in_use_name_a_free_one(adding: Scene) -> None:
 
 def test_secondary_ranges_peers_and_allocations_are_in_use_too(adding: Scene) -> None:
     plane = "cluster.controlPlane.cidr 172.16.0.0/28"
-    adding.world.networks["vpc"]["peerings"] = [
+    adding.fake.networks["vpc"]["peerings"] = [
         {"name": "peer", "state": "ACTIVE"},
         {"name": "old", "state": "INACTIVE"},
     ]
-    adding.world.peering_routes = ["172.16.0.0/24", "0.0.0.0/0"]
+    adding.fake.peering_routes = ["172.16.0.0/24", "0.0.0.0/0"]
     result = adding.only("address-ranges", FAIL)
     assert (result.object, result.message) == (plane, "172.16.0.0/24 of peering peer")
-    adding.world.peering_routes = []
-    network = adding.world.url("global/networks/vpc")
+    adding.fake.peering_routes = []
+    network = adding.fake.url("global/networks/vpc")
     allocation = {
         "name": "google",
         "purpose": "VPC_PEERING",
@@ -114,22 +114,22 @@ def test_secondary_ranges_peers_and_allocations_are_in_use_too(adding: Scene) ->
         "prefixLength": 16,
         "network": network,
     }
-    adding.world.allocations = [allocation, {**allocation, "network": adding.world.url("global/networks/other")}]
+    adding.fake.allocations = [allocation, {**allocation, "network": adding.fake.url("global/networks/other")}]
     assert adding.only("address-ranges", FAIL).message == "172.16.0.0/16 of allocation google"
-    adding.world.allocations = []
+    adding.fake.allocations = []
     secondary = [{"rangeName": "pods-2", "ipCidrRange": "172.16.0.0/20"}]
-    adding.world.subnet("other", "vpc", "us-east5", "10.1.0.0/20", secondaryIpRanges=secondary)
+    adding.fake.subnet("other", "vpc", "us-east5", "10.1.0.0/20", secondaryIpRanges=secondary)
     assert adding.only("address-ranges", FAIL).message == "172.16.0.0/20 of subnet other, pods-2"
 
 
 def test_ranges_of_another_network_are_not_in_the_way(adding: Scene) -> None:
-    adding.world.subnet("other", "elsewhere", REGION, "10.129.0.0/20")
+    adding.fake.subnet("other", "elsewhere", REGION, "10.129.0.0/20")
     assert {result.verdict for result in adding.results("address-ranges")} == {Verdict.PASS}
 
 
 def test_an_ipv6_subnet_has_no_range_to_compare(adding: Scene) -> None:
-    adding.world.subnet("six", "vpc", REGION, "10.1.0.0/20")
-    del adding.world.subnets["six"]["ipCidrRange"]
+    adding.fake.subnet("six", "vpc", REGION, "10.1.0.0/20")
+    del adding.fake.subnets["six"]["ipCidrRange"]
     assert {result.verdict for result in adding.results("address-ranges")} == {Verdict.PASS}
 
 
@@ -148,7 +148,7 @@ def test_a_named_address_that_does_not_fit(
     scene: Scene, found: dict[str, Any] | None, verdict: Verdict, failure: str
 ) -> None:
     scene.use(environment(gateway=INTERNAL))
-    scene.world.addresses = {"models": found} if found else {}
+    scene.fake.addresses = {"models": found} if found else {}
     result = scene.only("gateway-address", verdict)
     assert result.failure == failure
     if verdict is FAIL:
@@ -157,7 +157,7 @@ def test_a_named_address_that_does_not_fit(
 
 def test_an_address_to_be_created_whose_name_is_taken_warns(scene: Scene) -> None:
     scene.use(environment(gateway={"address": {"name": "models", "create": True}}))
-    scene.world.addresses["models"] = SHARED
+    scene.fake.addresses["models"] = SHARED
     assert scene.only("gateway-address", WARN).failure == "address-name-taken"
 
 
@@ -169,29 +169,29 @@ SECURE: dict[str, Any] = {
 
 
 def test_certificates_of_certificate_manager(scene: Scene) -> None:
-    world = scene.use(environment(gateway=SECURE))
-    world.certificates["models"] = {"managed": {"state": "PROVISIONING"}}
+    fake = scene.use(environment(gateway=SECURE))
+    fake.certificates["models"] = {"managed": {"state": "PROVISIONING"}}
     assert scene.only("gateway-security", WARN).failure == "certificate-not-active"
     issue = {"reason": "AUTHORIZATION_ISSUE"}
-    world.certificates["models"] = {"managed": {"state": "FAILED", "provisioningIssue": issue}}
+    fake.certificates["models"] = {"managed": {"state": "FAILED", "provisioningIssue": issue}}
     assert scene.only("gateway-security", FAIL).message == "FAILED AUTHORIZATION_ISSUE"
-    world.certificates["models"] = {"selfManaged": {}, "expireTime": "2020-01-01T00:00:00Z"}
+    fake.certificates["models"] = {"selfManaged": {}, "expireTime": "2020-01-01T00:00:00Z"}
     assert scene.only("gateway-security", FAIL).failure == "certificate-expires"
-    world.certificates = {}
+    fake.certificates = {}
     assert scene.only("gateway-security", FAIL).failure == "certificate-not-found"
 
 
 def test_regional_policies_that_are_not_there_fail(scene: Scene) -> None:
-    world = scene.use(environment(gateway=SECURE))
-    world.ssl_policies = {}
+    fake = scene.use(environment(gateway=SECURE))
+    fake.ssl_policies = {}
     assert scene.only("gateway-security", FAIL).object == "ssl-policies modern in europe-west4"
-    world.ssl_policies, world.security_policies = {"modern": {"name": "modern"}}, {}
+    fake.ssl_policies, fake.security_policies = {"modern": {"name": "modern"}}, {}
     assert scene.only("gateway-security", FAIL).object == "security-policies armor in europe-west4"
 
 
 def test_a_pre_shared_certificate_that_has_expired_or_is_missing_fails(scene: Scene) -> None:
-    world = scene.use(environment(gateway={**SECURE, "tls": {"preSharedCerts": ["models"]}}))
-    world.ssl_certificates["models"]["expireTime"] = "2020-01-01T00:00:00.000-07:00"
+    fake = scene.use(environment(gateway={**SECURE, "tls": {"preSharedCerts": ["models"]}}))
+    fake.ssl_certificates["models"]["expireTime"] = "2020-01-01T00:00:00.000-07:00"
     assert scene.only("gateway-security", FAIL).failure == "certificate-expires"
-    world.ssl_certificates = {}
+    fake.ssl_certificates = {}
     assert scene.only("gateway-security", FAIL).failure == "certificate-not-found"

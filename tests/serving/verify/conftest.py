@@ -15,7 +15,7 @@ from cluster.target import Target
 from serving.checking.findings import Outcome, Report
 from serving.google.asking import Google
 from serving.verify.run import verify
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.api_server import ApiServer
 from tests.serving.verify.model_server import Replicas
 from tests.serving.verify.web import Answer, serving
@@ -56,11 +56,11 @@ class Scene:
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        made = world.deployment(self.environment)
+        made = deployed.deployment(self.environment)
         self.deployment = made
         self.names = made.models[0].settings.names_for_clients
         self.replicas = Replicas(self.names, made.models[0].settings.replicas)
-        self.api = ApiServer(world.objects(made))
+        self.api = ApiServer(deployed.objects(made))
 
     @property
     def objects(self) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ class Scene:
         """Start the fakes and say where they are."""
         self.api.pod_page = self.api.pod_page if self.answer else self.replicas.page
         url = self.url or self.stack.enter_context(serving(self.answer or self.replicas)).url
-        outputs = world.outputs(self.deployment, url).model_copy(update=self.changes)
+        outputs = deployed.outputs(self.deployment, url).model_copy(update=self.changes)
         kubeconfig = self.stack.enter_context(self.api.running(self.folder)) if self.kubernetes else None
         return Target("test", outputs, kubeconfig, self.load_balancer, None, self.token)
 

@@ -18,10 +18,10 @@ from serving.program.outputs import planned_outputs
 from serving.verify import registry, run
 from serving.verify.run import verify
 from settings.document import find_environment
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.conftest import Scene, outcome
+from tests.serving.verify.deployed import find, refuse
 from tests.serving.verify.web import connection
-from tests.serving.verify.world import find, refuse
 
 
 def without_cluster(scene: Scene, kubeconfig: Path | None) -> Target:
@@ -120,7 +120,7 @@ def own_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def target() -> Target:
-    return Target("test", world.outputs(world.deployment(), "http://127.0.0.1:1"))
+    return Target("test", deployed.outputs(deployed.deployment(), "http://127.0.0.1:1"))
 
 
 def sequence(*verdicts: Verdict) -> Callable[[Context], Iterator[Finding]]:
@@ -189,8 +189,8 @@ def test_a_check_names_only_failures_it_declares(scene: Scene) -> None:
 @pytest.mark.parametrize("environment", ["dev", "examples/external-tls.yaml", "examples/multi-host.yaml"])
 def test_outputs_that_are_only_planned_say_everything_but_the_address(environment: str) -> None:
     outputs = planned_outputs(find_environment(environment))
-    made = world.deployment(environment)
-    declared = world.outputs(made, outputs.base_url)
+    made = deployed.deployment(environment)
+    declared = deployed.outputs(made, outputs.base_url)
     assert [(m.name, m.url, m.served_names) for m in outputs.models] == [
         (m.name, m.url, m.served_names) for m in declared.models
     ]

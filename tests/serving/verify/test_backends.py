@@ -11,7 +11,7 @@ from serving.checking.findings import Finding, Verdict
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.google.stand_in import Trouble, error
 from tests.serving.verify.conftest import Scene, outcome
-from tests.serving.verify.world import find
+from tests.serving.verify.deployed import find
 
 # Names of GKE's are cut, so that they say little: what counts is the description of the endpoint group.
 BACKEND = "gkegw1-pzx5-llm-servi-qwen2-5-3b-inferenc-54321-12oqnptayf7u"

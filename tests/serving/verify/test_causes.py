@@ -12,7 +12,7 @@ from rehearsal.gke.gateway.objects import KINDS, POLICIES, Cloud, by_kind, key_o
 from rehearsal.gke.gateway.status import changes
 from serving.checking.findings import Report
 from tests.serving.verify.conftest import Scene, outcome
-from tests.serving.verify.world import find, refuse
+from tests.serving.verify.deployed import find, refuse
 
 NOW = "2026-11-27T12:00:00Z"
 WRITTEN = ("Gateway", "HTTPRoute", "InferencePool", *POLICIES)

@@ -12,9 +12,9 @@ from cluster.target import Target
 from serving.commands.durations import parse_duration
 from serving.commands.verify import verify
 from tests.serving.calling import caller, outputs_file, wrong_call
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.conftest import Scene
-from tests.serving.verify.world import find, refuse
+from tests.serving.verify.deployed import find, refuse
 
 call = caller(verify)
 
@@ -62,7 +62,7 @@ def test_json_is_one_document_and_says_the_same(scene: Scene, cloud: list[str]) 
     assert routes["results"][0]["runbook"] == "docs/runbook.md#route-not-accepted"
 
 
-def test_one_obstacle_of_many_checks_is_told_once(scene: Scene, cloud: list[str]) -> None:
+def test_what_many_checks_meet_is_told_once(scene: Scene, cloud: list[str]) -> None:
     outputs = json.loads(Path(cloud[1]).read_text())
     outputs["models"][0]["url"] = "http://"
     Path(cloud[1]).write_text(json.dumps(outputs))
@@ -125,7 +125,7 @@ def test_outputs_of_another_environment_are_refused(cloud: list[str]) -> None:
 
 
 def test_an_url_of_the_caller_replaces_scheme_and_host_and_keeps_the_path() -> None:
-    target = Target("test", world.outputs(world.deployment(), "http://10.0.0.9"))
+    target = Target("test", deployed.outputs(deployed.deployment(), "http://10.0.0.9"))
     [model] = target.outputs.models
     assert target.model_url(model.url) == "http://10.0.0.9/llm-serving/qwen2-5-3b"
     tunnel = target.with_options(kubeconfig=None, url="https://localhost:8443/", token=None, ca_file=None)

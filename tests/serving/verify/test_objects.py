@@ -8,7 +8,7 @@ import pytest
 
 from serving.checking.findings import Verdict
 from tests.serving.verify.conftest import Scene, outcome
-from tests.serving.verify.world import condition, find, refuse
+from tests.serving.verify.deployed import condition, find, refuse
 
 GWCER104 = 'Error GWCER104: HTTPRoute "llm-serving/qwen2-5-3b-route" is misconfigured, err: Timeouts are not supported.'
 
@@ -290,9 +290,9 @@ def test_an_open_external_gateway_and_a_missing_listener_are_named(scene: Scene)
     declared = {"class_name": "gke-l7-regional-external-managed"}
     output = scene.report(quick=True)
     assert outcome(output, "exposure").verdict is Verdict.PASS
-    from tests.serving.verify import world
+    from tests.serving.verify import deployed
 
-    made = world.outputs(scene.deployment, "http://127.0.0.1:1")
+    made = deployed.outputs(scene.deployment, "http://127.0.0.1:1")
     scene.changes["gateway"] = made.gateway.model_copy(update=declared)
     assert outcome(scene.report(quick=True), "exposure").worst.failure == "open-to-everyone"
     scene.changes["gateway"] = made.gateway.model_copy(update={"scheme": "https", "port": 443})

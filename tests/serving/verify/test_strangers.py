@@ -9,8 +9,8 @@ import pytest
 
 from serving.checking.findings import Verdict
 from tests.serving.verify.conftest import Scene, outcome
+from tests.serving.verify.deployed import find
 from tests.serving.verify.web import Reply, serving
-from tests.serving.verify.world import find
 
 
 @pytest.fixture

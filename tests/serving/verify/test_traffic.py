@@ -19,7 +19,7 @@ from serving.checking.findings import Verdict
 from serving.live.exchange import Client, Request
 from serving.live.symptoms import SymptomError
 from serving.verify.run import verify
-from tests.serving.verify import world
+from tests.serving.verify import deployed
 from tests.serving.verify.certificate import self_signed
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.model_server import Replicas
@@ -268,7 +268,7 @@ def test_the_declared_name_is_asked_for_in_a_rehearsal_only(
     base: str, rehearsal: bool, url: str | None, host: str | None, tmp_path: Path
 ) -> None:
     found = Target(
-        "here", world.outputs(world.deployment(), base), load_balancer=tmp_path if rehearsal else None, url=url
+        "here", deployed.outputs(deployed.deployment(), base), load_balancer=tmp_path if rehearsal else None, url=url
     )
     assert found.host == host
 

@@ -18,7 +18,7 @@ Resource = dict[str, Any]
 
 
 @dataclass
-class World:
+class FakeProject:
     """What there is. Resources are kept by the name under which their `get` finds them, as the API would answer."""
 
     project: str
@@ -74,47 +74,47 @@ class World:
         return str(QuotaInfo.to_json(made))
 
 
-def happy(deployment: Deployment) -> World:
+def happy(deployment: Deployment) -> FakeProject:
     """All that an environment needs, and nothing of its names."""
     settings, region = deployment.settings, deployment.region
-    world = World(settings.project.id)
-    world.apis = dict.fromkeys(deployment.apis, "ENABLED")
+    fake = FakeProject(settings.project.id)
+    fake.apis = dict.fromkeys(deployment.apis, "ENABLED")
     for zone in _ZONES:
         name = zone.rpartition("-")[0]
-        world.regions[name] = {"name": name, "status": "UP"}
-        world.zones[zone] = {"name": zone, "status": "UP", "region": world.url(f"regions/{name}")}
+        fake.regions[name] = {"name": name, "status": "UP"}
+        fake.zones[zone] = {"name": zone, "status": "UP", "region": fake.url(f"regions/{name}")}
         shapes = [pool.shape.machine_type for pool in deployment.pools]
-        world.machines[zone] = [*shapes, settings.cluster.cpu_pool.machine_type]
-    world.channels = {
+        fake.machines[zone] = [*shapes, settings.cluster.cpu_pool.machine_type]
+    fake.channels = {
         name: ["1.36.2-gke.2154000", "1.35.2-gke.1842000", deployment.version_floor[0]]
         for name in ("RAPID", "REGULAR", "STABLE")
     }
     for generation in {pool.shape.generation for pool in deployment.pools}:
         for item in quotas_of(generation, settings.capacity.purchase):
-            world.quotas.setdefault(item.id, []).append((item.dimensions(region), 512, [region]))
-    _network(world, deployment)
-    _gateway(world, deployment)
+            fake.quotas.setdefault(item.id, []).append((item.dimensions(region), 512, [region]))
+    _network(fake, deployment)
+    _gateway(fake, deployment)
     for model in deployment.models:
         token = model.settings.hugging_face_token
         if token is not None and token.secret_manager is not None:
             path = f"{token.secret_manager.secret}/{token.secret_manager.version}"
-            world.secrets[path] = {
+            fake.secrets[path] = {
                 "name": f"projects/1/secrets/{token.secret_manager.secret}/versions/3",
                 "state": "ENABLED",
             }
-    return world
+    return fake
 
 
-def _network(world: World, deployment: Deployment) -> None:
+def _network(fake: FakeProject, deployment: Deployment) -> None:
     settings, region = deployment.settings.network, deployment.region
     if settings.mode == "existing":
         name = deployment.network_name
-        world.networks[name] = {"name": name}
+        fake.networks[name] = {"name": name}
         secondary = [
             {"rangeName": settings.pods_range_name, "ipCidrRange": "10.200.0.0/16"},
             {"rangeName": settings.services_range_name, "ipCidrRange": "10.201.0.0/20"},
         ]
-        world.subnet(
+        fake.subnet(
             deployment.nodes_subnet_name,
             name,
             region,
@@ -125,27 +125,27 @@ def _network(world: World, deployment: Deployment) -> None:
         )
         if settings.proxy_only_subnet.mode == "existing":
             kind = {"purpose": "REGIONAL_MANAGED_PROXY", "role": "ACTIVE"}
-            world.subnet(deployment.proxy_only_subnet_name, name, region, "10.198.0.0/23", **kind)
+            fake.subnet(deployment.proxy_only_subnet_name, name, region, "10.198.0.0/23", **kind)
 
 
-def _gateway(world: World, deployment: Deployment) -> None:
+def _gateway(fake: FakeProject, deployment: Deployment) -> None:
     gateway = deployment.settings.gateway
     if gateway.address and not gateway.address.create:
         kind = {"addressType": "EXTERNAL"} if gateway.external else {"addressType": "INTERNAL"}
         purpose = {} if gateway.external else {"purpose": "SHARED_LOADBALANCER_VIP"}
-        world.addresses[gateway.address.name] = {"address": "10.0.0.9", "status": "RESERVED", **kind, **purpose}
+        fake.addresses[gateway.address.name] = {"address": "10.0.0.9", "status": "RESERVED", **kind, **purpose}
     for name in gateway.tls.certificate_manager_certs if gateway.tls else ():
-        world.certificates[name] = {"managed": {"state": "ACTIVE"}, "expireTime": "2099-01-01T00:00:00Z"}
+        fake.certificates[name] = {"managed": {"state": "ACTIVE"}, "expireTime": "2099-01-01T00:00:00Z"}
     for name in gateway.tls.pre_shared_certs if gateway.tls else ():
-        world.ssl_certificates[name] = {"name": name, "expireTime": "2099-01-01T00:00:00.000-07:00"}
+        fake.ssl_certificates[name] = {"name": name, "expireTime": "2099-01-01T00:00:00.000-07:00"}
     if gateway.tls and gateway.tls.ssl_policy:
-        world.ssl_policies[gateway.tls.ssl_policy] = {"name": gateway.tls.ssl_policy}
+        fake.ssl_policies[gateway.tls.ssl_policy] = {"name": gateway.tls.ssl_policy}
     if gateway.authentication and gateway.authentication.security_policy:
         armor = gateway.authentication.security_policy
-        world.security_policies[armor] = {"name": armor}
+        fake.security_policies[armor] = {"name": armor}
 
 
-def _handlers(world: World) -> dict[tuple[str, str], Handler]:
+def _handlers(fake: FakeProject) -> dict[tuple[str, str], Handler]:
     def by_name(kept: Mapping[str, Resource], key: str) -> Handler:
         return lambda values, _query, _body: kept.get(values[key])
 
@@ -153,80 +153,80 @@ def _handlers(world: World) -> dict[tuple[str, str], Handler]:
         return lambda _values, _query, _body: items() or {}
 
     return {
-        ("cloudresourcemanager", "projects.get"): lambda values, _query, _body: _project(world, values),
-        ("cloudresourcemanager", "projects.testIamPermissions"): lambda _values, _query, body: _tested(world, body),
-        ("serviceusage", "services.batchGet"): lambda _values, query, _body: _services(world, query),
-        ("compute", "regions.get"): by_name(world.regions, "region"),
-        ("compute", "zones.get"): by_name(world.zones, "zone"),
-        ("compute", "zones.list"): listed(lambda: {"items": list(world.zones.values())}),
-        ("compute", "machineTypes.get"): lambda values, _query, _body: _machine(world, values),
-        ("compute", "machineTypes.aggregatedList"): lambda _values, query, _body: _machines(world, query),
-        ("container", "projects.locations.getServerConfig"): listed(lambda: _server_config(world)),
-        ("container", "projects.locations.clusters.get"): by_name(world.clusters, "clustersId"),
-        ("compute", "reservations.get"): by_name(world.reservations, "reservation"),
-        ("compute", "networks.get"): by_name(world.networks, "network"),
+        ("cloudresourcemanager", "projects.get"): lambda values, _query, _body: _project(fake, values),
+        ("cloudresourcemanager", "projects.testIamPermissions"): lambda _values, _query, body: _tested(fake, body),
+        ("serviceusage", "services.batchGet"): lambda _values, query, _body: _services(fake, query),
+        ("compute", "regions.get"): by_name(fake.regions, "region"),
+        ("compute", "zones.get"): by_name(fake.zones, "zone"),
+        ("compute", "zones.list"): listed(lambda: {"items": list(fake.zones.values())}),
+        ("compute", "machineTypes.get"): lambda values, _query, _body: _machine(fake, values),
+        ("compute", "machineTypes.aggregatedList"): lambda _values, query, _body: _machines(fake, query),
+        ("container", "projects.locations.getServerConfig"): listed(lambda: _server_config(fake)),
+        ("container", "projects.locations.clusters.get"): by_name(fake.clusters, "clustersId"),
+        ("compute", "reservations.get"): by_name(fake.reservations, "reservation"),
+        ("compute", "networks.get"): by_name(fake.networks, "network"),
         ("compute", "networks.listPeeringRoutes"): listed(
-            lambda: {"items": [{"destRange": cidr, "type": "SUBNET_PEERING_ROUTE"} for cidr in world.peering_routes]}
+            lambda: {"items": [{"destRange": cidr, "type": "SUBNET_PEERING_ROUTE"} for cidr in fake.peering_routes]}
         ),
-        ("compute", "subnetworks.get"): by_name(world.subnets, "subnetwork"),
-        ("compute", "subnetworks.aggregatedList"): lambda _values, query, _body: _subnets(world, query),
-        ("compute", "globalAddresses.list"): listed(lambda: {"items": world.allocations}),
-        ("compute", "addresses.get"): by_name(world.addresses, "address"),
-        ("compute", "regionSslCertificates.get"): by_name(world.ssl_certificates, "sslCertificate"),
-        ("compute", "regionSslPolicies.get"): by_name(world.ssl_policies, "sslPolicy"),
-        ("compute", "regionSecurityPolicies.get"): by_name(world.security_policies, "securityPolicy"),
-        ("certificatemanager", "projects.locations.certificates.get"): by_name(world.certificates, "certificatesId"),
-        ("secretmanager", "projects.secrets.versions.get"): lambda values, _query, _body: world.secrets.get(
+        ("compute", "subnetworks.get"): by_name(fake.subnets, "subnetwork"),
+        ("compute", "subnetworks.aggregatedList"): lambda _values, query, _body: _subnets(fake, query),
+        ("compute", "globalAddresses.list"): listed(lambda: {"items": fake.allocations}),
+        ("compute", "addresses.get"): by_name(fake.addresses, "address"),
+        ("compute", "regionSslCertificates.get"): by_name(fake.ssl_certificates, "sslCertificate"),
+        ("compute", "regionSslPolicies.get"): by_name(fake.ssl_policies, "sslPolicy"),
+        ("compute", "regionSecurityPolicies.get"): by_name(fake.security_policies, "securityPolicy"),
+        ("certificatemanager", "projects.locations.certificates.get"): by_name(fake.certificates, "certificatesId"),
+        ("secretmanager", "projects.secrets.versions.get"): lambda values, _query, _body: fake.secrets.get(
             f"{values['secretsId']}/{values['versionsId']}"
         ),
     }
 
 
-def _project(world: World, values: Mapping[str, str]) -> Answer:
+def _project(fake: FakeProject, values: Mapping[str, str]) -> Answer:
     found = values["projectsId"]
-    return {"name": "projects/123456789012", "projectId": found, "state": world.project_state}
+    return {"name": "projects/123456789012", "projectId": found, "state": fake.project_state}
 
 
-def _tested(world: World, body: Any) -> Answer:
+def _tested(fake: FakeProject, body: Any) -> Answer:
     asked = body["permissions"]
-    granted = asked if world.granted is None else [item for item in asked if item in world.granted]
+    granted = asked if fake.granted is None else [item for item in asked if item in fake.granted]
     return {"permissions": granted} if granted else {}
 
 
-def _services(world: World, query: Mapping[str, list[str]]) -> Answer:
+def _services(fake: FakeProject, query: Mapping[str, list[str]]) -> Answer:
     names = [name.rpartition("/")[2] for name in query["names"]]
     prefix = "projects/123456789012/services"
-    return {"services": [{"name": f"{prefix}/{n}", "state": world.apis.get(n, "DISABLED")} for n in names]}
+    return {"services": [{"name": f"{prefix}/{n}", "state": fake.apis.get(n, "DISABLED")} for n in names]}
 
 
-def _machine(world: World, values: Mapping[str, str]) -> Answer:
+def _machine(fake: FakeProject, values: Mapping[str, str]) -> Answer:
     name = values["machineType"]
-    return {"name": name} if name in world.machines.get(values["zone"], ()) else None
+    return {"name": name} if name in fake.machines.get(values["zone"], ()) else None
 
 
-def _machines(world: World, query: Mapping[str, list[str]]) -> Answer:
+def _machines(fake: FakeProject, query: Mapping[str, list[str]]) -> Answer:
     """Scopes without an answer carry a warning, as Google's do."""
     wanted = query["filter"][0].removeprefix('name = "').removesuffix('"')
     empty = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "There are no results."}}
     items = {
         f"zones/{zone}": {"machineTypes": [{"name": wanted, "zone": zone}]} if wanted in machines else empty
-        for zone, machines in world.machines.items()
+        for zone, machines in fake.machines.items()
     }
     return {"items": items}
 
 
-def _server_config(world: World) -> Answer:
+def _server_config(fake: FakeProject) -> Answer:
     channels = [
         {"channel": name, "defaultVersion": versions[0], "validVersions": versions}
-        for name, versions in world.channels.items()
+        for name, versions in fake.channels.items()
         if versions
     ]
     return {"channels": channels}
 
 
-def _subnets(world: World, query: Mapping[str, list[str]]) -> Answer:
+def _subnets(fake: FakeProject, query: Mapping[str, list[str]]) -> Answer:
     """One subnet a page, so that what reads only the first page is found out."""
-    subnets, at = list(world.subnets.values()), int(query.get("pageToken", ["0"])[0])
+    subnets, at = list(fake.subnets.values()), int(query.get("pageToken", ["0"])[0])
     if not subnets:
         return {}
     scope = "regions/" + str(subnets[at]["region"]).rpartition("/")[2]

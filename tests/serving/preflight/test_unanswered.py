@@ -103,9 +103,9 @@ def test_a_project_that_does_not_exist_says_that_it_may_not_be_seen(scene: Scene
     assert scene.ask(strict=True).exit_code == 1
 
 
-def test_an_obstacle_of_one_check_does_not_hide_the_failure_of_another(scene: Scene) -> None:
+def test_an_unanswered_check_does_not_hide_the_failure_of_another(scene: Scene) -> None:
     scene.google.troubles[("compute", "*")] = Trouble(error=DENIED)
-    scene.world.project_state = "DELETE_REQUESTED"
+    scene.fake.project_state = "DELETE_REQUESTED"
     report = scene.ask()
     assert report.exit_code == 1
     assert report.line.startswith("not ready: project: project-not-active: project example-project: DELETE_REQUESTED")
