@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -19,10 +20,28 @@ _NOT_SHOWN = (401, 403, 404)
 
 @dataclass(frozen=True)
 class Repository:
-    """A model as the Hub tells everybody: `gated` is "" where anybody may load it."""
+    """A model as the Hub tells everybody: `gated` is "" where anybody may load it.
+
+    `weights_bytes`: of its safetensors, from the count of parameters by their type; None where the Hub counts none.
+    """
 
     id: str
     gated: str = ""
+    weights_bytes: int | None = None
+
+
+def _bytes(safetensors: object) -> int | None:
+    """Bytes behind `{parameters: {BF16: 32762123264}}`; the digits of a type's name are its bits (`F8_E4M3`, `I32`)."""
+    counts = safetensors.get("parameters") if isinstance(safetensors, dict) else None
+    if not isinstance(counts, dict) or not counts:
+        return None
+    total = 0.0
+    for kind, count in counts.items():
+        bits = re.search(r"\d+", str(kind))
+        if not isinstance(count, int) or (bits is None and kind != "BOOL"):
+            return None
+        total += count * (int(bits[0]) if bits else 8) / 8
+    return round(total)
 
 
 class Hub:
@@ -71,7 +90,7 @@ class Hub:
             return None
         if status != 200 or not isinstance(data, dict):
             raise CannotAskError("hub-not-reachable", f"{path}: HTTP {status} and no model")
-        return Repository(model, str(data.get("gated") or ""))
+        return Repository(model, str(data.get("gated") or ""), _bytes(data.get("safetensors")))
 
     def may_load(self, model: str) -> bool:
         """Whether the token may load the files of a model.

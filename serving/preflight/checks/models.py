@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from catalog.tpu import generations
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.context import Context
-from serving.preflight.hub import TOKEN_VARIABLE
+from serving.preflight.hub import TOKEN_VARIABLE, Repository
 from serving.preflight.registry import check
+from settings.derive import GIB
 
 _HUB = "hf://"
 
@@ -52,7 +54,7 @@ def secrets(context: Context) -> Iterator[Finding]:
     "hugging-face",
     "The models' weights are on the Hugging Face Hub, and the token may load gated ones",
     "Hugging Face Hub, /api/models/MODEL and its auth-check",
-    ("hub-not-reachable", "hub-token-not-given", "hub-model-not-found", "hub-access-missing"),
+    ("hub-not-reachable", "hub-token-not-given", "hub-model-not-found", "hub-access-missing", "hub-weights-too-large"),
     requests=4,
 )
 def hugging_face(context: Context) -> Iterator[Finding]:
@@ -75,12 +77,31 @@ def _access(context: Context, model: str, revision: str) -> Finding:
         secret = "" if hub.has_token else f", or set {TOKEN_VARIABLE} where it is private"
         fix = f"Look at {hub.page(model)}; correct models[].source{secret}."
         return failed("hub-model-not-found", name, needed="the Hub shows it", message="not shown", fix=fix)
+    if (problem := _too_large(context, model, name, found)) is not None:
+        return problem
     if not found.gated:
-        return passed(name, f"{name} is open")
+        return passed(name, f"{name} is open{_size(found)}")
     if not hub.has_token:
         fix = f"Set {TOKEN_VARIABLE} in this shell to the cluster's token, and run again."
         return unknown("hub-token-not-given", name, needed="a token that may load it", message="gated", fix=fix)
     if not hub.may_load(model):
         fix = f"Accept the licence with the token's account: {hub.page(model)}"
         return failed("hub-access-missing", name, needed="access", message=f"gated ({found.gated}), refused", fix=fix)
-    return passed(name, f"{name} is open to the token")
+    return passed(name, f"{name} is open to the token{_size(found)}")
+
+
+def _size(found: Repository) -> str:
+    return "" if found.weights_bytes is None else f", {found.weights_bytes / GIB:.1f} GiB of weights"
+
+
+def _too_large(context: Context, model: str, name: str, found: Repository) -> Finding | None:
+    """The size that the Hub counts, against the slice of every model of that source: `plan` knows it by the name only."""
+    for served in context.deployment.models:
+        place = served.settings.source.removeprefix(_HUB).partition(":")[0]
+        have = served.shape.chips * generations()[served.shape.generation].hbm_gib * GIB
+        if place == model and found.weights_bytes is not None and found.weights_bytes > have:
+            fix = f"Choose a larger tpu.topology for {served.name}, or a checkpoint of fewer bits."
+            said = f"{found.weights_bytes / GIB:.0f} GiB"
+            needed = f"at most {have / GIB:.0f} GiB, the memory of {served.shape.generation} {served.shape.topology}"
+            return failed("hub-weights-too-large", name, needed=needed, message=said, fix=fix)
+    return None

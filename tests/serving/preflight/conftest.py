@@ -44,6 +44,7 @@ class HubStandIn:
     """Models of the Hub: `gated` by id, and who may load them. `status` is answered to everything where it is set."""
 
     gated: dict[str, Any] = field(default_factory=dict)
+    safetensors: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, set[str]] = field(default_factory=dict)
     private: dict[str, set[str]] = field(default_factory=dict)
     known_tokens: set[str] = field(default_factory=set)
@@ -71,7 +72,7 @@ class HubStandIn:
         if path.endswith("/auth-check"):
             allowed = token in self.tokens.get(model, set())
             return (200, "{}") if allowed else (403, json.dumps({"error": "Access to model is restricted"}))
-        return 200, json.dumps({"id": model, "gated": self.gated[model]})
+        return 200, json.dumps({"id": model, "gated": self.gated[model], "safetensors": self.safetensors.get(model)})
 
 
 def _hub_requests(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
@@ -159,6 +160,7 @@ def scene(google_server: GoogleStandIn, hub_server: HubStandIn, monkeypatch: pyt
         monkeypatch.delenv(name, raising=False)
     google_server.reset()
     hub_server.gated, hub_server.tokens, hub_server.status, hub_server.body = {}, {}, 0, ""
+    hub_server.safetensors = {}
     hub_server.private, hub_server.known_tokens = {}, set()
     deployment = environment()
     made = Scene(google_server, hub_server, deployment, happy(deployment))

@@ -263,6 +263,17 @@ def gated(scene: Scene) -> Scene:
     return scene
 
 
+def test_the_size_that_the_hub_counts_is_held_against_the_slice(scene: Scene) -> None:
+    [model] = {m.settings.source.removeprefix("hf://") for m in scene.deployment.models}
+    scene.hub.safetensors[model] = {"parameters": {"BF16": 3 * 2**30, "F8_E4M3": 2**30}}
+    assert [r.verdict for r in scene.results("hugging-face")] == [Verdict.PASS]
+    assert "7.0 GiB of weights" in json.dumps(scene.ask().as_json())
+    scene.hub.safetensors[model] = {"parameters": {"BF16": 10**12}}
+    assert scene.only("hugging-face", Verdict.FAIL).failure == "hub-weights-too-large"
+    scene.hub.safetensors[model] = {"parameters": {"strange": 10**12}}
+    assert [r.verdict for r in scene.results("hugging-face")] == [Verdict.PASS], "what can't be counted is not judged"
+
+
 def test_a_gated_model_needs_a_token_that_may_load_it(gated: Scene) -> None:
     assert gated.only("hugging-face", UNKNOWN).failure == "hub-token-not-given"
     gated.token = "secret-token"
