@@ -80,13 +80,16 @@ def test_a_gateway_is_left_alone_before_its_class_is_there() -> None:
     assert changes(cluster(without=("GatewayClass", "gke-l7-rilb")), CLOUD, NOW) == []
 
 
-def test_a_stopped_gateway_keeps_its_address_and_two_have_two() -> None:
+def test_a_stopped_gateway_keeps_its_address_and_nobody_else_has_it() -> None:
     objects = made.settled(cluster(gateway(name="second")))
     before = objects["Gateway"]["ns", "gw"]["status"]["addresses"]
     assert before != objects["Gateway"]["ns", "second"]["status"]["addresses"]
     objects["HTTPRoute"]["ns", "route"]["spec"]["rules"][0].update(TIMEOUTS)
     change = change_of(objects, "Gateway", "gw")
     assert (change.failed, change.status["addresses"]) == (True, before)
+    web = made.service("web", 80)
+    web["spec"]["clusterIP"] = before[0]["value"]
+    assert change_of(cluster(web), "Gateway", "gw").status["addresses"] != before
 
 
 def test_a_named_address_is_the_gateways_and_one_that_is_not_there_is_gwcer106() -> None:
