@@ -116,8 +116,9 @@ def test_the_slice_follows_from_machine_and_placement(machine: str, state: Obj, 
 
 @pytest.mark.parametrize("more", [{"machine": "c3-highcpu-8"}, {"autoscaling": None}])
 def test_a_pool_that_is_not_emulated_says_so(more: Obj) -> None:
-    with pytest.raises(ValueError, match="not emulated: "):
+    with pytest.raises(ValueError, match="not emulated: ") as caught:
         pool(**more)
+    assert decide([], [pod("a")], gaps=[str(caught.value)]).said()[0][1].endswith(f": 1 {caught.value}")
 
 
 def test_a_pending_pod_gets_a_node_of_the_pool_that_fits_and_waits_for_it() -> None:

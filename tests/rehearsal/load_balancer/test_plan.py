@@ -148,7 +148,7 @@ def test_an_endpoint_drains_for_the_longest_of_its_times_and_not_where_it_came_b
     made = Backends(cluster(PICKER, web(), pod("a", ONE)), 1.0)
     short = replace(made.of("InferencePool", ("ns", "pool"), None), draining=1)
     draining = Draining()
-    draining.update([short, replace(short, draining=5)], now=0)
+    draining.update([replace(short, draining=5), short], now=0)
     draining.update([], now=10)
     assert (draining.over(14.9), draining.over(15), draining.over(20)) == (set(), {ONE}, set())
     draining.update([short], now=20)
