@@ -41,6 +41,14 @@ def test_an_answer_is_a_property_of_the_locked_sdk(token: str) -> None:
             cls = block(module, known[part])
 
 
+@pytest.mark.parametrize("token", tokens())
+def test_what_the_facts_name_is_a_property_of_the_locked_sdk(token: str) -> None:
+    module, name = re.fullmatch(r"gcp:(\w+)/\w+:(\w+)", token).groups()  # type: ignore[union-attr]
+    known, row = properties(getattr(importlib.import_module(f"pulumi_gcp.{module}"), name)), facts(token)
+    named = {*row.force_new, *row.kept, *row.disabled, *row.defaults, *row.links, *row.sets, *row.grows}
+    assert {path.split(".")[0] for path in named} <= set(known)
+
+
 def test_what_an_answer_would_change_is_known() -> None:
     """Neither kept by the provider nor a default of its schema: the program has to declare or to ignore these."""
     differing = {

@@ -85,9 +85,9 @@ def test_a_range_that_grows_replaces_nothing() -> None:
 
 def test_chips_without_a_price_are_said() -> None:
     other = (ROOT / "examples/multi-host.yaml").read_text(encoding="utf-8")
-    made = compared(other, other + "      replicas: 2\n")
-    assert "adds 8 tpu7x chips in us-central1-c, price unknown" in made.headline
-    assert made.cost.unpriced == ["TPU tpu7x chips"]
+    spot = "  tpu-serving:capacity: {purchase: spot}\n"
+    made = compared(other + spot, other + "      replicas: 2\n" + spot)
+    assert "adds 8 spot tpu7x chips in us-central1-c, price unknown" in made.headline
 
 
 def test_a_restart_names_the_flag_that_causes_it() -> None:

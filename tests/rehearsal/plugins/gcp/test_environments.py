@@ -14,7 +14,6 @@ import pytest
 from pulumi.runtime.stack import wait_for_rpcs
 
 from checks.environment import require
-from providers.base import UNKNOWN
 from providers.google.facts import facts, tokens
 from providers.google.trees import under
 from rehearsal.existing_cloud import seed_cloud
@@ -145,12 +144,3 @@ def test_nothing_is_made_before_its_api_is_on(name: str) -> None:
         if service not in {graph.resources[urn].inputs.get("service") for urn in graph.needs(resource.urn)}:
             early.append(f"{resource.name} does not wait for {service}")
     assert early == []
-
-
-def test_a_preview_of_a_whole_environment_makes_nothing(tmp_path: Path) -> None:
-    scene = Scene(tmp_path)
-    for resource in planned("Pulumi.dev.yaml").graph.resources.values():
-        if resource.type in tokens():
-            inputs = {k: UNKNOWN if v == "known after up" else v for k, v in resource.inputs.items()}
-            scene.provider.create(resource.type, scene.provider.check(resource.type, inputs), True)
-    assert not list(scene.directory.cloud.glob("*"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 from typing import Any
 
 import pytest
@@ -67,15 +65,6 @@ class TestEveryType:
         assert _contradictions(foreseen, state, "") == []
         assert all(foreseen[key] is UNKNOWN for key in set(state) - set(INPUTS[token]) - {"project"} - _defaults(token))
 
-    def test_what_is_answered_and_what_the_facts_name_is_in_the_sdk(self, scene: Scene, token: str) -> None:
-        module, name = re.fullmatch(r"gcp:(\w+)/\w+:(\w+)", token).groups()  # type: ignore[union-attr]
-        declared = getattr(importlib.import_module(f"pulumi_gcp.{module}"), name)
-        known = {_camel(key) for key, value in vars(declared).items() if isinstance(value, property)}
-        row = facts(token)
-        named = {*row.force_new, *row.kept, *row.defaults, *row.links, *row.sets, *row.grows}
-        assert {path.split(".")[0] for path in named} <= known
-        assert set(made(scene, token)[1]) <= known
-
 
 def _defaults(token: str) -> set[str]:
     return set(facts(token).defaults)
@@ -89,11 +78,6 @@ def _contradictions(foreseen: Any, state: Any, path: str) -> list[str]:
     if path in (".network", ".subnetwork"):  # references come back as self links
         return []
     return [] if foreseen == state else [path]
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -108,15 +107,6 @@ def test_it_makes_changes_and_deletes_over_the_wire(scene: Scene, stub: Any) -> 
     assert scene.found(NETWORK, NETWORK_ID) is None
     stub.Cancel(empty_pb2.Empty())
     assert scene.provider.cancelled.is_set()
-
-
-def test_it_works_in_a_rehearsal_only() -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "TPU_SERVING_REHEARSAL"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "rehearsal.plugins.gcp"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 1
-    assert "TPU_SERVING_REHEARSAL is not set" in ended.stderr
 
 
 def test_the_installed_plugin_says_its_port_and_ends_with_its_parent(tmp_path: Path) -> None:

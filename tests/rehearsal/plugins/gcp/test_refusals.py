@@ -109,11 +109,6 @@ def test_a_protected_cluster_stays(scene: Scene) -> None:
     assert scene.found(CLUSTER, made) is None
 
 
-def test_a_cluster_needs_the_control_plane(scene: Scene) -> None:
-    scene.directory.kubeconfig.unlink()
-    refused(scene, CLUSTER, "the rehearsal's control plane has not been started")
-
-
 def test_of_what_excludes_each_other_exactly_one_is_made(scene: Scene) -> None:
     start = threading.Barrier(8)
 
