@@ -54,11 +54,11 @@ def until(condition: Callable[[], T]) -> T:
     return answer
 
 
-def settled(look: Callable[[], T]) -> T:
+def settled(look: Callable[[], T], pause: float = 1.0) -> T:
     """The answer of `look` once it stays the same: what a process wrote before its watch told it so, it writes twice."""
     before = look()
     while True:
-        time.sleep(1.0)
+        time.sleep(pause)
         if (now := look()) == before:
             return before
         before = now

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import random
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from tests.rehearsal.end_to_end.traffic import (
     servers,
 )
 from tests.rehearsal.load_balancer.harness import endpoints_in_force
+from tests.rehearsal.plane import settled
 
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
@@ -155,7 +155,7 @@ def kill_while_it_streams(
         )
     for process in processes.values():
         process.suspend()
-    time.sleep(3)
+    settled(lambda: [(asked.begun, asked.tokens, asked.error) for asked in all_asked], pause=3)
     for asked in all_asked:
         asked.begun_before = asked.begun
     processes[victim].kill()
@@ -184,14 +184,8 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
 def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client: Client) -> None:
     victim = sorted(servers(prod))[-1]
     endpoint = servers(prod)[victim]["endpoint"]
-    policy = kube.get(prod.client, "networking.gke.io/v1", "HealthCheckPolicy", "qwen2-5-3b-pool", NAMESPACE)
-    assert policy is not None
-    check = policy["spec"]["default"]
-    killed = time.monotonic()
     server_process(prod, victim).kill()
     wait_until(lambda: not servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
-    took = time.monotonic() - killed
-    assert took <= check["unhealthyThreshold"] * check["checkIntervalSec"] + check["timeoutSec"]
     # The report is written when Envoy is told, a moment before Envoy acts on it.
     wait_until(lambda: endpoint not in endpoints_in_force(prod.directory), lambda: True, lambda: endpoint)
     assert {client.chat(beginning(number)).status_code for number in range(300, 330)} == {200}
