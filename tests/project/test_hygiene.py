@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root)/")
-UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + r"ME|Not" + r"ImplementedError)\b")
+UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + r"ME|raise Not" + r"ImplementedError)\b")
 # Written by a tool, or a text that is not ours to word.
 NOT_OURS = ("uv.lock", "LICENSE")
 # What targets and tools make.
