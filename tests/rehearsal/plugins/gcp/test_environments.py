@@ -98,6 +98,7 @@ def test_a_second_up_changes_nothing(name: str, tmp_path: Path) -> None:
         ("{purchase: onDemand}", "tpu7x", "2x2x2"),
         ("{purchase: spot}", "tpu7x", "2x2x2"),
         ("{purchase: reservation, reservation: block}", "tpu7x", "2x2x2"),
+        ("{purchase: flexStart, maxRunHours: 24}", "tpu7x", "2x2x2"),
     ],
 )
 def test_a_second_up_leaves_the_tpu_pool_of_every_purchase_alone(
