@@ -7,13 +7,13 @@ the same two servers (kubernetes-sigs/controller-runtime, pkg/internal/testing/c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import yaml
 
 from rehearsal.control_plane import credentials
 from rehearsal.directory import RehearsalDirectory, write_private
 
+_EGRESS_SELECTOR = "egress-selector.yaml"
 # Endpoints and EndpointSlices may not hold loopback addresses, and every address here is one: these controllers would
 # only fail, again and again. The egress proxy and the load balancer find the pods of a Service by themselves.
 # Nobody signs or approves certificates: kubelets here use the API as everybody else does.
@@ -57,11 +57,6 @@ def etcd(directory: RehearsalDirectory, ports: Mapping[str, int]) -> list[str]:
     ]
 
 
-def egress_selector(directory: RehearsalDirectory) -> Path:
-    """Where the API server's egress selector is."""
-    return directory.certs / "egress-selector.yaml"
-
-
 def write_egress_selector(directory: RehearsalDirectory, port: int) -> None:
     """Send the API server's connections to webhooks through the CONNECT proxy on `port`.
 
@@ -78,7 +73,7 @@ def write_egress_selector(directory: RehearsalDirectory, port: int) -> None:
         "kind": "EgressSelectorConfiguration",
         "egressSelections": [{"name": "cluster", "connection": connection}],
     }
-    write_private(egress_selector(directory), yaml.safe_dump(document))
+    write_private(directory.certs / _EGRESS_SELECTOR, yaml.safe_dump(document))
 
 
 def kube_apiserver(directory: RehearsalDirectory, ports: Mapping[str, int], service_cidr: str) -> list[str]:
@@ -97,7 +92,7 @@ def kube_apiserver(directory: RehearsalDirectory, ports: Mapping[str, int], serv
         f"--etcd-keyfile={certs / 'tls.key'}",
         f"--service-cluster-ip-range={service_cidr}",
         "--endpoint-reconciler-type=none",
-        f"--egress-selector-config-file={egress_selector(directory)}",
+        f"--egress-selector-config-file={certs / _EGRESS_SELECTOR}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={credentials.token_file(directory)}",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
