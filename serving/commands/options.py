@@ -19,7 +19,7 @@ Environment = Annotated[str, typer.Argument(metavar="ENV", help="Name of an envi
 GROUPS = {
     "bench": ("locust", "plotly", "scipy"),
     "cloud": ("googleapiclient", "kubernetes", "prometheus_client"),
-    "rehearsal": ("aiohttp", "cryptography", "grpc_status", "psutil"),
+    "rehearsal": ("aiohttp", "cryptography", "psutil"),
 }
 
 

@@ -32,7 +32,7 @@ MAY_USE = {
     ),
     "__main__.py": (),
 }
-ONLY_REHEARSAL = {"aiohttp", "psutil", "grpcio-status"}
+ONLY_REHEARSAL = {"aiohttp", "psutil"}
 
 
 def installed(*groups: str) -> set[str]:
