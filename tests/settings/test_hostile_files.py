@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.environment import check
@@ -15,6 +15,7 @@ from settings.document import ROOT, find_environment, read_document
 from settings.refusal import Finding, RefusedError, explain, render_path
 from settings.secrets import hidden, holds_secret, looks_random
 from settings.yaml_file import parse
+from tests.everything import examples
 
 GOOD = """\
 config:
@@ -95,6 +96,7 @@ _FRAGMENTS = st.one_of(
 )  # fmt: skip
 
 
+@settings(max_examples=examples(500))
 @given(st.sampled_from(FILES), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), _FRAGMENTS), max_size=4))
 def test_no_change_of_a_good_file_ends_in_another_exception(
     tmp_path_factory: pytest.TempPathFactory, text: str, changes: list[tuple[float, int, str]]
