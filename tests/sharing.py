@@ -19,6 +19,7 @@ _SHARED = {
     "tests/rehearsal/kubelet/": "kubelet",
     "tests/rehearsal/load_balancer/test_picker.py": API_SERVER,
     "tests/providers/kubernetes/": API_SERVER,
+    "tests/serving/preflight/": "preflight",
 }
 
 

@@ -1,6 +1,6 @@
 """A client of a served model: a Deployment that knows the model only by the outputs of the serving stack.
 
-Its pod is ready when it has got an answer, so `pulumi up` ends well only where the model really answers.
+Its pod starts when an init container has got an answer, so `pulumi up` ends well only where the model really answers.
 """
 
 from pathlib import Path
@@ -46,6 +46,19 @@ client = pulumi.Output.all(*(serving.require_output(name) for name in ("contract
 
 labels = {"app": "chat-client"}
 script = ConfigMap("script", data={"client.py": Path(__file__).with_name("client.py").read_text(encoding="utf-8")})
+
+
+def container(name: str, *arguments: str) -> dict[str, Any]:
+    """The client under a name."""
+    return {
+        "name": name,
+        "image": IMAGE,
+        "command": ["python", "/client/client.py", *arguments],
+        "env": client.apply(lambda values: [{"name": k, "value": v} for k, v in values.items()]),
+        "volume_mounts": [{"name": "script", "mount_path": "/client"}],
+    }
+
+
 deployment = Deployment(
     "client",
     spec={
@@ -54,19 +67,8 @@ deployment = Deployment(
             "metadata": {"labels": labels},
             "spec": {
                 "automount_service_account_token": False,
-                "containers": [
-                    {
-                        "name": "client",
-                        "image": IMAGE,
-                        "command": ["python", "/client/client.py"],
-                        "env": client.apply(lambda values: [{"name": k, "value": v} for k, v in values.items()]),
-                        "readiness_probe": {
-                            "exec": {"command": ["python", "/client/client.py", "--answered"]},
-                            "period_seconds": 5,
-                        },
-                        "volume_mounts": [{"name": "script", "mount_path": "/client"}],
-                    }
-                ],
+                "init_containers": [container("first-answer", "--once")],
+                "containers": [container("client")],
                 "volumes": [{"name": "script", "config_map": {"name": script.metadata.name}}],
             },
         },

@@ -1,16 +1,12 @@
-"""Asks a model once a minute and prints the answer; with `--answered`, whether it has had one. Needs only Python."""
+"""Asks a model once a minute and prints the answer; with `--once`, until it has had one. Needs only Python."""
 
 import json
 import os
 import ssl
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
-
-ANSWERED = Path(tempfile.gettempdir()) / "answered"
 
 
 def ask(question: str) -> str:
@@ -28,12 +24,13 @@ def ask(question: str) -> str:
         return str(json.load(answer)["choices"][0]["message"]["content"])
 
 
-def main() -> None:
-    """Until it is told to end; an error is printed and asked again sooner."""
+def main(once: bool) -> None:
+    """Until it is told to end, or has its answer; an error is printed and asked again sooner."""
     while True:
         try:
             print(f"{os.environ['MODEL']}: {ask('Say hello.')}", flush=True)
-            ANSWERED.touch()
+            if once:
+                return
             time.sleep(60)
         except (OSError, ValueError, KeyError, IndexError) as error:
             print(f"{os.environ['URL']}: {error}", flush=True)
@@ -41,6 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if "--answered" in sys.argv:
-        sys.exit(0 if ANSWERED.exists() else 1)
-    main()
+    main(once="--once" in sys.argv)

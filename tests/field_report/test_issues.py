@@ -173,4 +173,4 @@ def test_ten_mistakes_are_readable_without_colour_on_eighty_columns() -> None:
     for line, rule, _, fix in marked(HERE / "ten_mistakes.yaml"):
         assert re.search(rf"^  {rule}  line {line}: ", done.err, flags=re.MULTILINE)
         assert fix in " ".join(done.err.split())
-    assert "10 reasons" in done.err
+    assert "10 errors" in done.err

@@ -112,7 +112,7 @@ def test_replicas_cost_chips_and_restart_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "words"),
-    [(SPOT, DEV, "from spot to on demand, +$186/day"), (DEV, SPOT, "from on demand to spot, -$186/day")],
+    [(SPOT, DEV, "from spot to on demand, +$114/day"), (DEV, SPOT, "from on demand to spot, -$114/day")],
 )
 def test_another_way_to_buy_chips_replaces_the_pool(before: str, after: str, words: str) -> None:
     made = compared(before, after)

@@ -44,7 +44,7 @@ def test_a_branch_that_adds_a_model(repository: Repository) -> None:
 def test_a_branch_that_makes_the_gateway_external(repository: Repository) -> None:
     comment = repository.comment_on("external", EXTERNAL_GATEWAY)
     lines = seen(comment)
-    assert lines[1].startswith("### `dev`: makes the gateway EXTERNAL (the internet); moves the URL of qwen2-5-3b")
+    assert lines[1].startswith("### `dev`: makes the gateway EXTERNAL (the internet); BREAKS CLIENTS of qwen2-5-3b")
     assert SAFE not in lines[1]
     assert "- exposure: internal -> external" in lines[lines.index("**Gateway, clients notice**") :]
     assert "- authentication: none -> security policy partners" in lines
