@@ -10,3 +10,5 @@ import os
 gc.set_threshold(100_000, 20, 20)
 # No plugin of pydantic's is ours; looking for some opens every installed distribution, at each start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# gRPC's core writes of its own accord to standard error when its event loop is torn down by an interrupt.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
