@@ -131,3 +131,12 @@ def test_neither_pulumi_nor_a_provider_is_needed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "HEAVY []" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(redirect: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(exported(changed({}))))
+    command = ["bash", "-c", f'exec "$@" {redirect}', "bash", sys.executable, "-m", "policy", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -243,3 +244,18 @@ def test_a_key_of_a_secret_with_its_namespace_is_answered_without_it(tmp_path: P
     text = f"{GOOD}      huggingFaceToken: {{pulumiConfig: 'tpu-serving:hfToken'}}\n"
     [finding] = [f for f in findings_of(tmp_path, text) if f.rule == "ST02"]
     assert finding.fix.startswith("Write pulumiConfig: hfToken.")
+
+
+def test_a_pipe_among_the_environments_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "Pulumi.pipe.yaml")
+    with pytest.raises(RefusedError, match="regular file"):
+        read_document(tmp_path / "Pulumi.pipe.yaml")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(RefusedError, match="Permission denied"):
+        find_environment(str(tmp_path / "closed" / "Pulumi.x.yaml"))
