@@ -11,8 +11,9 @@ from settings.refusal import RefusedError
 
 try:
     deployment = load_deployment(pulumi.get_stack(), pulumi.Config().get_object, pulumi.Config().get)
-    require_objects(rendered(deployment), context_of(deployment), f"the objects of stack {deployment.name}")
+    objects = rendered(deployment)
+    require_objects(objects.objects(), context_of(deployment), f"the objects of stack {deployment.name}")
 except RefusedError as refused:
     raise pulumi.RunError(str(refused)) from refused  # the engine prints it without a traceback
-environment = ServingEnvironment(deployment)
+environment = ServingEnvironment(deployment, objects)
 export_outputs(deployment, environment)

@@ -10,12 +10,12 @@ from catalog.tpu import SliceShape, find_shape, generations, topologies
 from catalog.zones import is_listed, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from checks.shared.indexed import indexed
+from settings.capacity import LONGEST_RUN_HOURS
 from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Path
 
 # Share of the chips' memory above which weights leave little for the cache of several requests; a rule of thumb (gke.md 6).
 _WEIGHTS_SHARE = 0.75
-_FLEX_START_HOURS = 168
 # Default of --gpu-memory-utilization in vllm-tpu 0.27.0 and 0.32.0: what the server takes, weights and cache together.
 _MEMORY_UTILIZATION = 0.92
 # Google "Plan GKE Standard node sizes": what a node keeps of its CPUs and of its memory in GiB, by (up to, share).
@@ -140,9 +140,9 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
             said = "Only flexStart nodes have a run time."
             yield Found(path, hours, said, "Write purchase: flexStart, or remove maxRunHours.")
         return
-    if (hours or 0) > _FLEX_START_HOURS:
+    if (hours or 0) > LONGEST_RUN_HOURS:
         said = "Flex-start nodes live at most 7 days."
-        yield Found(path, hours, said, f"Write maxRunHours: {_FLEX_START_HOURS}.")
+        yield Found(path, hours, said, f"Write maxRunHours: {LONGEST_RUN_HOURS}.")
 
 
 @rule("TP18")

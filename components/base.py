@@ -13,13 +13,14 @@ Dependencies = Sequence[pulumi.Resource]
 
 
 class Component(pulumi.ComponentResource):
-    """A ComponentResource of this project; token `tpu-serving:<module>:<Name>`."""
+    """A ComponentResource of this project; token `tpu-serving:<module>:<Name>`.
 
-    def __init__(
-        self, token: str, name: str, provider: pulumi.ProviderResource, parent: Component | None = None
-    ) -> None:
-        # One provider, passed down by parent: no child can fall back to a default provider.
-        super().__init__(token, name, None, pulumi.ResourceOptions(parent=parent, providers=[provider]))
+    `opts` names the providers that its children get (`gcp`, `kubernetes`), or a parent that has them. What children wait
+    for is said by each component's own arguments.
+    """
+
+    def __init__(self, token: str, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(token, name, None, opts)
 
     def child(self, depends_on: Dependencies = (), **options: Any) -> pulumi.ResourceOptions:
         """Options of a child: our parent, real dependencies, and nothing of the caller's leaking in."""

@@ -9,6 +9,26 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from catalog.lock import load_lock
 from components.base import Component, Dependencies
+from manifests.charts import Controller
+
+
+class ChartController(Component):
+    """A controller that one chart brings: its namespace and `release`.
+
+    cert-manager signs the certificates of KServe's webhooks (kserve#5947). LeaderWorkerSet is there before KServe's
+    controller, which decides what it watches when it starts (field issue 7).
+    """
+
+    def __init__(
+        self, token: str, name: str, controller: Controller, runnable: Dependencies, opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(token, name, opts)
+        home = self.object(f"{name}-namespace", controller.namespace)
+        namespace = controller.namespace["metadata"]["name"]
+        self.release = release(
+            self, f"{name}-release", controller.chart, namespace, controller.values, [home, *runnable]
+        )
+        self.register_outputs({})
 
 
 def release(

@@ -7,19 +7,19 @@ issue 3, in which no GatewayClass ever appears.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes
-from pulumi_gcp import container, projects, serviceaccount
 
 from catalog.gke import facts
 from components.base import Component
-from components.foundation import NetworkFoundation
+from components.google import container, projects, serviceaccount
+from components.network import Foundation
+from components.nodes import OAUTH_SCOPES, NodesOf, node_config
 from components.project_services import ProjectServices
 from settings.derive import Deployment
-
-OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
 class Cluster(Component):
@@ -28,20 +28,29 @@ class Cluster(Component):
     Attributes:
         nodes: what must be there before a pod can run (CPU pool and its way out).
         identity: the roles a node needs before it can pull an image or write a log line.
+        joined: what a node pool needs of it.
     """
 
     def __init__(
         self,
         deployment: Deployment,
-        provider: pulumi.ProviderResource,
         services: ProjectServices,
-        network: NetworkFoundation,
+        network: Foundation,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("tpu-serving:cluster:Cluster", "cluster", provider)
+        super().__init__("tpu-serving:cluster:Cluster", "cluster", opts)
         self._deployment = deployment
         self._project = deployment.settings.project.id
         self.service_account, self.identity = self._node_identity(services)
         self.cluster = self._cluster(services, network)
+        self.joined = NodesOf(
+            self._project,
+            deployment.region,
+            self.cluster.name,
+            self.service_account.email,
+            deployment.node_tag,
+            deployment.labels,
+        )
         cpu_pool = self._cpu_pool(network)
         self.nodes: list[pulumi.Resource] = [cpu_pool]
         self.kubernetes = self._kubernetes_provider()
@@ -67,7 +76,7 @@ class Cluster(Component):
         ]
         return account, roles
 
-    def _cluster(self, services: ProjectServices, network: NetworkFoundation) -> container.Cluster:
+    def _cluster(self, services: ProjectServices, network: Foundation) -> container.Cluster:
         deployment, settings = self._deployment, self._deployment.settings
         ranges = settings.network
         return container.Cluster(
@@ -78,29 +87,35 @@ class Cluster(Component):
             network=network.network,
             subnetwork=network.subnetwork,
             networking_mode="VPC_NATIVE",
-            ip_allocation_policy={
-                "cluster_secondary_range_name": ranges.pods_range_name,
-                "services_secondary_range_name": ranges.services_range_name,
-            },
+            ip_allocation_policy=container.ClusterIpAllocationPolicyArgs(
+                cluster_secondary_range_name=ranges.pods_range_name,
+                services_secondary_range_name=ranges.services_range_name,
+            ),
             datapath_provider="ADVANCED_DATAPATH",
-            gateway_api_config={"channel": "CHANNEL_STANDARD"},
-            addons_config={
-                "http_load_balancing": {"disabled": False},
-                "gcs_fuse_csi_driver_config": {"enabled": True},
-            },
-            release_channel={"channel": settings.cluster.release_channel},
+            gateway_api_config=container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD"),
+            addons_config=container.ClusterAddonsConfigArgs(
+                http_load_balancing=container.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=False),
+                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+            ),
+            release_channel=container.ClusterReleaseChannelArgs(channel=settings.cluster.release_channel),
             # Only what was asked for: GKE refuses a version that it offers no more, and floors grow old (preflight).
             min_master_version=settings.cluster.min_version,
-            workload_identity_config={"workload_pool": deployment.workload_pool},
+            workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
+                workload_pool=deployment.workload_pool
+            ),
             enable_shielded_nodes=True,
-            monitoring_config={
-                "enable_components": ["SYSTEM_COMPONENTS"],
-                "managed_prometheus": {"enabled": True},
-            },
-            secret_sync_config={"enabled": True} if deployment.needs_secret_sync else None,
+            monitoring_config=container.ClusterMonitoringConfigArgs(
+                enable_components=["SYSTEM_COMPONENTS"],
+                managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
+            ),
+            secret_sync_config=container.ClusterSecretSyncConfigArgs(enabled=True)
+            if deployment.needs_secret_sync
+            else None,
             remove_default_node_pool=True,
             initial_node_count=1,
-            node_config={"service_account": self.service_account.email, "oauth_scopes": OAUTH_SCOPES},
+            node_config=container.ClusterNodeConfigArgs(
+                service_account=self.service_account.email, oauth_scopes=OAUTH_SCOPES
+            ),
             deletion_protection=deployment.deletion_protection,
             resource_labels=deployment.labels,
             opts=self.child(
@@ -116,26 +131,33 @@ class Cluster(Component):
         cluster = self._deployment.settings.cluster
         plane = cluster.control_plane
         arguments: dict[str, Any] = {
-            "control_plane_endpoints_config": {
-                "dns_endpoint_config": {"allow_external_traffic": plane.dns_endpoint},
+            "control_plane_endpoints_config": container.ClusterControlPlaneEndpointsConfigArgs(
+                dns_endpoint_config=container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+                    allow_external_traffic=plane.dns_endpoint
+                ),
                 # enable_private_endpoint applies to private nodes only; the address would be open to the internet. Said
                 # either way: the provider keeps what is left out.
-                "ip_endpoints_config": {"enabled": cluster.private_nodes or bool(plane.authorized_networks)},
-            }
+                ip_endpoints_config=container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(
+                    enabled=cluster.private_nodes or bool(plane.authorized_networks)
+                ),
+            )
         }
         if cluster.private_nodes:
-            arguments["private_cluster_config"] = {
-                "enable_private_nodes": True,
-                "enable_private_endpoint": not plane.authorized_networks,
-                "master_ipv4_cidr_block": plane.cidr,
-            }
+            arguments["private_cluster_config"] = container.ClusterPrivateClusterConfigArgs(
+                enable_private_nodes=True,
+                enable_private_endpoint=not plane.authorized_networks,
+                master_ipv4_cidr_block=plane.cidr,
+            )
         if cluster.private_nodes or plane.authorized_networks:
-            arguments["master_authorized_networks_config"] = {
-                "cidr_blocks": [{"cidr_block": n.cidr, "display_name": n.name} for n in plane.authorized_networks]
-            }
+            arguments["master_authorized_networks_config"] = container.ClusterMasterAuthorizedNetworksConfigArgs(
+                cidr_blocks=[
+                    container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=n.cidr, display_name=n.name)
+                    for n in plane.authorized_networks
+                ]
+            )
         return arguments
 
-    def _cpu_pool(self, network: NetworkFoundation) -> container.NodePool:
+    def _cpu_pool(self, network: Foundation) -> container.NodePool:
         settings = self._deployment.settings.cluster.cpu_pool
         return container.NodePool(
             "cluster-cpu-pool",
@@ -150,14 +172,7 @@ class Cluster(Component):
                 location_policy="BALANCED",
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
-            node_config=container.NodePoolNodeConfigArgs(
-                machine_type=settings.machine_type,
-                disk_size_gb=settings.disk_gib,
-                disk_type="pd-balanced",
-                tags=[self._deployment.node_tag],
-                resource_labels=self._deployment.labels,
-                **node_security(self.service_account.email),
-            ),
+            node_config=node_config(self.joined, settings.machine_type, settings.disk_gib, "pd-balanced"),
             opts=self.child(
                 [*self.identity, *network.egress],
                 ignore_changes=["initialNodeCount"],
@@ -168,7 +183,7 @@ class Cluster(Component):
     def _kubernetes_provider(self) -> pulumi_kubernetes.Provider:
         dns = self._deployment.settings.cluster.control_plane.dns_endpoint
         endpoint = self.cluster.control_plane_endpoints_config.apply(dns_name) if dns else self.cluster.endpoint
-        authority = self.cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate)
+        authority = self.cluster.master_auth.apply(lambda auth: auth["clusterCaCertificate"])
         kubeconfig = pulumi.Output.all(endpoint, authority).apply(
             lambda known: render_kubeconfig(self._deployment.cluster_name, known[0], None if dns else known[1])
         )
@@ -181,9 +196,9 @@ class Cluster(Component):
         )
 
 
-def dns_name(config: Any) -> str:
-    """The control plane's DNS endpoint."""
-    return str(config.dns_endpoint_config.endpoint)
+def dns_name(config: Mapping[str, Any]) -> str:
+    """The control plane's DNS endpoint; a preview knows the rest of its configuration already."""
+    return str(config["dnsEndpointConfig"].get("endpoint"))
 
 
 def render_kubeconfig(name: str, endpoint: str, authority: str | None) -> str:
@@ -209,14 +224,3 @@ def render_kubeconfig(name: str, endpoint: str, authority: str | None) -> str:
             "current-context": name,
         }
     )
-
-
-def node_security(service_account: pulumi.Input[str]) -> dict[str, Any]:
-    """What the nodes of every pool have: own identity, workload identity, secure boot, image streaming."""
-    return {
-        "service_account": service_account,
-        "oauth_scopes": OAUTH_SCOPES,
-        "workload_metadata_config": {"mode": "GKE_METADATA"},
-        "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-        "gcfs_config": {"enabled": True},
-    }

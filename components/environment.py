@@ -3,82 +3,111 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_gcp
 
-from components.cert_manager import CertManager
+from components.chart import ChartController
 from components.cluster import Cluster
-from components.foundation import network_foundation
-from components.gateway import Gateway
+from components.gateway import Gateway, NewAddress
+from components.google import google_provider
 from components.kserve import KServe
-from components.leader_worker_set import LeaderWorkerSet
 from components.model_service import ModelService
 from components.monitoring import Monitoring
+from components.network import Foundation, foundation
 from components.project_services import ProjectServices
 from components.readiness_gate import ReadinessGate
-from components.tpu_node_pool import TpuNodePool
-from manifests.llm_inference_service import pipeline_preset
-from settings.derive import Deployment
+from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
+from manifests.rendered import Platform, Rendered
+from settings.derive import Deployment, TpuPool
 
 
 class ServingEnvironment:
     """Builds every component. Attributes are what the exports read."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        google = pulumi_gcp.Provider(
+    def __init__(self, deployment: Deployment, objects: Rendered) -> None:
+        self._deployment = deployment
+        google = google_provider(
             "google", project=deployment.settings.project.id, region=deployment.region, zone=deployment.zone
         )
-        services = ProjectServices(deployment, google)
-        network = network_foundation(deployment, google, services)
-        self.cluster = Cluster(deployment, google, services, network)
-        gate = ReadinessGate(deployment, self.cluster)
-        pools = [
-            (pool.shape, TpuNodePool(deployment, google, services, self.cluster, network, pool).pool)
-            for pool in deployment.pools
-        ]
-        controllers = self._controllers(deployment, gate, [*self.cluster.nodes, *network.webhooks])
+        # Providers are passed down by parents: no child can fall back to a default provider.
+        self._google = pulumi.ResourceOptions(providers=[google])
+        services = ProjectServices(deployment, self._google)
+        network = foundation(deployment, services, self._google)
+        self.cluster = Cluster(deployment, services, network, self._google)
+        self._both = pulumi.ResourceOptions(providers=[google, self.cluster.kubernetes])
+        gate = ReadinessGate(objects.platform, self.cluster.nodes, self._both)
+        pools = [(pool.shape, self._pool(pool, services, network).pool) for pool in deployment.pools]
+        controllers = self._controllers(objects.platform, gate, [*self.cluster.nodes, *network.webhooks])
         self.gateway = Gateway(
-            deployment,
-            google,
-            self.cluster,
-            services=services,
-            classes=[gate.job],
-            subnet=network.gateway_ready,
-            nodes_subnetwork=network.subnetwork,
+            objects.gateway,
+            [gate.job, *network.gateway_ready],
+            address=self._address(services, network),
+            opts=self._both,
         )
-        if deployment.settings.platform.monitoring:
-            Monitoring(deployment, self.cluster, [self.gateway.namespace])
-        if (preset := pipeline_preset(deployment)) is not None:
-            controllers = [
-                *controllers,
-                self.gateway.object("gateway-pipeline-preset", preset, [self.gateway.namespace, *controllers]),
-            ]
+        if objects.monitoring is not None:
+            Monitoring(objects.monitoring, [self.gateway.namespace], self._both)
+        if objects.pipeline_preset is not None:
+            before = [self.gateway.namespace, *controllers]
+            controllers.append(self.gateway.object("gateway-pipeline-preset", objects.pipeline_preset, before))
         self.models = [
             ModelService(
-                deployment,
-                google,
-                self.cluster,
-                self.gateway,
                 model,
-                services=services,
-                controllers=controllers,
-                pools=[made for shape, made in pools if shape == model.shape],
+                self.gateway,
                 classes=[gate.job],
+                controllers=controllers,
+                pools=[made for shape, made in pools if shape == served.shape],
+                # The identity pool of the project exists from its first workload-identity cluster on.
+                identity=[*services.service("secretmanager"), self.cluster.cluster],
+                opts=self._both,
             )
-            for model in deployment.models
+            for served, model in zip(deployment.models, objects.models, strict=True)
         ]
 
+    def _pool(self, pool: TpuPool, services: ProjectServices, network: Foundation) -> TpuNodePool:
+        deployment = self._deployment
+        policy_name = f"{deployment.cluster_name}-{pool.name}"
+        capacity = deployment.settings.capacity
+        return TpuNodePool(
+            pool.name,
+            TpuPoolArgs(pool.shape, deployment.zone, pool.max_nodes, pool.disk_gib, capacity, policy_name),
+            self.cluster.joined,
+            runnable=[*self.cluster.identity, *network.egress],
+            apis=services.service("compute"),
+            opts=self._google,
+        )
+
+    def _address(self, services: ProjectServices, network: Foundation) -> NewAddress | None:
+        """The Gateway's address, where it is ours to create."""
+        deployment, gateway = self._deployment, self._deployment.settings.gateway
+        if gateway.address is None or not gateway.address.create:
+            return None
+        return NewAddress(
+            gateway.address.name,
+            deployment.settings.project.id,
+            deployment.region,
+            None if gateway.external else network.subnetwork,
+            services.service("compute"),
+        )
+
     def _controllers(
-        self, deployment: Deployment, gate: ReadinessGate, runnable: list[pulumi.Resource]
+        self, platform: Platform, gate: ReadinessGate, runnable: list[pulumi.Resource]
     ) -> list[pulumi.Resource]:
         """cert-manager and LeaderWorkerSet side by side, then KServe; what exists already is not touched."""
-        platform = deployment.settings.platform
         certificates: list[pulumi.Resource] = []
         watched: list[pulumi.Resource] = [gate.job]
-        if platform.cert_manager == "install":
-            certificates.append(CertManager(self.cluster, runnable).release)
-        if platform.leader_worker_set == "install":
-            watched.append(LeaderWorkerSet(self.cluster, runnable).release)
+        if platform.cert_manager is not None:
+            token = "tpu-serving:platform:CertManager"
+            made = ChartController(token, "cert-manager", platform.cert_manager, runnable, self._both)
+            certificates.append(made.release)
+        if platform.leader_worker_set is not None:
+            token = "tpu-serving:platform:LeaderWorkerSet"
+            made = ChartController(token, "lws", platform.leader_worker_set, runnable, self._both)
+            watched.append(made.release)
         kserve = KServe(
-            deployment, self.cluster, gate=gate, watched=watched, certificates=certificates, runnable=runnable
+            platform.kserve,
+            platform.kserve_ready,
+            gate=gate,
+            watched=watched,
+            certificates=certificates,
+            runnable=runnable,
+            opts=self._both,
         )
         return [kserve.ready]

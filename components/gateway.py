@@ -6,18 +6,34 @@ take longer and need none of it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 
 from components.base import Component, Dependencies
-from components.cluster import Cluster
-from components.project_services import ProjectServices
-from manifests import gateway
-from manifests.namespace import namespace
-from settings.derive import Deployment
+from components.google import compute
+from manifests.gateway import GatewayObjects
+
+
+@dataclass(frozen=True)
+class NewAddress:
+    """A regional address to create for a Gateway. `subnetwork`: the nodes', for an internal one; None for an external one."""
+
+    name: str
+    project: str
+    region: str
+    subnetwork: pulumi.Input[str] | None
+    depends_on: Dependencies = ()
 
 
 class Gateway(Component):
-    """Namespace, address, Gateway, redirect and policy.
+    """Namespace, Gateway, redirect and policy (`manifests.gateway.gateway_objects`), and an address where one is asked for.
+
+    Creates neither routes nor the policies of backends, no certificate, no DNS record, no proxy-only subnet, and no
+    GatewayClass: GKE brings those with the Gateway channel.
+
+    Args:
+        programmable: what GKE needs before it can program a Gateway: its classes, the region's proxy-only subnet.
 
     Attributes:
         namespace: the models' namespace.
@@ -27,51 +43,38 @@ class Gateway(Component):
 
     def __init__(
         self,
-        deployment: Deployment,
-        provider: pulumi.ProviderResource,
-        cluster: Cluster,
+        objects: GatewayObjects,
+        programmable: Dependencies = (),
         *,
-        services: ProjectServices,
-        classes: Dependencies,
-        subnet: Dependencies,
-        nodes_subnetwork: pulumi.Input[str],
+        name: str = "gateway",
+        address: NewAddress | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("tpu-serving:gateway:Gateway", "gateway", cluster.kubernetes)
-        settings = deployment.settings.gateway
-        self.namespace = self.object("gateway-namespace", namespace(deployment.namespace))
+        super().__init__("tpu-serving:gateway:Gateway", name, opts)
+        self.namespace = self.object(f"{name}-namespace", objects.namespace)
         self.address: pulumi.Output[str] | None = None
-        before = [self.namespace, *classes, *subnet]
-        if settings.address and settings.address.create:
-            before.append(self._address(deployment, provider, services, nodes_subnetwork))
-        self.gateway = self.object("gateway-object", gateway.gateway(deployment), before)
-        if (redirect := gateway.redirect_route(deployment)) is not None:
-            self.object("gateway-redirect", redirect, [self.gateway])
-        if (policy := gateway.gateway_policy(deployment)) is not None:
-            self.object("gateway-policy", policy, [self.gateway])
+        before = [self.namespace, *programmable]
+        if address is not None:
+            made = self._address(name, address)
+            self.address = made.address
+            before.append(made)
+        self.gateway = self.object(f"{name}-object", objects.gateway, before)
+        if objects.redirect is not None:
+            self.object(f"{name}-redirect", objects.redirect, [self.gateway])
+        if objects.policy is not None:
+            self.object(f"{name}-policy", objects.policy, [self.gateway])
         self.register_outputs({})
 
-    def _address(
-        self,
-        deployment: Deployment,
-        provider: pulumi.ProviderResource,
-        services: ProjectServices,
-        subnetwork: pulumi.Input[str],
-    ) -> pulumi.Resource:
-        from pulumi_gcp import compute
-
-        settings = deployment.settings.gateway
-        assert settings.address is not None
-        external = settings.external
-        address = compute.Address(
-            "gateway-address",
-            name=settings.address.name,
-            project=deployment.settings.project.id,
-            region=deployment.region,
-            address_type="EXTERNAL" if external else "INTERNAL",
+    def _address(self, name: str, address: NewAddress) -> compute.Address:
+        internal = address.subnetwork is not None
+        return compute.Address(
+            f"{name}-address",
+            name=address.name,
+            project=address.project,
+            region=address.region,
+            address_type="INTERNAL" if internal else "EXTERNAL",
             # Shared by the forwarding rules of one Gateway, in the nodes' subnet (GW04).
-            purpose=None if external else "SHARED_LOADBALANCER_VIP",
-            subnetwork=None if external else subnetwork,
-            opts=self.child(services.service("compute"), provider=provider),
+            purpose="SHARED_LOADBALANCER_VIP" if internal else None,
+            subnetwork=address.subnetwork,
+            opts=self.child(address.depends_on),
         )
-        self.address = address.address
-        return address

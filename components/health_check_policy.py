@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import pulumi
+
 from components.base import Component, Dependencies, KubernetesObject
-from components.cluster import Cluster
-from manifests.backend import Backend, backend_policy, health_check_policy
-from settings.derive import Deployment
+from manifests.backend import BackendPolicies
 
 
 class HealthCheckPolicy(Component):
-    """The two policies of one backend. They may exist before their target: GKE attaches them when it appears."""
+    """The two policies of one backend (`manifests.backend.backend_policies`), as `policies`.
+
+    They may exist before their target: GKE attaches them when it appears. Creates neither the InferencePool or Service that
+    they are for, nor a route to it, nor its namespace. `depends_on` is what brings their CRDs and their namespace.
+    """
 
     def __init__(
-        self, parent: Component, deployment: Deployment, cluster: Cluster, backend: Backend, depends_on: Dependencies
+        self, objects: BackendPolicies, depends_on: Dependencies = (), opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        token = "tpu-serving:gateway:HealthCheckPolicy"
-        super().__init__(token, f"{backend.policy}-policy", cluster.kubernetes, parent)
+        name = f"{objects.name}-policy"
+        super().__init__("tpu-serving:gateway:HealthCheckPolicy", name, opts)
         self.policies: list[KubernetesObject] = [
-            self.object(
-                f"{backend.policy}-policy-health-check", health_check_policy(deployment.namespace, backend), depends_on
-            ),
-            self.object(f"{backend.policy}-policy-backend", backend_policy(deployment, backend), depends_on),
+            self.object(f"{name}-health-check", objects.health_check, depends_on),
+            self.object(f"{name}-backend", objects.backend, depends_on),
         ]
         self.register_outputs({})

@@ -10,11 +10,10 @@ import pulumi
 
 from components.base import Component, Dependencies
 from components.chart import release
-from components.cluster import Cluster
 from components.readiness_gate import ReadinessGate
-from manifests import kserve, readiness
-from manifests.namespace import KSERVE, namespace
-from settings.derive import Deployment
+from manifests.kserve import KServeController
+from manifests.namespace import KSERVE
+from manifests.rendered import Wait
 
 
 class KServe(Component):
@@ -22,39 +21,38 @@ class KServe(Component):
 
     def __init__(
         self,
-        deployment: Deployment,
-        cluster: Cluster,
+        controller: KServeController | None,
+        webhooks: Wait,
         *,
         gate: ReadinessGate,
         watched: Dependencies,
         certificates: Dependencies,
         runnable: Dependencies,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("tpu-serving:platform:KServe", "kserve", cluster.kubernetes)
+        super().__init__("tpu-serving:platform:KServe", "kserve", opts)
         before: Dependencies = [*watched, *certificates]
-        if deployment.settings.platform.kserve == "install":
-            before = [self._controller(deployment, [*before, *runnable], certificates)]
+        if controller is not None:
+            before = [self._controller(controller, [*before, *runnable], certificates)]
         self.ready: pulumi.Resource = self.object(
             "kserve-webhooks-job",
-            readiness.kserve_job(deployment),
+            webhooks.job,
             [*gate.needs, *before],
-            custom_timeouts=pulumi.CustomTimeouts(create=f"{readiness.kserve_budget_seconds(deployment) // 60}m"),
+            custom_timeouts=pulumi.CustomTimeouts(create=f"{webhooks.seconds // 60}m"),
         )
-        if deployment.settings.platform.kserve == "install":
-            values = kserve.presets_values()
-            self.ready = release(self, "kserve-presets", "kserve-runtime-configs", KSERVE, values, [self.ready])
+        if controller is not None:
+            presets = "kserve-runtime-configs"
+            self.ready = release(self, "kserve-presets", presets, KSERVE, controller.presets, [self.ready])
         self.register_outputs({})
 
     def _controller(
-        self, deployment: Deployment, depends_on: Dependencies, certificates: Dependencies
+        self, controller: KServeController, depends_on: Dependencies, certificates: Dependencies
     ) -> pulumi.Resource:
-        home = self.object("kserve-namespace", namespace(KSERVE))
+        home = self.object("kserve-namespace", controller.namespace)
         crds = release(self, "kserve-crds", "kserve-llmisvc-crd", KSERVE, {}, [home])
         shared = [
-            self.object("kserve-config", kserve.inference_service_config(deployment), [home]),
-            self.object("kserve-issuer", kserve.issuer(), [home, *certificates]),
+            self.object("kserve-config", controller.config, [home]),
+            self.object("kserve-issuer", controller.issuer, [home, *certificates]),
         ]
-        values = kserve.resources_values(deployment)
-        return release(
-            self, "kserve-controller", "kserve-llmisvc-resources", KSERVE, values, [crds, *shared, *depends_on]
-        )
+        before = [crds, *shared, *depends_on]
+        return release(self, "kserve-controller", "kserve-llmisvc-resources", KSERVE, controller.values, before)

@@ -7,106 +7,97 @@ these has `deleted_with`: their controllers must see them go, or load balancer p
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pulumi
 
 from components.base import Component, Dependencies, KubernetesObject
-from components.cluster import Cluster
 from components.gateway import Gateway
+from components.google import secretmanager
 from components.health_check_policy import HealthCheckPolicy
-from components.project_services import ProjectServices
-from manifests import llm_inference_service, monitoring, route, secrets, workload
-from manifests.backend import backends
-from settings import names
-from settings.derive import Deployment, ServedModel
+from manifests.rendered import Model
+from manifests.secrets import TOKEN_KEY, StoredToken
 
 
 class ModelService(Component):
-    """One model. `service.status` is what KServe says of it once Ready."""
+    """One model, behind a Gateway. `service.status` is what KServe says of it once Ready.
+
+    Args:
+        classes: what brings GKE's CRDs.
+        controllers: what brings KServe.
+        pools: the node pools of its slice shape.
+        identity: what must be there before a grant to its account: the API, and the cluster with the identity pool.
+    """
 
     def __init__(
         self,
-        deployment: Deployment,
-        provider: pulumi.ProviderResource,
-        cluster: Cluster,
+        model: Model,
         gateway: Gateway,
-        model: ServedModel,
         *,
-        services: ProjectServices,
+        classes: Dependencies,
         controllers: Dependencies,
         pools: Dependencies,
-        classes: Dependencies,
+        identity: Dependencies,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("tpu-serving:model:ModelService", f"model-{model.name}", cluster.kubernetes)
-        self._deployment, self._model, self._home = deployment, model, gateway.namespace
-        prefix = f"model-{model.name}"
-        account = self.object(f"{prefix}-account", workload.service_account(deployment, model), [gateway.namespace])
-        own_route = self.object(f"{prefix}-route", route.http_route(deployment, model), [gateway.gateway])
+        self._prefix = prefix = f"model-{model.name}"
+        super().__init__("tpu-serving:model:ModelService", prefix, opts)
+        home = gateway.namespace
+        account = self.object(f"{prefix}-account", model.account, [home])
+        own_route = self.object(f"{prefix}-route", model.route, [gateway.gateway])
+        ours = pulumi.ResourceOptions(parent=self)
         policies = [
             policy
-            for backend in backends(model)
-            for policy in HealthCheckPolicy(self, deployment, cluster, backend, [gateway.gateway, *classes]).policies
+            for objects in model.policies
+            for policy in HealthCheckPolicy(objects, [gateway.gateway, *classes], ours).policies
         ]
-        if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
-            self.object(f"{prefix}-disruption-budget", budget, [gateway.namespace])
-        token = self._token(provider, services, cluster.cluster, account, classes)
+        if model.disruption_budget is not None:
+            self.object(f"{prefix}-disruption-budget", model.disruption_budget, [home])
+        token = self._token(model, home, account, classes, identity)
         self.service: KubernetesObject = self.object(
             f"{prefix}-service",
-            awaited(llm_inference_service.llm_inference_service(deployment, model)),
+            awaited(model.service),
             [account, own_route, *policies, *token, *controllers, *pools],
             custom_timeouts=pulumi.CustomTimeouts(
-                create=f"{model.ready_timeout_seconds}s", update=f"{model.ready_timeout_seconds}s", delete="30m"
+                create=f"{model.ready_seconds}s", update=f"{model.ready_seconds}s", delete="30m"
             ),
             # The sizes of a group are fixed at birth; another shape is another service.
             replace_on_changes=["spec.parallelism"],
             delete_before_replace=True,
         )
-        if deployment.settings.platform.monitoring:
-            known = [gateway.namespace, *classes]
-            self.object(f"{prefix}-server-monitoring", monitoring.server_monitoring(deployment, model), known)
-            self.object(f"{prefix}-picker-monitoring", monitoring.picker_monitoring(deployment, model), known)
+        for what, obj in (("server", model.server_monitoring), ("picker", model.picker_monitoring)):
+            if obj is not None:
+                self.object(f"{prefix}-{what}-monitoring", obj, [home, *classes])
         self.register_outputs({})
 
     def _token(
         self,
-        provider: pulumi.ProviderResource,
-        services: ProjectServices,
-        cluster: pulumi.Resource,
-        account: KubernetesObject,
+        model: Model,
+        home: pulumi.Resource,
+        account: pulumi.Resource,
         classes: Dependencies,
+        identity: Dependencies,
     ) -> list[pulumi.Resource]:
-        reference = self._model.settings.hugging_face_token
-        if reference is None or reference.kubernetes_secret is not None:
+        token, prefix = model.token, f"{self._prefix}-token"
+        if token is None:
             return []
-        prefix = f"model-{self._model.name}-token"
-        if reference.pulumi_config is not None:
-            value = pulumi.Config().require_secret(reference.pulumi_config)
-            obj = secrets.token_secret(self._deployment, self._model, value)
-            return [self.object(prefix, obj, [self._home])]
-        from pulumi_gcp import secretmanager
-
-        assert reference.secret_manager is not None
-        project = self._deployment.settings.project
+        if isinstance(token, StoredToken):
+            value = pulumi.Config().require_secret(token.config_key)
+            return [self.object(prefix, {**token.secret, "stringData": {TOKEN_KEY: value}}, [home])]
         access = secretmanager.SecretIamMember(
             f"{prefix}-access",
-            project=project.id,
-            secret_id=reference.secret_manager.secret,
+            project=token.project,
+            secret_id=token.secret_id,
             role="roles/secretmanager.secretAccessor",
-            member=self._deployment.workload_principal(names.service_account(self._model.name)),
-            # The identity pool of the project exists from its first workload-identity cluster on.
-            opts=self.child([*services.service("secretmanager"), cluster], provider=provider),
+            member=token.member,
+            opts=self.child(identity),
         )
-        source = self.object(
-            f"{prefix}-source", secrets.secret_provider_class(self._deployment, self._model), [self._home, *classes]
-        )
-        sync = secrets.secret_sync(self._deployment, self._model)
-        return [self.object(prefix, sync, [access, source, account])]
+        source = self.object(f"{prefix}-source", token.source, [home, *classes])
+        return [self.object(prefix, token.sync, [access, source, account])]
 
 
 def awaited(obj: dict[str, Any]) -> dict[str, Any]:
     """The object with Ready asked for: custom resources are not awaited by themselves (decision 10)."""
-    result = copy.deepcopy(obj)
-    result["metadata"].setdefault("annotations", {})["pulumi.com/waitFor"] = "condition=Ready"
-    return result
+    metadata = obj["metadata"]
+    annotations = {**metadata.get("annotations", {}), "pulumi.com/waitFor": "condition=Ready"}
+    return {**obj, "metadata": {**metadata, "annotations": annotations}}

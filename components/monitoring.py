@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import pulumi
+
 from components.base import Component, Dependencies
-from components.cluster import Cluster
-from manifests import monitoring
-from settings.derive import Deployment
+from manifests import rendered
 
 
 class Monitoring(Component):
     """Account, token and rights with which managed Prometheus reads the pickers' metrics."""
 
-    def __init__(self, deployment: Deployment, cluster: Cluster, depends_on: Dependencies) -> None:
-        super().__init__("tpu-serving:monitoring:Monitoring", "monitoring", cluster.kubernetes)
-        account, *rest = monitoring.reader(deployment)
-        made = self.object("monitoring-serviceaccount", account, depends_on)
-        for obj in rest:
-            # Kubernetes deletes an account's token Secret that comes before the account.
-            self.object(f"monitoring-{obj['kind'].lower()}", obj, [made] if obj["kind"] == "Secret" else depends_on)
+    def __init__(self, objects: rendered.Monitoring, depends_on: Dependencies, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("tpu-serving:monitoring:Monitoring", "monitoring", opts)
+        account = self.object("monitoring-serviceaccount", objects.account, depends_on)
+        # Kubernetes deletes an account's token Secret that comes before the account.
+        self.object("monitoring-secret", objects.token, [account])
+        for obj in objects.rights:
+            self.object(f"monitoring-{obj['kind'].lower()}", obj, depends_on)
         self.register_outputs({})

@@ -1,22 +1,25 @@
 """VPC, node subnet with secondary ranges, proxy-only subnet, NAT and the firewall rule for webhooks.
 
 The proxy-only subnet is part of it and can't be forgotten: without one a regional Gateway is never programmed, and
-the field report does not even mention it. Not imported where network and proxy-only subnet are existing ones.
+the field report does not even mention it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import pulumi
-from pulumi_gcp import compute
 
 from catalog.gke import facts
 from components.base import Component
+from components.google import compute
 from components.project_services import ProjectServices
 from settings.derive import Deployment
 
 
-class Network(Component):
-    """Everything below the cluster.
+@dataclass
+class Foundation:
+    """What the cluster stands on.
 
     Attributes:
         network, subnetwork: self links (ours) or resource paths (existing), for the cluster.
@@ -25,25 +28,36 @@ class Network(Component):
         webhooks: what must be there before the control plane can reach a webhook on a node.
     """
 
-    def __init__(self, deployment: Deployment, provider: pulumi.ProviderResource, services: ProjectServices) -> None:
-        super().__init__("tpu-serving:network:Network", "network", provider)
+    network: pulumi.Input[str]
+    subnetwork: pulumi.Input[str]
+    egress: list[pulumi.Resource] = field(default_factory=list)
+    gateway_ready: list[pulumi.Resource] = field(default_factory=list)
+    webhooks: list[pulumi.Resource] = field(default_factory=list)
+
+
+def foundation(deployment: Deployment, services: ProjectServices, opts: pulumi.ResourceOptions) -> Foundation:
+    """Our network, or an existing one without a single network resource of ours."""
+    settings = deployment.settings.network
+    if settings.mode == "existing" and settings.proxy_only_subnet.mode == "existing":
+        return Foundation(*deployment.existing_network)
+    return Network(deployment, services, opts).foundation
+
+
+class Network(Component):
+    """Everything below the cluster."""
+
+    def __init__(self, deployment: Deployment, services: ProjectServices, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("tpu-serving:network:Network", "network", opts)
         self._deployment = deployment
         self._project = deployment.settings.project.id
         self._apis = services.service("compute")
-        self.egress: list[pulumi.Resource] = []
-        self.gateway_ready: list[pulumi.Resource] = []
-        self.webhooks: list[pulumi.Resource] = []
-        self.network: pulumi.Input[str]
-        self.subnetwork: pulumi.Input[str]
-        if deployment.settings.network.mode == "create":
-            self._create()
-        else:
-            self.network, self.subnetwork = deployment.existing_network
+        created = deployment.settings.network.mode == "create"
+        self.foundation = self._create() if created else Foundation(*deployment.existing_network)
         if deployment.settings.network.proxy_only_subnet.mode == "create":
-            self._proxy_only_subnet()
-        self.register_outputs({"network": self.network, "subnetwork": self.subnetwork})
+            self.foundation.gateway_ready.append(self._proxy_only_subnet())
+        self.register_outputs({"network": self.foundation.network, "subnetwork": self.foundation.subnetwork})
 
-    def _create(self) -> None:
+    def _create(self) -> Foundation:
         settings, name = self._deployment.settings.network, self._deployment.network_name
         network = compute.Network(
             "network-vpc",
@@ -62,17 +76,21 @@ class Network(Component):
             ip_cidr_range=settings.nodes_cidr,
             private_ip_google_access=True,
             secondary_ip_ranges=[
-                {"range_name": settings.pods_range_name, "ip_cidr_range": settings.pods_cidr},
-                {"range_name": settings.services_range_name, "ip_cidr_range": settings.services_cidr},
+                compute.SubnetworkSecondaryIpRangeArgs(range_name=name, ip_cidr_range=cidr)
+                for name, cidr in (
+                    (settings.pods_range_name, settings.pods_cidr),
+                    (settings.services_range_name, settings.services_cidr),
+                )
             ],
             opts=self.child(),
         )
-        self.network, self.subnetwork = network.id, nodes.id
+        made = Foundation(network.id, nodes.id)
         if self._deployment.settings.cluster.private_nodes:
-            self._nat(network, nodes)
-            self._webhook_firewall(network)
+            made.egress.append(self._nat(network, nodes))
+            made.webhooks.append(self._webhook_firewall(network))
+        return made
 
-    def _nat(self, network: compute.Network, nodes: compute.Subnetwork) -> None:
+    def _nat(self, network: compute.Network, nodes: compute.Subnetwork) -> compute.RouterNat:
         name = self._deployment.network_name
         router = compute.Router(
             "network-router",
@@ -82,7 +100,7 @@ class Network(Component):
             region=self._deployment.region,
             opts=self.child(),
         )
-        nat = compute.RouterNat(
+        return compute.RouterNat(
             "network-nat",
             name=f"{name}-nat",
             router=router.name,
@@ -93,11 +111,10 @@ class Network(Component):
             project=self._project,
             region=self._deployment.region,
         )
-        self.egress = [nat]
 
-    def _webhook_firewall(self, network: compute.Network) -> None:
+    def _webhook_firewall(self, network: compute.Network) -> compute.Firewall:
         # GKE opens 443 and 10250 only; KServe's and LeaderWorkerSet's webhooks listen on 9443 (CL03).
-        rule = compute.Firewall(
+        return compute.Firewall(
             "network-webhooks",
             name=f"{self._deployment.network_name}-webhooks",
             project=self._project,
@@ -105,21 +122,19 @@ class Network(Component):
             direction="INGRESS",
             source_ranges=[self._deployment.settings.cluster.control_plane.cidr],
             target_tags=[self._deployment.node_tag],
-            allows=[{"protocol": "tcp", "ports": [str(port) for port in facts()["webhookPorts"]]}],
+            allows=[compute.FirewallAllowArgs(protocol="tcp", ports=list(map(str, facts()["webhookPorts"])))],
             opts=self.child(),
         )
-        self.webhooks = [rule]
 
-    def _proxy_only_subnet(self) -> None:
-        subnet = compute.Subnetwork(
+    def _proxy_only_subnet(self) -> compute.Subnetwork:
+        return compute.Subnetwork(
             "network-proxy-only",
             name=self._deployment.proxy_only_subnet_name,
             project=self._deployment.network_project,
             region=self._deployment.region,
-            network=self.network,
+            network=self.foundation.network,
             ip_cidr_range=self._deployment.settings.network.proxy_only_subnet.cidr,
             purpose="REGIONAL_MANAGED_PROXY",
             role="ACTIVE",
             opts=self.child(self._apis),
         )
-        self.gateway_ready = [subnet]

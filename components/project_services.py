@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_gcp import projects
 
 from components.base import Component
+from components.google import projects
 from settings.derive import Deployment
 
 
 class ProjectServices(Component):
     """Enabled APIs, by name: `service("container.googleapis.com")`."""
 
-    def __init__(self, deployment: Deployment, provider: pulumi.ProviderResource) -> None:
-        super().__init__("tpu-serving:project:ProjectServices", "apis", provider)
+    def __init__(self, deployment: Deployment, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("tpu-serving:project:ProjectServices", "apis", opts)
         self._services = {
             api: projects.Service(
                 f"apis-{api.split('.')[0]}",

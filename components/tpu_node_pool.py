@@ -6,114 +6,136 @@ sets the gke-tpu labels and the google.com/tpu taint itself (TP06). The whole sl
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_gcp import container
 
-from catalog.tpu import generations
-from components.base import Component
-from components.cluster import Cluster, node_security
-from components.foundation import NetworkFoundation
-from components.project_services import ProjectServices
-from settings.derive import PODS_PER_TPU_NODE, Deployment, TpuPool
+from catalog.tpu import SliceShape, generations
+from components.base import Component, Dependencies
+from components.google import compute, container
+from components.nodes import NodesOf, node_config
+from settings.capacity import LONGEST_RUN_HOURS, Capacity
+from settings.derive import PODS_PER_TPU_NODE
 
 # What GKE decides on TPU hosts and the provider would replace the pool for (providers/google/answers.yaml): it turns SMT
 # off and reports it as threadsPerCore; shieldedInstanceConfig is ignored by others who run such pools.
 _ANSWERED = ["initialNodeCount", "nodeConfig.advancedMachineFeatures", "nodeConfig.shieldedInstanceConfig"]
 
 
+@dataclass(frozen=True)
+class TpuPoolArgs:
+    """What a pool is.
+
+    Attributes:
+        shape: the slice; `catalog.tpu.find_shape("v6e", "2x2")` has it by generation and topology.
+        zone: one zone that has the generation.
+        max_nodes: upper bound of the autoscaler, in hosts; of a multi-host shape, those of one slice.
+        disk_gib: boot disk of a host; weights lie on it twice.
+        capacity: how the chips are bought.
+        policy_name: name of the workload policy that a TPU7x slice of several hosts has; the pool's when left out.
+    """
+
+    shape: SliceShape
+    zone: str
+    max_nodes: int
+    disk_gib: int
+    capacity: Capacity = field(default_factory=Capacity)
+    policy_name: str | None = None
+
+
 class TpuNodePool(Component):
-    """The pool. `pool` is the GKE node pool, on which every model of its shape depends."""
+    """The pool. `pool` is the GKE node pool, on which every model of its shape depends.
+
+    Creates no cluster, service account, network, reservation or quota. A pod finds the pool by the labels that GKE sets
+    (`manifests.llm_inference_service.node_selector`).
+
+    Args:
+        name: the pool's, at most 40 characters.
+        nodes: the cluster that it joins.
+        runnable: what must be there before a node can start and pull an image: the identity's roles, the way out.
+        apis: Google APIs that the workload policy needs.
+    """
 
     def __init__(
         self,
-        deployment: Deployment,
-        provider: pulumi.ProviderResource,
-        services: ProjectServices,
-        cluster: Cluster,
-        network: NetworkFoundation,
-        spec: TpuPool,
+        name: str,
+        args: TpuPoolArgs,
+        nodes: NodesOf,
+        *,
+        runnable: Dependencies = (),
+        apis: Dependencies = (),
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("tpu-serving:tpu:TpuNodePool", spec.name, provider)
-        self._deployment = deployment
-        self._spec, self._services = spec, services
+        super().__init__("tpu-serving:tpu:TpuNodePool", name, opts)
+        self._name, self._args, self._nodes, self._apis = name, args, nodes, apis
+        flex_start = args.capacity.purchase == "flexStart"
         self.pool = container.NodePool(
-            f"{spec.name}-pool",
-            name=spec.name,
-            project=deployment.settings.project.id,
-            location=deployment.region,
-            node_locations=[deployment.zone],
-            cluster=cluster.cluster.name,
+            f"{name}-pool",
+            name=name,
+            project=nodes.project,
+            location=nodes.region,
+            node_locations=[args.zone],
+            cluster=nodes.cluster,
             initial_node_count=0,
             autoscaling=container.NodePoolAutoscalingArgs(
-                min_node_count=0, max_node_count=spec.max_nodes, location_policy="ANY"
+                min_node_count=0, max_node_count=args.max_nodes, location_policy="ANY"
             ),
-            management=container.NodePoolManagementArgs(
-                # Flex-start nodes end by themselves; repairing them is refused (TP09).
-                auto_repair=deployment.settings.capacity.purchase != "flexStart",
-                auto_upgrade=True,
-            ),
-            upgrade_settings=self._upgrades(),
+            # Flex-start nodes end by themselves; repairing them is refused (TP09).
+            management=container.NodePoolManagementArgs(auto_repair=not flex_start, auto_upgrade=True),
+            # GKE forces its own strategy on flex-start, which the provider can't declare (providers/google).
+            upgrade_settings=None
+            if flex_start
+            else container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
             max_pods_per_node=PODS_PER_TPU_NODE,
-            node_config=container.NodePoolNodeConfigArgs(**self._node_config(cluster)),
+            node_config=self._node_config(),
             placement_policy=self._placement(),
             opts=self.child(
-                [*cluster.identity, *network.egress],
+                runnable,
                 ignore_changes=_ANSWERED,
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="90m", delete="60m"),
             ),
         )
         self.register_outputs({"name": self.pool.name})
 
-    def _upgrades(self) -> container.NodePoolUpgradeSettingsArgs | None:
-        """None for flex-start: GKE forces its own strategy there, which the provider can't declare (providers/google)."""
-        if self._deployment.settings.capacity.purchase == "flexStart":
-            return None
-        return container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1)
-
-    def _node_config(self, cluster: Cluster) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "machine_type": self._spec.shape.machine_type,
-            "disk_size_gb": self._spec.disk_gib,
-            "disk_type": generations()[self._spec.shape.generation].disk_type,
-            "tags": [self._deployment.node_tag],
-            "resource_labels": self._deployment.labels,
-            **node_security(cluster.service_account.email),
-        }
-        capacity = self._deployment.settings.capacity
-        if capacity.purchase == "spot":
-            config["spot"] = True
-        elif capacity.purchase == "flexStart":
-            config |= {
-                "flex_start": True,
-                "max_run_duration": f"{(capacity.max_run_hours or 168) * 3600}s",
-                "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"},
-            }
+    def _node_config(self) -> container.NodePoolNodeConfigArgs:
+        capacity = self._args.capacity
+        flex_start = capacity.purchase == "flexStart"
+        affinity = None
+        if flex_start:
+            affinity = container.NodePoolNodeConfigReservationAffinityArgs(consume_reservation_type="NO_RESERVATION")
         elif capacity.purchase == "reservation":
-            config["reservation_affinity"] = {
-                "consume_reservation_type": "SPECIFIC_RESERVATION",
-                "key": "compute.googleapis.com/reservation-name",
-                "values": [capacity.reservation],
-            }
-        return config
+            affinity = container.NodePoolNodeConfigReservationAffinityArgs(
+                consume_reservation_type="SPECIFIC_RESERVATION",
+                key="compute.googleapis.com/reservation-name",
+                values=[capacity.reservation or ""],
+            )
+        return node_config(
+            self._nodes,
+            self._args.shape.machine_type,
+            self._args.disk_gib,
+            generations()[self._args.shape.generation].disk_type,
+            spot=True if capacity.purchase == "spot" else None,
+            flex_start=True if flex_start else None,
+            max_run_duration=f"{(capacity.max_run_hours or LONGEST_RUN_HOURS) * 3600}s" if flex_start else None,
+            reservation_affinity=affinity,
+        )
 
     def _placement(self) -> container.NodePoolPlacementPolicyArgs | None:
         """Only for a slice of several hosts (TP02); TPU7x names a workload policy as well as the topology."""
-        shape = self._spec.shape
+        shape = self._args.shape
         if not shape.multi_host:
             return None
         if not generations()[shape.generation].workload_policy:
             return container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=shape.topology)
-        from pulumi_gcp import compute
-
         policy = compute.ResourcePolicy(
-            f"{self._spec.name}-workload-policy",
-            name=f"{self._deployment.cluster_name}-{self._spec.name}",
-            project=self._deployment.settings.project.id,
-            region=self._deployment.region,
-            workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": shape.topology},
-            opts=self.child(self._services.service("compute")),
+            f"{self._name}-workload-policy",
+            name=self._args.policy_name or self._name,
+            project=self._nodes.project,
+            region=self._nodes.region,
+            workload_policy=compute.ResourcePolicyWorkloadPolicyArgs(
+                type="HIGH_THROUGHPUT", accelerator_topology=shape.topology
+            ),
+            opts=self.child(self._apis),
         )
         # As the API answers, the topology and no type: anything else is a difference at every `up` (gke.md 4.3).
         return container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name, tpu_topology=shape.topology)

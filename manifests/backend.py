@@ -8,14 +8,8 @@ from typing import Any
 from catalog.gke import POOL_GROUP
 from manifests.base import Manifest, manifest
 from settings import names
-from settings.derive import (
-    HEALTH_PATH,
-    SERVER_PORT,
-    SERVER_SCHEME,
-    SHUTDOWN_SECONDS,
-    Deployment,
-    ServedModel,
-)
+from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME, SHUTDOWN_SECONDS, ServedModel
+from settings.gateway import Authentication
 
 API = "networking.gke.io/v1"
 _SERVICE_TIMEOUT_SECONDS = 60
@@ -23,13 +17,22 @@ _SERVICE_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Backend:
-    """Something a route can reach. `group` is "" for a Service and is always written out (HC02)."""
+    """Something a route can reach.
+
+    Attributes:
+        group: API group; "" for a Service, and always written out (HC02).
+        policy: name of its two policies.
+        timeout_seconds: longest answer.
+        port, path: where its servers answer health checks, by http.
+    """
 
     group: str
     kind: str
     name: str
     policy: str
     timeout_seconds: int
+    port: int = SERVER_PORT
+    path: str = HEALTH_PATH
 
     @property
     def target_ref(self) -> dict[str, str]:
@@ -53,8 +56,26 @@ def backends(model: ServedModel) -> tuple[Backend, Backend]:
     )
 
 
+@dataclass(frozen=True)
+class BackendPolicies:
+    """The two policies of one backend; `name` is that of both."""
+
+    name: str
+    health_check: Manifest
+    backend: Manifest
+
+
+def backend_policies(namespace: str, backend: Backend, authentication: Authentication | None = None) -> BackendPolicies:
+    """Health check and backend policy of a backend in a namespace (HC01, BP01)."""
+    return BackendPolicies(
+        backend.policy,
+        health_check_policy(namespace, backend),
+        backend_policy(namespace, backend, authentication),
+    )
+
+
 def health_check_policy(namespace: str, backend: Backend) -> Manifest:
-    """HTTP /health on the server's port, in the only form that every published schema accepts (HC03, HC04).
+    """The server's own health check, in the only form that every published schema accepts (HC03, HC04).
 
     Without it GKE probes `/` on https and every backend is unhealthy (field issues 5 and 13).
     """
@@ -75,8 +96,8 @@ def health_check_policy(namespace: str, backend: Backend) -> Manifest:
                     "type": SERVER_SCHEME,
                     "httpHealthCheck": {
                         "portSpecification": "USE_FIXED_PORT",
-                        "port": SERVER_PORT,
-                        "requestPath": HEALTH_PATH,
+                        "port": backend.port,
+                        "requestPath": backend.path,
                     },
                 },
             },
@@ -84,14 +105,13 @@ def health_check_policy(namespace: str, backend: Backend) -> Manifest:
     )
 
 
-def backend_policy(deployment: Deployment, backend: Backend) -> Manifest:
+def backend_policy(namespace: str, backend: Backend, authentication: Authentication | None = None) -> Manifest:
     """Time limit from the longest answer (the default of 30 s cuts streams), draining, edge authentication."""
     default: dict[str, Any] = {
         "timeoutSec": backend.timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": SHUTDOWN_SECONDS},  # <= the pods' grace period (BP03)
         "logging": {"enabled": True, "sampleRate": 1_000_000},
     }
-    authentication = deployment.settings.gateway.authentication
     if authentication and authentication.iap_client_id:
         default["iap"] = {"enabled": True, "clientID": authentication.iap_client_id}
         if authentication.iap_client_secret_name:
@@ -102,6 +122,6 @@ def backend_policy(deployment: Deployment, backend: Backend) -> Manifest:
         API,
         "GCPBackendPolicy",
         backend.policy,
-        deployment.namespace,
+        namespace,
         spec={"targetRef": backend.target_ref, "default": default},
     )

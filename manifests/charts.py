@@ -1,10 +1,21 @@
-"""Values of the charts that are not KServe's."""
+"""Controllers from one chart each, and the values of the charts that are not KServe's."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from catalog.lock import load_lock
+from manifests.base import Manifest
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A controller from one chart: a key of the lock's charts, its values, and the namespace that it lives in."""
+
+    chart: str
+    namespace: Manifest
+    values: dict[str, Any]
 
 
 def cert_manager_values() -> dict[str, Any]:

@@ -1,20 +1,41 @@
-"""The Gateway, its policy, and the redirect from http to https."""
+"""The Gateway in its namespace, its policy, and the redirect from http to https."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from manifests.base import Manifest, manifest
-from settings.derive import Deployment
+from manifests.namespace import namespace as namespace_object
+from settings.gateway import Gateway, Tls
 
 API = "gateway.networking.k8s.io/v1"
 HTTP_LISTENER = "http"
 HTTPS_LISTENER = "https"
 
 
-def gateway(deployment: Deployment) -> Manifest:
-    """One Gateway an environment, in the models' namespace (GW10), open to that namespace's routes only (GW08)."""
-    settings = deployment.settings.gateway
+@dataclass(frozen=True)
+class GatewayObjects:
+    """A Gateway with what belongs to it. No address: a named one is a resource of Google."""
+
+    namespace: Manifest
+    gateway: Manifest
+    redirect: Manifest | None
+    policy: Manifest | None
+
+
+def gateway_objects(settings: Gateway, namespace: str) -> GatewayObjects:
+    """The objects of a Gateway: `settings` as in an environment file's section `gateway`, in a namespace of its own."""
+    return GatewayObjects(
+        namespace_object(namespace),
+        gateway(settings, namespace),
+        redirect_route(settings, namespace),
+        gateway_policy(settings, namespace),
+    )
+
+
+def gateway(settings: Gateway, namespace: str) -> Manifest:
+    """The Gateway, in the models' namespace (GW10), open to that namespace's routes only (GW08)."""
     listener: dict[str, Any] = {
         "name": HTTP_LISTENER,
         "protocol": "HTTP",
@@ -26,18 +47,16 @@ def gateway(deployment: Deployment) -> Manifest:
     listeners = [listener]
     if settings.tls:
         listeners.append(
-            {**listener, "name": HTTPS_LISTENER, "protocol": "HTTPS", "port": 443, "tls": _tls(deployment)}
+            {**listener, "name": HTTPS_LISTENER, "protocol": "HTTPS", "port": 443, "tls": _tls(settings.tls)}
         )
     spec: dict[str, Any] = {"gatewayClassName": settings.gateway_class_name, "listeners": listeners}
     if settings.address:
         # The domain-prefixed address type is refused (GWCER106).
         spec["addresses"] = [{"type": "NamedAddress", "value": settings.address.name}]
-    return manifest(API, "Gateway", settings.name, deployment.namespace, spec=spec)
+    return manifest(API, "Gateway", settings.name, namespace, spec=spec)
 
 
-def _tls(deployment: Deployment) -> dict[str, Any]:
-    tls = deployment.settings.gateway.tls
-    assert tls is not None
+def _tls(tls: Tls) -> dict[str, Any]:
     result: dict[str, Any] = {"mode": "Terminate"}
     if tls.secret_name:
         result["certificateRefs"] = [{"group": "", "kind": "Secret", "name": tls.secret_name}]
@@ -48,18 +67,17 @@ def _tls(deployment: Deployment) -> dict[str, Any]:
     return result
 
 
-def redirect_route(deployment: Deployment) -> Manifest | None:
+def redirect_route(settings: Gateway, namespace: str) -> Manifest | None:
     """http -> https, with a scheme and no port (GW09: GKE refuses port redirects); None without TLS."""
-    settings = deployment.settings.gateway
     if not settings.tls:
         return None
     return manifest(
         API,
         "HTTPRoute",
         f"{settings.name}-https-redirect",
-        deployment.namespace,
+        namespace,
         spec={
-            "parentRefs": [parent_ref(deployment, HTTP_LISTENER)],
+            "parentRefs": [parent_ref(settings, namespace, HTTP_LISTENER)],
             "rules": [
                 {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
             ],
@@ -67,20 +85,19 @@ def redirect_route(deployment: Deployment) -> Manifest | None:
     )
 
 
-def parent_ref(deployment: Deployment, listener: str) -> dict[str, Any]:
-    """A route's reference to our Gateway's listener."""
+def parent_ref(settings: Gateway, namespace: str, listener: str) -> dict[str, Any]:
+    """A route's reference to a listener of the Gateway."""
     return {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
-        "name": deployment.settings.gateway.name,
-        "namespace": deployment.namespace,
+        "name": settings.name,
+        "namespace": namespace,
         "sectionName": listener,
     }
 
 
-def gateway_policy(deployment: Deployment) -> Manifest | None:
+def gateway_policy(settings: Gateway, namespace: str) -> Manifest | None:
     """GCPGatewayPolicy, only where global access or an SSL policy is asked for."""
-    settings = deployment.settings.gateway
     default: dict[str, Any] = {}
     if settings.global_access:
         default["allowGlobalAccess"] = True
@@ -92,7 +109,7 @@ def gateway_policy(deployment: Deployment) -> Manifest | None:
         "networking.gke.io/v1",
         "GCPGatewayPolicy",
         settings.name,
-        deployment.namespace,
+        namespace,
         spec={
             "default": default,
             "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": settings.name},

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from catalog.lock import load_lock
 from manifests.base import Manifest, manifest
-from manifests.namespace import KSERVE
+from manifests.namespace import KSERVE, namespace
 from settings.derive import Deployment
 
 LWS_VARIABLE = "LEADER_WORKER_SET"
+
+
+@dataclass(frozen=True)
+class KServeController:
+    """KServe as we install it. The presets come last, when its webhooks answer."""
+
+    namespace: Manifest
+    config: Manifest
+    issuer: Manifest
+    values: dict[str, Any]
+    presets: dict[str, Any]
+
+
+def controller(deployment: Deployment) -> KServeController:
+    """Everything of it."""
+    return KServeController(
+        namespace(KSERVE),
+        inference_service_config(deployment),
+        issuer(),
+        resources_values(deployment),
+        presets_values(),
+    )
 
 
 def inference_service_config(deployment: Deployment) -> Manifest:

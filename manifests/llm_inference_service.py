@@ -55,16 +55,14 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
     return manifest(API, "LLMInferenceService", model.name, deployment.namespace, annotations=annotations, spec=spec)
 
 
-def pipeline_preset(deployment: Deployment) -> Manifest | None:
-    """The preset KServe asks for with pipeline parallelism and does not ship (kserve#5047); None where none is needed."""
-    if not deployment.multi_host:
-        return None
+def pipeline_preset(namespace: str) -> Manifest:
+    """The preset KServe asks for with pipeline parallelism and does not ship (kserve#5047)."""
     container = {"name": "main"}
     return manifest(
         API,
         "LLMInferenceServiceConfig",
         names.PIPELINE_PRESET,
-        deployment.namespace,
+        namespace,
         spec={"template": {"containers": [container]}, "worker": {"containers": [container]}},
     )
 

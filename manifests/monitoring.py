@@ -59,8 +59,8 @@ def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
     )
 
 
-def reader(deployment: Deployment) -> list[Manifest]:
-    """Account, token Secret and rights with which the collector reads the pickers' metrics; one an environment. The account is first."""
+def reader(deployment: Deployment) -> tuple[Manifest, Manifest, tuple[Manifest, ...]]:
+    """Account, token Secret and rights with which the collector reads the pickers' metrics; one an environment."""
     namespace = deployment.namespace
     account = manifest("v1", "ServiceAccount", READER, namespace)
     token = manifest(
@@ -98,4 +98,4 @@ def reader(deployment: Deployment) -> list[Manifest]:
         roleRef={"apiGroup": rbac, "kind": "Role", "name": READER},
         subjects=[{"kind": "ServiceAccount", "name": COLLECTOR, "namespace": COLLECTOR_NAMESPACE}],
     )
-    return [account, token, role, binding, secret_role, secret_binding]
+    return account, token, (role, binding, secret_role, secret_binding)

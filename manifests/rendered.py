@@ -1,73 +1,134 @@
-"""Every Kubernetes object of an environment in one list, before any of them is registered with the engine.
+"""Every Kubernetes object and chart of an environment, as one typed tree: what there is, and when, is decided here alone.
 
-What the invariants are checked on. Only the Secret made from a Pulumi secret is missing: its value is known to the
-engine alone. A test holds this list against what the program registers.
+Rules run on it before anything is registered; each component gets its part. A Secret made from a Pulumi secret is without
+its value, which the engine alone knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
-from manifests import gateway, kserve, llm_inference_service, monitoring, readiness, route, secrets, workload
-from manifests.backend import backend_policy, backends, health_check_policy
+from manifests import charts, gateway, kserve, llm_inference_service, monitoring, readiness, route, secrets, workload
+from manifests.backend import BackendPolicies, backend_policies, backends
 from manifests.base import Manifest
-from manifests.namespace import CERT_MANAGER, KSERVE, LWS, namespace
+from manifests.namespace import CERT_MANAGER, LWS, namespace
 from settings.derive import Deployment, ServedModel
 from settings.names import SYSTEM_NAMESPACE
 
 
-def rendered(deployment: Deployment) -> list[Manifest]:
-    """The objects in an order in which they can be applied."""
-    objects = [*_platform(deployment), *_gateway(deployment)]
-    if (preset := llm_inference_service.pipeline_preset(deployment)) is not None:
-        objects.append(preset)
-    for model in deployment.models:
-        objects += _model(deployment, model)
-    return objects
+@dataclass(frozen=True)
+class Wait:
+    """A Job that ends when the cluster is ready for what comes next, and how long that may take."""
+
+    job: Manifest
+    seconds: int
 
 
-def _platform(deployment: Deployment) -> Iterator[Manifest]:
-    platform = deployment.settings.platform
-    yield namespace(SYSTEM_NAMESPACE)
-    yield from readiness.rbac()
-    yield readiness.config_map()
-    yield readiness.gateway_job(deployment)
-    yield readiness.kserve_job(deployment)
-    for provision, name in (
-        (platform.cert_manager, CERT_MANAGER),
-        (platform.leader_worker_set, LWS),
-        (platform.kserve, KSERVE),
-    ):
-        if provision == "install":
-            yield namespace(name)
-    if platform.kserve == "install":
-        yield kserve.inference_service_config(deployment)
-        yield kserve.issuer()
+@dataclass(frozen=True)
+class Platform:
+    """What models need of a cluster. `needs` is what both Jobs run with; a controller is None where it is there, or off."""
+
+    namespace: Manifest
+    needs: tuple[Manifest, ...]
+    gateway_ready: Wait
+    cert_manager: charts.Controller | None
+    leader_worker_set: charts.Controller | None
+    kserve: kserve.KServeController | None
+    kserve_ready: Wait
 
 
-def _gateway(deployment: Deployment) -> Iterator[Manifest]:
-    yield namespace(deployment.namespace)
-    yield gateway.gateway(deployment)
-    for optional in (gateway.redirect_route(deployment), gateway.gateway_policy(deployment)):
-        if optional is not None:
-            yield optional
-    if deployment.settings.platform.monitoring:
-        yield from monitoring.reader(deployment)
+@dataclass(frozen=True)
+class Monitoring:
+    """Account and token with which managed Prometheus reads the pickers' metrics, and their rights."""
+
+    account: Manifest
+    token: Manifest
+    rights: tuple[Manifest, ...]
 
 
-def _model(deployment: Deployment, model: ServedModel) -> Iterator[Manifest]:
-    yield workload.service_account(deployment, model)
-    yield route.http_route(deployment, model)
-    for backend in backends(model):
-        yield health_check_policy(deployment.namespace, backend)
-        yield backend_policy(deployment, backend)
-    if (budget := workload.pod_disruption_budget(deployment, model)) is not None:
-        yield budget
-    token = model.settings.hugging_face_token
-    if token is not None and token.secret_manager is not None:
-        yield secrets.secret_provider_class(deployment, model)
-        yield secrets.secret_sync(deployment, model)
-    yield llm_inference_service.llm_inference_service(deployment, model)
-    if deployment.settings.platform.monitoring:
-        yield monitoring.server_monitoring(deployment, model)
-        yield monitoring.picker_monitoring(deployment, model)
+@dataclass(frozen=True)
+class Model:
+    """A model: one service, and what must be there before it or stands beside it."""
+
+    name: str
+    account: Manifest
+    route: Manifest
+    policies: tuple[BackendPolicies, ...]
+    disruption_budget: Manifest | None
+    token: secrets.StoredToken | secrets.SyncedToken | None
+    service: Manifest
+    ready_seconds: int
+    server_monitoring: Manifest | None
+    picker_monitoring: Manifest | None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The environment's objects, in an order in which they can be applied."""
+
+    platform: Platform
+    gateway: gateway.GatewayObjects
+    monitoring: Monitoring | None
+    pipeline_preset: Manifest | None
+    models: tuple[Model, ...]
+
+    def objects(self) -> list[Manifest]:
+        """All Kubernetes objects; what charts bring is not among them."""
+        return list(_objects(self))
+
+
+def _objects(part: Any) -> Iterator[Manifest]:
+    if isinstance(part, dict):
+        if "kind" in part:  # a chart's values have none
+            yield part
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from _objects(item)
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from _objects(getattr(part, field.name))
+
+
+def rendered(deployment: Deployment) -> Rendered:
+    """The tree of an environment."""
+    return Rendered(
+        _platform(deployment),
+        gateway.gateway_objects(deployment.settings.gateway, deployment.namespace),
+        Monitoring(*monitoring.reader(deployment)) if deployment.settings.platform.monitoring else None,
+        llm_inference_service.pipeline_preset(deployment.namespace) if deployment.multi_host else None,
+        tuple(_model(deployment, model) for model in deployment.models),
+    )
+
+
+def _platform(deployment: Deployment) -> Platform:
+    settings = deployment.settings.platform
+    cert_manager = charts.Controller("cert-manager", namespace(CERT_MANAGER), charts.cert_manager_values())
+    leader_worker_set = charts.Controller("lws", namespace(LWS), charts.lws_values())
+    return Platform(
+        namespace(SYSTEM_NAMESPACE),
+        (*readiness.rbac(), readiness.config_map()),
+        Wait(readiness.gateway_job(deployment), readiness.GATEWAY_BUDGET_SECONDS),
+        cert_manager if settings.cert_manager == "install" else None,
+        leader_worker_set if settings.leader_worker_set == "install" else None,
+        kserve.controller(deployment) if settings.kserve == "install" else None,
+        Wait(readiness.kserve_job(deployment), readiness.kserve_budget_seconds(deployment)),
+    )
+
+
+def _model(deployment: Deployment, model: ServedModel) -> Model:
+    authentication = deployment.settings.gateway.authentication
+    monitored = deployment.settings.platform.monitoring
+    return Model(
+        model.name,
+        workload.service_account(deployment, model),
+        route.http_route(deployment, model),
+        tuple(backend_policies(deployment.namespace, backend, authentication) for backend in backends(model)),
+        workload.pod_disruption_budget(deployment, model),
+        secrets.token(deployment, model),
+        llm_inference_service.llm_inference_service(deployment, model),
+        model.ready_timeout_seconds,
+        monitoring.server_monitoring(deployment, model) if monitored else None,
+        monitoring.picker_monitoring(deployment, model) if monitored else None,
+    )

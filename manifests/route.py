@@ -35,7 +35,7 @@ def http_route(deployment: Deployment, model: ServedModel) -> Manifest:
     pool = {"group": POOL_GROUP, "kind": "InferencePool", "name": names.inference_pool(model.name)}
     service = {"group": "", "kind": "Service", "name": names.workload_service(model.name)}
     spec: dict[str, Any] = {
-        "parentRefs": [parent_ref(deployment, HTTPS_LISTENER if gateway.tls else HTTP_LISTENER)],
+        "parentRefs": [parent_ref(gateway, deployment.namespace, HTTPS_LISTENER if gateway.tls else HTTP_LISTENER)],
         "rules": [
             *(_rule(f"{base}{path}", path, service) for path in _PAST_THE_PICKER.get(model.task, ())),
             _rule(base, "/", pool),

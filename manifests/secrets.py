@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from manifests.base import Manifest, manifest
@@ -30,10 +31,40 @@ def token_env(model: ServedModel) -> list[dict[str, Any]]:
     return [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}]
 
 
-def token_secret(deployment: Deployment, model: ServedModel, value: Any) -> Manifest:
-    """A Secret made from a Pulumi secret; `value` stays an Output and is never seen in clear."""
-    name = names.token_secret(model.name)
-    return manifest("v1", "Secret", name, deployment.namespace, type="Opaque", stringData={TOKEN_KEY: value})
+@dataclass(frozen=True)
+class StoredToken:
+    """A token that is a Pulumi secret: `secret` is without its value, which the engine alone knows by `config_key`."""
+
+    config_key: str
+    secret: Manifest
+
+
+@dataclass(frozen=True)
+class SyncedToken:
+    """A token that GKE brings from Secret Manager; `member`, the server's account, may read `secret_id` of `project`."""
+
+    project: str
+    secret_id: str
+    member: str
+    source: Manifest
+    sync: Manifest
+
+
+def token(deployment: Deployment, model: ServedModel) -> StoredToken | SyncedToken | None:
+    """What makes the Secret with a model's token; None where it needs none, or somebody else keeps it."""
+    reference = model.settings.hugging_face_token
+    if reference is not None and reference.pulumi_config is not None:
+        secret = manifest("v1", "Secret", names.token_secret(model.name), deployment.namespace, type="Opaque")
+        return StoredToken(reference.pulumi_config, secret)
+    if reference is not None and reference.secret_manager is not None:
+        return SyncedToken(
+            deployment.settings.project.id,
+            reference.secret_manager.secret,
+            deployment.workload_principal(names.service_account(model.name)),
+            secret_provider_class(deployment, model),
+            secret_sync(deployment, model),
+        )
+    return None
 
 
 def secret_provider_class(deployment: Deployment, model: ServedModel) -> Manifest:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from settings.base import Section
 
+LONGEST_RUN_HOURS = 168  # of a flex-start node: seven days
+
 
 class Capacity(Section):
     """Purchase model of the TPU node pools, and room for updates."""
@@ -21,7 +23,7 @@ class Capacity(Section):
         description="Reservation name, or projects/P/reservations/R where another project owns it.",
     )
     max_run_hours: int | None = Field(
-        None, ge=1, description="flexStart: how long a node may run, in hours (at most 168)."
+        None, ge=1, description=f"flexStart: how long a node may run, in hours (at most {LONGEST_RUN_HOURS})."
     )
     spare_slices: int | None = Field(
         None,

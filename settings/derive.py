@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.tpu import SliceShape, find_shape, generations
+from settings import names
 from settings.cpu_pool import most_nodes
 from settings.served import GIB as GIB
 from settings.served import MIB as MIB
@@ -83,9 +84,10 @@ class Deployment:
             spare = self.settings.capacity.spare_slices
             update = sum(m.surge_slices for m in models) if spare is None else spare
             if shape.multi_host:
-                names = [f"{pool_name(shape)}-{index}" for index in range(replicas + update)]
+                slices = [f"{pool_name(shape)}-{index}" for index in range(replicas + update)]
                 pools += [
-                    TpuPool(shape, tuple(models), n, int(i < replicas), int(i >= replicas)) for i, n in enumerate(names)
+                    TpuPool(shape, tuple(models), n, int(i < replicas), int(i >= replicas))
+                    for i, n in enumerate(slices)
                 ]
             else:
                 pools.append(TpuPool(shape, tuple(models), pool_name(shape), replicas, update))
@@ -105,6 +107,15 @@ class Deployment:
     def namespace(self) -> str:
         """Namespace of Gateway, routes, policies and models."""
         return self.settings.platform.models_namespace
+
+    def base_url(self, host: str) -> str:
+        """Scheme and host of all models' URLs; `host` is the Gateway's address, for where no name is given."""
+        gateway = self.settings.gateway
+        return f"{gateway.scheme}://{gateway.hostname or host}"
+
+    def model_url(self, model: str, host: str) -> str:
+        """Where clients find a model, without a slash at its end."""
+        return self.base_url(host) + names.base_path(self.namespace, model)
 
     @property
     def region(self) -> str:

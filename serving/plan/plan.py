@@ -11,7 +11,6 @@ from catalog.preflight import quota_metric
 from manifests.base import Manifest
 from serving.plan.graph import Graph
 from serving.program.record import Resource
-from settings import names
 from settings.cost import Cost, estimate
 from settings.derive import Deployment, ServedModel
 from settings.refusal import Finding, render_path
@@ -121,12 +120,10 @@ class Plan:
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:
-        gateway = self.deployment.settings.gateway
-        host = gateway.hostname or f"<{gateway.name} address>"
         return {
             "name": model.name,
             "servedNames": model.settings.names_for_clients,
-            "url": f"{gateway.scheme}://{host}{names.base_path(self.deployment.namespace, model.name)}",
+            "url": self.deployment.model_url(model.name, f"<{self.deployment.settings.gateway.name} address>"),
             "replicas": model.settings.replicas,
             "chips": model.chips,
             "machineType": model.shape.machine_type,

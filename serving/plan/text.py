@@ -15,7 +15,7 @@ from rich.tree import Tree
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
-from settings import names
+from settings.capacity import LONGEST_RUN_HOURS
 from settings.cpu_pool import room
 from settings.text import count
 
@@ -129,12 +129,10 @@ def _time(plan: Plan) -> Table:
 
 def _closing(plan: Plan, console: Console) -> None:
     deployment, gateway = plan.deployment, plan.deployment.settings.gateway
-    host = gateway.hostname or f"<{gateway.name}-address>"
     console.print(f"[bold]URLs[/] ({gateway.gateway_class_name}, {'external' if gateway.external else 'internal'})")
     for m in deployment.models:
-        path = names.base_path(deployment.namespace, m.name)
-        # One line each: a client takes the base URL as it is, without a slash at its end.
-        console.print(f"  base URL  {gateway.scheme}://{host}{path}/v1", soft_wrap=True)
+        url = deployment.model_url(m.name, f"<{gateway.name}-address>")
+        console.print(f"  base URL  {url}/v1", soft_wrap=True)  # one line: a client takes it as it is
         console.print(f"            {m.request_path}, model: {', '.join(m.settings.names_for_clients)}", soft_wrap=True)
     console.print()
     for family, steady, update in deployment.quota():
@@ -143,7 +141,7 @@ def _closing(plan: Plan, console: Console) -> None:
         )
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     if deployment.settings.capacity.purchase == "flexStart":
-        hours = deployment.settings.capacity.max_run_hours or 168
+        hours = deployment.settings.capacity.max_run_hours or LONGEST_RUN_HOURS
         console.print(f"[bold]Flex-start[/] every TPU node ends after at most {hours} h, and its model with it")
     for override in deployment.settings.overrides:
         console.print(f"[bold]Override[/] {override.rule} until {override.until}: {escape(override.reason)}")

@@ -84,7 +84,7 @@ def test_what_is_right_is_not_refused(case: Case) -> None:
 def test_what_settings_accept_is_not_refused_as_objects(case: Case) -> None:
     deployment, _ = check(Document("test", "test.yaml", case.data()))
     assert deployment is not None
-    assert refusals(on_objects(rendered(deployment), context=context_of(deployment))) == []
+    assert refusals(on_objects(rendered(deployment).objects(), context=context_of(deployment))) == []
 
 
 def test_every_rule_on_settings_has_a_refusing_and_an_accepted_example() -> None:

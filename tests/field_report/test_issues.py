@@ -122,11 +122,11 @@ def rendered() -> tuple[Deployment, list[dict[str, Any]]]:
         for target in backend.backends(model)
         for make in (
             backend.health_check_policy(deployment.namespace, target),
-            backend.backend_policy(deployment, target),
+            backend.backend_policy(deployment.namespace, target),
         )
     ]
     return deployment, [
-        gateway.gateway(deployment),
+        gateway.gateway(deployment.settings.gateway, deployment.namespace),
         route.http_route(deployment, model),
         llm_inference_service.llm_inference_service(deployment, model),
         kserve.inference_service_config(deployment),

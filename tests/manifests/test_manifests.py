@@ -70,7 +70,7 @@ def test_both_backends_of_a_model_have_policies_with_an_explicit_group(
     targets = backend.backends(model)
     assert {(t.group, t.kind) for t in targets} == {("", "Service"), ("inference.networking.k8s.io", "InferencePool")}
     for target in targets:
-        policy = backend.backend_policy(deployment, target)["spec"]
+        policy = backend.backend_policy(deployment.namespace, target)["spec"]
         assert policy["targetRef"]["group"] == target.group
         assert policy["default"]["timeoutSec"] >= model.answer_seconds > 30
         service = llm_inference_service.llm_inference_service(deployment, model)

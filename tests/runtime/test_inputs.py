@@ -151,7 +151,7 @@ def test_paths_that_no_parser_of_the_picker_claims_go_to_the_service() -> None:
         "/llm-serving/model/rerank": ("Service", "/rerank"),
         "/llm-serving/model": ("InferencePool", "/"),
     }
-    assert refusals(on_objects(rendered(deployment), context=context_of(deployment))) == []
+    assert refusals(on_objects(rendered(deployment).objects(), context=context_of(deployment))) == []
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_plan_shows_a_broken_manifest_as_a_refusal() -> None:
 
 
 def test_plan_shows_a_broken_resource_as_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = tpu_node_pool.TpuNodePool._node_config
+    good: Any = tpu_node_pool.TpuNodePool._node_config
     labels = {"cloud.google.com/gke-tpu-topology": "2x2"}
     monkeypatch.setattr(tpu_node_pool.TpuNodePool, "_node_config", lambda *a: {**good(*a), "labels": labels})
     done = CliRunner().invoke(app, ["plan", "dev", "--format", "json"])

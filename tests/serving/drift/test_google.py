@@ -51,7 +51,9 @@ def google() -> Iterator[LoadBalancer]:
 def plan() -> Planned:
     made = deployed.deployment("dev")
     [model] = made.models
-    objects = [f for b in backends(model) for f in (health_check_policy(made.namespace, b), backend_policy(made, b))]
+    objects = [
+        f for b in backends(model) for f in (health_check_policy(made.namespace, b), backend_policy(made.namespace, b))
+    ]
     return Planned(tuple(PlannedObject(item, policy(item)) for item in objects), (), 0)
 
 

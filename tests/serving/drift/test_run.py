@@ -110,7 +110,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     [model] = made.models
     objects = [namespace(made.namespace)]
     for backend in backends(model):
-        objects += [health_check_policy(made.namespace, backend), backend_policy(made, backend)]
+        objects += [health_check_policy(made.namespace, backend), backend_policy(made.namespace, backend)]
     with ExitStack() as stack:
         own = tuple(PlannedObject(item, policy(item)) for item in objects)
         yield Scene(tmp_path, stack, Planned(own, (RELEASE,), 7))

@@ -73,7 +73,7 @@ def objects(made: Deployment) -> list[Obj]:
             GATEWAY_API, "GatewayClass", settings.gateway_class_name, spec={}, status={"conditions": true("Accepted")}
         ),
         _with(
-            gateway(made),
+            gateway(settings, namespace),
             {"conditions": true("Accepted", "Programmed"), "addresses": addresses, "listeners": [listener]},
         ),
     ]
@@ -84,7 +84,7 @@ def objects(made: Deployment) -> list[Obj]:
         for backend in backends(model):
             attached = {"conditions": true("Attached")}
             found.append(_with(health_check_policy(namespace, backend), attached))
-            found.append(_with(backend_policy(made, backend), attached))
+            found.append(_with(backend_policy(namespace, backend), attached))
         pool = {"parents": [{"parentRef": {"name": settings.name}, "conditions": true("Accepted", "ResolvedRefs")}]}
         found.append(_obj(POOL_API, "InferencePool", f"{model.name}-inference-pool", namespace, spec={}, status=pool))
         ready = {"conditions": true("Ready")}

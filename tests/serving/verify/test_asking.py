@@ -194,7 +194,7 @@ def test_outputs_that_are_only_planned_say_everything_but_the_address(environmen
     assert [(m.name, m.url, m.served_names) for m in outputs.models] == [
         (m.name, m.url, m.served_names) for m in declared.models
     ]
-    assert outputs.base_url == f"{made.settings.gateway.scheme}://unknown"
+    assert outputs.base_url == made.base_url("unknown")
 
 
 def test_what_is_known_to_be_wrong_is_asked_for_until_it_has_a_name(scene: Scene) -> None:

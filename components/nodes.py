@@ -1,0 +1,64 @@
+"""What the nodes of every pool of a cluster have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from components.google import container
+
+OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+
+
+@dataclass(frozen=True)
+class NodesOf:
+    """The cluster that nodes join, and what they get of it.
+
+    Attributes:
+        project, region: the cluster's; a zone, where the cluster is zonal.
+        cluster: its name; as an output of the cluster it makes the pool wait.
+        service_account: e-mail of the nodes' identity.
+        tag: network tag, which firewall rules name.
+        labels: labels of what costs money.
+    """
+
+    project: str
+    region: str
+    cluster: pulumi.Input[str]
+    service_account: pulumi.Input[str]
+    tag: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def node_config(
+    nodes: NodesOf,
+    machine_type: str,
+    disk_gib: int,
+    disk_type: str,
+    *,
+    spot: bool | None = None,
+    flex_start: bool | None = None,
+    max_run_duration: str | None = None,
+    reservation_affinity: container.NodePoolNodeConfigReservationAffinityArgs | None = None,
+) -> container.NodePoolNodeConfigArgs:
+    """Own identity, workload identity, secure boot and image streaming, with what a pool chooses itself."""
+    return container.NodePoolNodeConfigArgs(
+        machine_type=machine_type,
+        disk_size_gb=disk_gib,
+        disk_type=disk_type,
+        tags=[nodes.tag] if nodes.tag else None,
+        resource_labels=nodes.labels,
+        spot=spot,
+        flex_start=flex_start,
+        max_run_duration=max_run_duration,
+        reservation_affinity=reservation_affinity,
+        service_account=nodes.service_account,
+        oauth_scopes=OAUTH_SCOPES,
+        workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+        shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
+            enable_secure_boot=True, enable_integrity_monitoring=True
+        ),
+        gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
+    )

@@ -1,0 +1,78 @@
+"""What we register with Google's provider is what the classes of the pinned pulumi_gcp would register."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from typing import Any
+
+import pulumi_gcp
+import pytest
+from google.protobuf import json_format
+
+from components import cluster, environment, google
+from serving.program.monitor import RecordingMonitor
+from serving.program.record import record
+from settings.document import ROOT, read_document
+from tests.graph.planning import ENVIRONMENTS
+
+# Where the registration was written, which differs between ours and theirs.
+_PLACE = ("sourcePosition", "stackTrace")
+
+
+def registered(name: str) -> dict[str, Any]:
+    """Everything that the engine is told of each Google resource of an environment, and of the provider."""
+    seen: dict[str, Any] = {}
+    register = RecordingMonitor.RegisterResource
+
+    def spy(self: RecordingMonitor, request: Any) -> Any:
+        if request.type.startswith(("gcp:", "pulumi:providers:gcp")):
+            said = _sorted(json_format.MessageToDict(request))
+            seen[request.name] = {key: value for key, value in said.items() if key not in _PLACE}
+        return register(self, request)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RecordingMonitor, "RegisterResource", spy)
+        record(read_document(ROOT / name))
+    return seen
+
+
+def _sorted(value: Any) -> Any:
+    """Dependencies are sets: their order means nothing."""
+    if isinstance(value, dict):
+        return {key: _sorted(inner) for key, inner in value.items()}
+    return sorted(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+
+
+@pytest.fixture
+def classes_of_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every component, the modules of pulumi_gcp in place of ours: names and what is required are theirs to check."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("components.")]:
+        for service in google.SERVICES:
+            if module is not google and hasattr(module, service):
+                monkeypatch.setattr(module, service, importlib.import_module(f"pulumi_gcp.{service}"))
+    monkeypatch.setattr(environment, "google_provider", pulumi_gcp.Provider)
+    monkeypatch.setattr(cluster, "dns_name", str)  # an output, of whose keys their class makes attributes
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_engine_is_told_the_same_as_by_the_classes_of_the_sdk(name: str, request: pytest.FixtureRequest) -> None:
+    ours = registered(name)
+    request.getfixturevalue("classes_of_the_sdk")
+    theirs = registered(name)
+    assert len(ours) > 5
+    assert ours == theirs
+
+
+def test_every_output_that_is_listed_is_one_of_the_class() -> None:
+    for kind, outputs in google._OUTPUTS.items():
+        classes = [getattr(importlib.import_module(f"pulumi_gcp.{s}"), kind, None) for s in google.SERVICES]
+        [cls] = filter(inspect.isclass, classes)
+        assert set(outputs) <= {google.camel(name) for name, value in vars(cls).items() if isinstance(value, property)}
+
+
+def test_an_output_that_is_not_listed_is_an_error_that_says_where() -> None:
+    resource = object.__new__(google.GoogleResource)
+    with pytest.raises(AttributeError, match=r"no output self_link; components/google\.py"):
+        _ = resource.self_link
