@@ -23,7 +23,7 @@ prepared:
 setup: prepared ## set up everything below this folder
 	@echo "ready: .venv, $$($(RUN) -V)"
 
-plan: prepared ## what an environment would create, serve and cost (FORMAT=text, json, yaml, mermaid, svg)
+plan: prepared ## what an environment creates, serves and costs (FORMAT=text, json, yaml, mermaid, svg)
 	@$(RUN) -m serving plan $(call quoted,$(ENV)) --format $(call quoted,$(FORMAT))
 
 review: prepared ## what a change means for every environment (AGAINST=REF, FORMAT=text, markdown, json, OUTPUT=FILE)
@@ -38,13 +38,13 @@ nightly: prepared ## in the cloud: refresh without writing, drift, preflight (OU
 comment: prepared ## in a workflow: put FILE on the pull request
 	@$(RUN) -m tools.ci.github comment $(call quoted,$(FILE))
 
-issue: prepared ## in a workflow: open or update the issue of a night's findings (FILE)
+issue: prepared ## in a workflow: open or update the issue with nightly findings (FILE)
 	@$(RUN) -m tools.ci.github issue $(call quoted,$(FILE)) --title $(call quoted,nightly: $(ENV))
 
-rehearse: prepared ## run `up` of an environment on this machine, and verify that it answers
+rehearse: prepared ## run an environment on this machine in an emulated cloud, and verify it
 	@$(RUN) -m serving rehearse $(call quoted,$(ENV))
 
-down: prepared ## destroy a rehearsal and end everything of it
+down: prepared ## destroy a rehearsal and check for leftovers
 	@$(RUN) -m serving down $(call quoted,$(ENV))
 
 lint: prepared ## formatting, lint, types, layers
@@ -53,21 +53,21 @@ lint: prepared ## formatting, lint, types, layers
 test: prepared ## all checks and all tests this machine can run
 	@$(RUN) -m tools.checks --tests $(if $(filter off,$(REHEARSAL)),--without-rehearsal)
 
-test-all: prepared ## what `make test` runs, with every undo, every example and many more generated cases
+test-all: prepared ## what `make test` runs, with every fault injection, every example and many more generated cases
 	@TPU_SERVING_TEST_ALL=1 $(RUN) -m tools.checks --tests
 
 format: prepared ## format the code
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
-docs: prepared ## write the generated documentation anew
+docs: prepared ## regenerate the generated documentation
 	@$(RUN) -m tools.generate_docs
 
 site: prepared ## the documentation as pages, in .state/site; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 	@echo "written: .state/site/index.html"
 
-bench-self: prepared ## what a person feels: times of our own commands against floors of the same run
+bench-self: prepared ## times of our own commands against floors of the same run
 	@$(RUN) -m benchmarks.bench_self
 
 bench-rehearsal: prepared ## seconds and memory of a rehearsal of dev by part; some minutes, on a quiet machine

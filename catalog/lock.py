@@ -106,7 +106,7 @@ class Lock:
     combinations: tuple[Combination, ...]
 
     def versions(self) -> dict[str, str]:
-        """The locked version of every part of a combination."""
+        """The pinned version of every part of a combination."""
         return {
             "kserve": self.charts["kserve-llmisvc-resources"].version,
             "epp": self.images["epp"].tag,
@@ -144,7 +144,7 @@ def load_lock() -> Lock:
 
 @cache
 def runtime_version(image: str | None = None) -> str:
-    """Version, without `v`, of the model server in an image whose tables are here; of the locked one for any other."""
+    """Version, without `v`, of the model server in an image whose tables are here; of the pinned one for any other."""
     locked = load_lock().images["vllm-tpu"].tag.removeprefix("v")
     if image is None:
         return locked

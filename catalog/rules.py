@@ -14,7 +14,7 @@ from catalog.files import read_yaml
 from catalog.records import record
 
 Place = Literal["settings", "objects", "policy"]
-LEVELS = {"R": "refused", "W": "warning", "O": "refused unless overridden"}
+LEVELS = {"R": "rejected", "W": "warning", "O": "rejected unless overridden"}
 _SECTIONS = {
     "GW": "gateway",
     "RT": "routes",
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule. Level R refuses, W warns, O refuses unless overridden with a reason and a date.
+    """A rule. Level R rejects, W warns, O rejects unless overridden with a reason and a date.
 
     `fix` is something to paste; `enforced` where its code looks (settings, rendered objects, resources of any stack);
     `field_issues` the failures it comes from; `unverified` what about it nobody has seen yet, empty where all is known.

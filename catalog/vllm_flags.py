@@ -1,4 +1,4 @@
-"""The flags of `vllm serve`, per locked vLLM version, as its wheel has them; and what a TPU lacks of them.
+"""The flags of `vllm serve`, per pinned vLLM version, as its wheel has them; and what a TPU lacks of them.
 
 The tables in `data/vllm_flags/` are written by `catalog.refresh.vllm_flags` and never by hand. Not covered on purpose:
 argparse also takes an unambiguous beginning of a flag (`--max-model`); such a short form counts as unknown here.
@@ -247,7 +247,7 @@ def check_value(flag: Flag, value: str) -> str | None:
 
 def _check_bool(flag: Flag, value: str) -> str | None:
     twin = f" or {flag.negation}" if flag.negation else ""
-    return f"{flag.name} is a switch and takes no value: write {flag.name}{twin}, not {value!r}"
+    return f"{flag.name} is a switch and does not take a value: write {flag.name}{twin}, not {value!r}"
 
 
 def _check_number(flag: Flag, value: str) -> str | None:

@@ -25,7 +25,7 @@ def cpu_nodes(deployment: Deployment) -> Iterator[Found]:
     """The autoscaler's least is not above its most."""
     pool = deployment.settings.cluster.cpu_pool
     if pool.max_nodes is not None and pool.min_nodes > pool.max_nodes:
-        said = f"At least {pool.min_nodes} nodes and at most {pool.max_nodes} is no range."
+        said = f"At least {pool.min_nodes} nodes and at most {pool.max_nodes} is not a range."
         yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, f"Write maxNodes: {pool.min_nodes}.")
 
 

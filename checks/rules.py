@@ -53,7 +53,7 @@ def overrides(deployment: Deployment) -> Iterator[Finding]:
         path = ("overrides", index)
         if not can_be_set_aside(override.rule):
             known = find_rule(override.rule)
-            said = f"{override.rule} can't be set aside (level {known.level})." if known else "There is no such rule."
+            said = f"{override.rule} allows no exception (level {known.level})." if known else "There is no such rule."
             allowed = [r.id for r in load_rules().values() if r.level == "O"]
             near = difflib.get_close_matches(override.rule.upper(), allowed, n=1) if known is None else []
             fix = f"Write rule: {near[0]}. " if near else ""

@@ -132,7 +132,7 @@ def loadable(deployment: Deployment) -> Iterator[Found]:
             continue
         method = model.quantization
         if method is not None and "quantization" not in model.flags_given and method not in model.runtime.platform:
-            said = f"The TPU platform refuses {method} weights."
+            said = f"The TPU platform rejects {method} weights."
             fix = f"Choose a checkpoint that is plain, or one of {', '.join(sorted(model.runtime.platform))}."
             yield Found(source, model.settings.source, said, fix)
         place: Path = ("models", index, "environment", BACKEND_VARIABLE)

@@ -82,7 +82,7 @@ _DECIDED = {
     ),
     "--max-model-len": _Decided(
         "VL06",
-        "Outputs, time limits and the fit of the cache follow from contextLength.",
+        "Outputs, request timeout and the fit of the cache follow from contextLength.",
         "Remove it, and write contextLength beside serverFlags.",
     ),
     "--api-key": _Decided(
@@ -256,7 +256,7 @@ def unlisted_flags(deployment: Deployment) -> Iterator[Found]:
                 "  tpu-serving:overrides:\n    - {rule: VL05, reason: why these flags are needed, until: YYYY-MM-DD}"
             )
             given = sorted(model.unlisted_server_flags)
-            said = "Flags outside the locked table are not checked."
+            said = "Flags outside the table of the pinned version are not checked."
             yield Found((*path, "unlistedServerFlags"), given, said, fix)
 
 

@@ -181,7 +181,7 @@ def _cannot(error: Exception, what: str) -> CannotAskError:
     """The client's exception in words; the client raises many kinds, all of them mean that there is no answer."""
     status = getattr(error, "status", None)
     if status in (401, 403):
-        message = f"{what}: the API server refuses with {status} {_reason(error)}"
+        message = f"{what}: the API server rejects it with {status} {_reason(error)}"
         return CannotAskError("not-allowed-to-read", message, status=status)
     said = f"{status} {_reason(error)}" if status else f"{type(error).__name__}: {error}"
     return CannotAskError("kubernetes-not-reachable", f"{what}: {said}", status=status)

@@ -34,7 +34,7 @@ class ChartController(Component):
 def release(
     parent: Component, name: str, chart: str, namespace: str, values: dict[str, Any], depends_on: Dependencies
 ) -> Release:
-    """Install `chart` (a key of the lock's charts) at its locked version into an existing namespace and wait for it."""
+    """Install `chart` (a key of the lock's charts) at its pinned version into an existing namespace and wait for it."""
     locked = load_lock().charts[chart]
     return Release(
         name,

@@ -40,7 +40,7 @@ def judge(
 ) -> None:
     """Say which resources of an exported stack break a rule. Needs neither Pulumi, nor network, nor credentials.
 
-    Exit codes: 0 nothing is refused, 1 something is, 2 the call or the file was wrong.
+    Exit codes: 0 nothing is rejected, 1 something is, 2 the call or the file was wrong.
 
     Examples:
 
@@ -82,11 +82,11 @@ def _as_text(findings: list[Finding], count: int) -> str:
 
     lines: list[str] = []
     for f in findings:
-        level = "Warning" if f.warning else "Refused"
+        level = "Warning" if f.warning else "Rejected"
         lines += [f"{level} {f.rule}  {render_path(f.path)}", f"    {f.said}", f"    Fix: {f.fix}"]
         lines += [f"    Source: {f.source}"] if f.source else []
     refused = sum(not f.warning for f in findings)
-    return "\n".join([*lines, f"{count} resources: {refused} refused, {len(findings) - refused} warnings"]) + "\n"
+    return "\n".join([*lines, f"{count} resources: {refused} rejected, {len(findings) - refused} warnings"]) + "\n"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The rehearsal's "Google Cloud": one JSON file for each resource that exists, in the rehearsal's `cloud` folder.
 
-The gcp plugin writes it; the stand-ins (nodes, Gateway controller) read it, most simply by polling `read_all`. Every
+The gcp plugin writes it; the emulators (nodes, Gateway controller) read it, most simply by polling `read_all`. Every
 write is atomic, so a reader sees a resource whole or not at all.
 """
 

@@ -1,4 +1,4 @@
-"""The one table of what is real in a rehearsal and what is a stand-in; `docs/rehearsal.md` is generated from it."""
+"""The one table of what is real in a rehearsal and what is an emulator; `docs/rehearsal.md` is generated from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Part:
-    """`asset` is a binary's name, `package` the folder of a stand-in below `rehearsal/`; exactly one is set.
+    """`asset` is a binary's name, `package` the folder of an emulator below `rehearsal/`; exactly one is set.
 
     `note` says what is true of a program only as it is here: built otherwise than upstream, or of another version;
     `{epp}` in it stands for the picker's version that is deployed.
@@ -29,7 +29,7 @@ class Part:
     note: str = ""
 
     def behaviour(self) -> list[dict[str, Any]]:
-        """Rows of a stand-in: what it does, from which source, and the test that holds it."""
+        """Rows of an emulator: what it does, from which source, and the test that holds it."""
         path = _HERE / self.package / "behaviour.yaml"
         return yaml.safe_load(path.read_text("utf-8")) if self.package else []
 

@@ -1,4 +1,4 @@
-"""What `make rehearse` prints when it is done: what came up, what is real, and how to look at it."""
+"""What `make rehearse` prints when it is done: what came up, what is real, and how to inspect it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome, fil
     for model in outcome.target.outputs.models if outcome.target.outputs and listener else ():
         assert listener is not None
         say(f"To talk to {model.name}:\n  {curl(listener, outcome.target.ca_file, model)}")
-    say("To look at it:")
+    say("To inspect it:")
     for name, value in {"KUBECONFIG": str(outcome.directory.kubeconfig), **ordinary_cli(outcome.directory)}.items():
         say(f"  export {name}={shlex.quote(value)}")
     say(f"  pulumi stack output --stack organization/tpu-serving/{deployment.name}")
@@ -70,7 +70,7 @@ def curl(listener: Listener, trusted: Path | None, model: ModelOutput) -> str:
 
 
 def _parts(deployment: Deployment) -> Table:
-    table = Table("part", "version", "real or stand-in", "found", box=None, pad_edge=False)
+    table = Table("part", "version", "real or emulated", "found", box=None, pad_edge=False)
     needed = list(parts.parts_of(deployment))
     found = assets.find([part.asset for part in needed if part.asset])
     for part in needed:

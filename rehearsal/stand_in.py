@@ -1,4 +1,4 @@
-"""What the processes of the stand-ins share: their one argument, their log, their end on SIGTERM, their clients."""
+"""What the processes of the emulators share: their one argument, their log, their end on SIGTERM, their clients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StandIn:
 
 
 def main(arguments: list[str], run: Callable[[StandIn], None]) -> int:
-    """Run a stand-in on the directory that is the only argument."""
+    """Run an emulator on the directory that is the only argument."""
     (path,) = arguments
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     own = StandIn(RehearsalDirectory(Path(path)))

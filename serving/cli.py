@@ -49,7 +49,7 @@ def _root() -> None:
 
     ENV is the name of an environment (dev reads Pulumi.dev.yaml) or the path of such a file.
 
-    Exit codes: 0 good, 1 the environment failed the check, 2 the input was refused or the call was wrong.
+    Exit codes: 0 success, 1 a check failed, 2 invalid input or usage, 130 interrupted.
     """
 
 

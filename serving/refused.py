@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from settings.refusal import Finding, explain, refusals, render_path, warnings
+from settings.text import count
 
 _NARROWEST, _WIDEST = 60, 100
 _INDENT = 8
@@ -31,12 +32,11 @@ def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
         sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
         return
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
-    count = f"{len(refused)} error" + ("s" if len(refused) != 1 else "")
-    typer.secho(f"Invalid environment file, nothing was created: {origin} ({count})", fg="red", bold=True, err=True)
+    typer.secho(f"Invalid environment file ({count(len(refused), 'error')}): {origin}", fg="red", bold=True, err=True)
     for line in describe(refused, width):
         typer.echo(line, err=True)
     if warned:
-        typer.secho("\nAlso, only as warnings:", bold=True, err=True)
+        typer.secho("\nWarnings:", bold=True, err=True)
         for line in describe(warned, width):
             typer.echo(line, err=True)
     rule = refused[0].rule if refused else "GW01"

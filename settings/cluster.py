@@ -38,7 +38,7 @@ class CpuPool(Section):
         None,
         ge=1,
         le=100,
-        description="Maximum nodes across all zones; what the models' pickers need when left out (CL15).",
+        description="Maximum nodes across all zones; what the models' endpoint pickers need when left out (CL15).",
     )
     disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")
 
@@ -51,11 +51,11 @@ class Cluster(Section):
     min_version: str | None = Field(
         None,
         description="Version that a new cluster starts with, or the beginning of one (1.35), new enough for Gateway and "
-        "TPU generations (CL02); the channel's default when left out. GKE refuses one that it no longer offers.",
+        "TPU generations (CL02); the channel's default when left out. GKE rejects one that it no longer offers.",
     )
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
     control_plane: ControlPlane = Field(default_factory=own_defaults)
     cpu_pool: CpuPool = Field(default_factory=own_defaults)
     deletion_protection: bool | None = Field(
-        None, description="Refuse to delete the cluster; on in production when left out."
+        None, description="Protect the cluster from deletion; on in production when left out."
     )

@@ -29,11 +29,11 @@ class Prices(Section):
 
 
 class Override(Section):
-    """A rule of level O set aside, with a reason and a last day."""
+    """An exception from a rule of level O, with reason and expiry date."""
 
     rule: str = Field(description="Id of the rule, for example TP13.")
-    reason: str = Field("", description="Why it is set aside, in a sentence; an empty one is refused (OV01).")
-    until: IsoDate = Field(description="Last day (YYYY-MM-DD).")
+    reason: str = Field("", description="Why the rule does not apply, in a sentence (OV01).")
+    until: IsoDate = Field(description="Expiry date: the last day (YYYY-MM-DD).")
 
 
 class Environment(Section):
@@ -46,7 +46,7 @@ class Environment(Section):
     )
     network: Network = Field(default_factory=own_defaults, description="VPC and address ranges.")
     cluster: Cluster = Field(default_factory=own_defaults, description="GKE cluster.")
-    capacity: Capacity = Field(default_factory=own_defaults, description="How TPU chips are bought.")
+    capacity: Capacity = Field(default_factory=own_defaults, description="Purchase model of TPU chips, and spare slices.")
     platform: Platform = Field(default_factory=own_defaults, description="Controllers: installed or existing.")
     gateway: Gateway = Field(default_factory=own_defaults, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")

@@ -58,7 +58,7 @@ class Waiver(Section):
     """A written exception from GW03: external without TLS or authentication."""
 
     reason: Reason = Field(description="Why this is acceptable, in at least 10 characters.")
-    until: IsoDate = Field(description="Last day of the exception (YYYY-MM-DD).")
+    until: IsoDate = Field(description="Expiry date: the last day (YYYY-MM-DD).")
 
 
 class Gateway(GatewayFacts, Section):

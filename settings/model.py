@@ -62,13 +62,13 @@ class Model(ModelFacts, Section):
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
     context_length: int | None = Field(
-        None, ge=16, le=100_000_000, description="Longest prompt and answer together, in tokens."
+        None, ge=16, le=100_000_000, description="Longest prompt and answer together, in tokens; the model's own when left out."
     )
     longest_answer_tokens: int | None = Field(
         None, ge=1, description="Longest answer in tokens; the context when left out."
     )
     longest_answer_seconds: int | None = Field(
-        None, ge=1, le=86400, description="Time limit of an answer in seconds; derived from the tokens when left out."
+        None, ge=1, le=86400, description="Request timeout in seconds; derived from the tokens when left out."
     )
     served_names: list[Annotated[str, Field(pattern=r"^[^-\s]([^\n]*\S)?$")]] = Field(
         default_factory=list,
@@ -79,16 +79,16 @@ class Model(ModelFacts, Section):
         "prefixCache", description="How the endpoint picker chooses a replica."
     )
     picker_failure_mode: Literal["FailOpen", "FailClose"] = Field(
-        "FailOpen", description="What the load balancer does when the picker is down."
+        "FailOpen", description="What the load balancer does when the endpoint picker is down."
     )
     startup_budget_seconds: int | None = Field(
         None,
         ge=60,
         le=14400,
-        description="How long a server may take to start; derived from the weights when left out.",
+        description="Startup timeout; derived from the weights when left out.",
     )
     task: Literal["chat", "embed", "rerank", "score"] | None = Field(
-        None, description="What clients ask of it; from catalogue, name and flags when left out."
+        None, description="Kind of requests; from catalogue, name and flags when left out."
     )
     parameters_billion: float | None = Field(
         None, gt=0, le=10_000, description="Size of a model the catalogue does not know, in billions of parameters."
@@ -101,13 +101,13 @@ class Model(ModelFacts, Section):
     )
     hugging_face_token: SecretReference | None = Field(None, description="Token for gated models, by reference.")
     runtime: Literal["vllm-tpu"] = Field("vllm-tpu", description="Model server.")
-    image: str | None = Field(None, description="Server image; the locked one when left out. Never a moving tag.")
+    image: str | None = Field(None, description="Server image; the pinned one when left out. Never a moving tag.")
     server_flags: dict[str, FlagValue] = Field(
         default_factory=dict,
-        description="vLLM flags of the locked version, without the leading dashes; lists and mappings where a flag takes them.",
+        description="vLLM flags of the pinned version, without the leading dashes; lists and mappings where a flag takes them.",
     )
     unlisted_server_flags: dict[str, FlagValue] = Field(
-        default_factory=dict, description="Flags outside the locked table; needs an override of VL05."
+        default_factory=dict, description="Flags outside the table of the pinned version; needs an override of VL05."
     )
     environment: dict[str, str] = Field(
         default_factory=dict, description="Variables of the server, such as MODEL_IMPL_TYPE; never a token."

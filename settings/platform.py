@@ -21,7 +21,7 @@ class Platform(Section):
     storage_initializer_memory_gib: int = Field(
         8, ge=1, le=512, description="Memory limit of the container that downloads the weights, in GiB."
     )
-    monitoring: bool = Field(True, description="PodMonitoring for servers and pickers (managed Prometheus).")
+    monitoring: bool = Field(True, description="PodMonitoring for servers and endpoint pickers (managed Prometheus).")
     models_namespace: ResourceName = Field(
         "llm-serving", description="Namespace of Gateway, routes, policies and models."
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.rules import find_rule
 from settings.secrets import hidden, repeats_secret
-from settings.text import printable
+from settings.text import count, printable
 
 Path = tuple[str | int, ...]
 
@@ -92,6 +92,6 @@ class RefusedError(Exception):
             f"  {f.rule} {f'line {f.line}, ' if f.line else ''}{render_path(f.path)}: {f.said} Fix: {f.fix}"
             for f in refusals(findings)
         ]
-        super().__init__("\n".join([f"Invalid environment file, nothing was created: {origin}", *lines]))
+        super().__init__("\n".join([f"Invalid environment file ({count(len(lines), 'error')}): {origin}", *lines]))
         self.findings = findings
         self.origin = origin

@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySharing
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """A control plane without stand-ins, for all tests of objects; each keeps to names of its own."""
+    """A control plane without emulators, for all tests of objects; each keeps to names of its own."""
     from tests.rehearsal.plane import running
 
     with running(tmp_path_factory.mktemp("plane"), ()) as made:

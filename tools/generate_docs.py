@@ -47,7 +47,7 @@ def _type(schema: Any) -> str:
     if not isinstance(schema, dict) or not schema.keys() - {"title", "description"}:
         return "value"
     if "$ref" in schema:
-        return "section"
+        return "object"
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(s) for s in schema["anyOf"] if s.get("type") != "null"))
     if "enum" in schema:
@@ -56,7 +56,7 @@ def _type(schema: Any) -> str:
         return f"`{schema['const']}`"
     if _is_list(schema):
         inner = _type(schema["items"])
-        text = "list of sections" if inner == "section" else f"list of {inner}"
+        text = "list of objects" if inner == "object" else f"list of {inner}"
         return text + (f", at least {schema['minItems']}" if schema.get("minItems") else "")
     if schema.get("type") == "object":
         return f"mapping of names to {_type(schema['additionalProperties'])}"
@@ -76,7 +76,7 @@ def _default(field: FieldInfo) -> str:
     if value is None:
         return "none"
     if field.default_factory is own_defaults:
-        return "its own defaults"
+        return "see below"
     return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
 
 
@@ -106,7 +106,7 @@ def settings_reference() -> str:
     """`docs/settings.md`."""
     intro = (
         f"Every key of an environment file. In `Pulumi.<env>.yaml` the top-level keys stand under `config:` with the\n"
-        f"prefix `{PROJECT_NAME}:`, for example `{PROJECT_NAME}:gateway:`. Unknown keys are refused."
+        f"prefix `{PROJECT_NAME}:`, for example `{PROJECT_NAME}:gateway:`. Unknown keys are rejected."
     )
     tables = _tables(Environment, "", Environment.model_json_schema(by_alias=True))
     return "\n".join([_NOTE, "", "# Settings", "", intro, "", *tables]) + "\n"
@@ -121,7 +121,7 @@ def rules_reference() -> str:
         "",
         "What is checked before anything is created: on the settings, on the rendered objects, and by the policy pack on",
         "the resources of any stack. `python -m serving rules GW01` prints one of them. An override names a rule, a reason",
-        "and a last day: see `overrides` in [settings.md](settings.md).",
+        "and an expiry date: see `overrides` in [settings.md](settings.md).",
         "",
         "| rule | level | what must hold | otherwise |",
         "|---|---|---|---|",

@@ -123,7 +123,7 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "Estimated time of the first `pulumi up`.",
         ),
-        "Warning": _closed({"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "Said, but not refused."),
+        "Warning": _closed({"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."),
         "Refusal": _closed(
             {
                 "rule": _TEXT,
@@ -135,7 +135,7 @@ def _estimate_definitions() -> dict[str, Any]:
                 "source": {**_TEXT, "description": "Where the fact is from, with dates."},
                 "line": {"type": ["integer", "null"], "minimum": 1},
             },
-            "Why the environment is refused.",
+            "Why the environment is rejected.",
         ),
     }
 
@@ -165,7 +165,7 @@ def plan_schema() -> dict[str, Any]:
             "warnings": _list("Warning"),
             "refusals": {**_list("Refusal"), "minItems": 1},
         },
-        "A refused environment (exit code 2).",
+        "A rejected environment (exit code 2).",
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,4 +1,4 @@
-"""Set the checkout up: uv (a private copy where it is missing or too old) and the locked packages.
+"""Set the checkout up: uv (a private copy where it is missing or too old) and the pinned packages.
 
 Run by `tools/setup.sh`, which finds the Python. Standard library only. The system's Python is never written to, so an
 externally managed one (PEP 668) is fine. Everything lies under the checkout, but for a download cache. A second run
@@ -191,7 +191,7 @@ def sync() -> None:
     STAMP.unlink(missing_ok=True)
     # The environment's own interpreter can't be what it is made from.
     python = [] if Path(sys.executable).parent.parent == VENV else ["--python", sys.executable]
-    run([uv, "sync", "--locked", "--no-progress", *python], "the locked packages, compiled")
+    run([uv, "sync", "--locked", "--no-progress", *python], "the pinned packages, compiled")
     STAMP.write_text(fingerprint())
 
 

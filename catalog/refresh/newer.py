@@ -1,4 +1,4 @@
-"""Which versions are newer than a locked one, among the tags of a registry or the releases of a package index."""
+"""Which versions are newer than a pinned one, among the tags of a registry or the releases of a package index."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def digest_of(client: httpx.Client, repository: str, tag: str) -> str:
     except httpx.HTTPError as error:
         raise _unreachable(host, error) from error
     if not _DIGEST.fullmatch(digest):
-        raise RegistryError(f"{host} answered the digest {digest!r} for {path}:{tag}, which is no sha256")
+        raise RegistryError(f"{host} answered the digest {digest!r} for {path}:{tag}, which is not a SHA-256")
     return digest
 
 

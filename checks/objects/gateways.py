@@ -91,7 +91,7 @@ def address_type(gateway: Resource, _: Context) -> Iterator[Found]:
                 gateway,
                 ("spec", "addresses", index, "type"),
                 kind,
-                f"GKE refuses addresses of type {kind}.",
+                f"GKE rejects addresses of type {kind}.",
                 "Write type: NamedAddress and the address's name as value.",
             )
 

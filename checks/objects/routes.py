@@ -38,7 +38,7 @@ def no_timeouts(scope: Scope) -> Iterator[Found]:
                     route,
                     (*path, index, "timeouts"),
                     get(rule, "timeouts"),
-                    "GKE refuses time limits in routes (GWCER104).",
+                    "GKE rejects timeouts in routes (GWCER104).",
                     "Remove timeouts; set spec.default.timeoutSec in the pool's GCPBackendPolicy.",
                 )
         if route.kind == "LLMInferenceService" and is_managed(route) and not rules:
@@ -46,7 +46,7 @@ def no_timeouts(scope: Scope) -> Iterator[Found]:
                 route,
                 ("spec", "router", "route"),
                 get(route.inputs, "spec", "router", "route"),
-                "The route that KServe makes has time limits on every rule.",
+                "The route that KServe makes has timeouts on every rule.",
                 "Write an HTTPRoute of your own and name it: route: {http: {refs: [{name: <route>}]}}.",
             )
 
@@ -217,7 +217,7 @@ def redirect_by_scheme(route: Resource, _: Context) -> Iterator[Found]:
             at = (*path, index, "filters", place, "requestRedirect")
             if get(redirect, "port") is not None:
                 yield Found(
-                    route, (*at, "port"), get(redirect, "port"), "GKE refuses a redirect to a port.", "Remove port."
+                    route, (*at, "port"), get(redirect, "port"), "GKE rejects a redirect to a port.", "Remove port."
                 )
             if not any(get(redirect, key) is not None for key in ("scheme", "hostname", "path")):
                 yield Found(route, at, dict(redirect), "It redirects to itself.", "Write scheme: https.")

@@ -202,7 +202,7 @@ def served_name_is_set(service: Resource, _: Context) -> Iterator[Found]:
 
 @on_each("KS10", _SERVICE)
 def picker_is_written_out(service: Resource, _: Context) -> Iterator[Found]:
-    """The picker's configuration is ours, and every plugin in it is one that the locked picker knows."""
+    """The picker's configuration is ours, and every plugin in it is one that the pinned endpoint picker knows."""
     at: Path = ("spec", "router", "scheduler")
     scheduler = get(service.inputs, *at)
     if not isinstance(scheduler, Mapping) or get(scheduler, "pool", "ref") is not None:

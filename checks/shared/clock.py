@@ -1,4 +1,4 @@
-"""The day by which it is decided whether what was set aside in writing still is."""
+"""The day that decides whether a written exception is in force."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def today() -> datetime.date:
 
 
 def holds(until: datetime.date) -> bool:
-    """Whether the last day is not over."""
+    """Whether the expiry date has not passed."""
     return until >= today()
 
 
 def later() -> datetime.date:
-    """A last day to propose for what has ended."""
+    """An expiry date to propose for what has ended."""
     return today() + _EXTENSION

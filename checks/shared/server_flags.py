@@ -31,7 +31,7 @@ def flag_problems(
 ) -> tuple[FlagProblem, ...]:
     """What is wrong with a flag and its values on a TPU generation (None: unknown).
 
-    `version` is that of the server where a table of it exists, else the locked one is asked.
+    `version` is that of the server where a table of it exists, else the pinned one is asked.
     """
     known = version if version is not None and version in _versions() else runtime_version()
     table = load_flags(known)

@@ -14,7 +14,7 @@ def gke_version_problem(version: str, key: str, floor: str | None = None) -> Pro
     parsed, wanted = parse_gke_version(version), parse_gke_version(floor)
     if parsed is not None and wanted is not None and parsed >= wanted:
         return None
-    message = f"GKE {version} is below {floor}." if parsed else f"{version} is no GKE version."
+    message = f"GKE {version} is below {floor}." if parsed else f"{version} is not a GKE version."
     # Not the floor itself: channels stop offering a version long before its features end (2026-10-08: 1.34.11 at least).
     return Problem(
         message, f"Leave {key} out: every channel's default is newer. Or write {key}: {_line_above(wanted)}."

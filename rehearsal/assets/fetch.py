@@ -69,4 +69,4 @@ def unpack_wheel(row: Wheel, folder: Path) -> None:
     done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, stdin=-3)
     if done.returncode:
         said = [line for line in done.stderr.strip().splitlines() if not line.startswith("WARNING")]
-        raise AssetError(what, "the package index refused it or can't be reached: " + " / ".join(said[-3:]))
+        raise AssetError(what, "the package index rejected it or can't be reached: " + " / ".join(said[-3:]))

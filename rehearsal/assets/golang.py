@@ -33,7 +33,7 @@ _OURS = {
 
 
 def module_dir(name: str) -> Path:
-    """The folder of a module of the table in its locked version, read only. What Go has already needs no network.
+    """The folder of a module of the table in its pinned version, read only. What Go has already needs no network.
 
     Raises:
         AssetError: it is not there and can't be fetched.

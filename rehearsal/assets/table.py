@@ -70,7 +70,7 @@ class Binary:
 
     @property
     def version(self) -> str:
-        """With its v where it is a Go module's; of a provider plugin, that of the locked SDK, which it serves."""
+        """With its v where it is a Go module's; of a provider plugin, that of the pinned SDK, which it serves."""
         if self.sdk:
             return f"v{importlib.metadata.version(self.sdk)}"
         return self.wheel.version if self.wheel else Module(self.folder, self.module).version

@@ -1,5 +1,5 @@
 """The local control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, the egress proxy and the
-stand-ins, all under one supervisor."""
+emulators, all under one supervisor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The admin's token and kubeconfig, and the stand-in of gke-gcloud-auth-plugin. Readable by the user only."""
+"""The admin's token and kubeconfig, and the emulator of gke-gcloud-auth-plugin. Readable by the user only."""
 
 from __future__ import annotations
 

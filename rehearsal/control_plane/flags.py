@@ -113,7 +113,7 @@ def kube_controller_manager(directory: RehearsalDirectory) -> list[str]:
     """The controllers, each with its own service account.
 
     Node life cycle and pod garbage collection have their defaults: a node counts as lost 50 s after its last lease
-    renewal, its pods are evicted 300 s later, and a pod whose node object is gone is deleted after 40 s. The stand-in
+    renewal, its pods are evicted 300 s later, and a pod whose node object is gone is deleted after 40 s. The emulator
     kubelet renews every 10 s.
     """
     return [

@@ -6,5 +6,5 @@ BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 SUPERVISOR = "supervisor"
 EGRESS_PROXY = "egress-proxy"
 
-# The stand-ins in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
+# The emulators in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
 STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")

@@ -1,4 +1,4 @@
-"""The lock's charts as folders, from the Go modules of their projects at the locked versions.
+"""The lock's charts as folders, from the Go modules of their projects at the pinned versions.
 
 The kubernetes provider takes a folder named like the chart below the one that it runs in before it asks a registry
 (pulumi-kubernetes provider/pkg/provider/helm_release.go of 2026-01-15, locateChart).

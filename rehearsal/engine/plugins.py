@@ -1,4 +1,4 @@
-"""The provider plugins of a rehearsal: the real kubernetes plugin, and a stand-in of gcp."""
+"""The provider plugins of a rehearsal: the real kubernetes plugin, and an emulator of gcp."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def ordinary_cli(directory: RehearsalDirectory) -> dict[str, str]:
         # Only the user can read the state, and the tokens and keys beside it.
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_HOME": str(directory.pulumi_home),
-        # A pulumi-resource-gcp on PATH would come before the stand-in, and touch a cloud.
+        # A pulumi-resource-gcp on PATH would come before the emulator, and touch a cloud.
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
     }
 

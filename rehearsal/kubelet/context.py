@@ -115,7 +115,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def not_emulated(value: Any, known: Any = None, path: str = "spec") -> Iterator[str]:
-    """Paths of all in a pod's spec that the kubelet stand-in does not act on, by `pod_fields.yaml`."""
+    """Paths of all in a pod's spec that the kubelet emulator does not act on, by `pod_fields.yaml`."""
     known = known or _EMULATED
     for item in value if isinstance(value, list) else [value]:
         if isinstance(known, list):

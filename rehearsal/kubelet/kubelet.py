@@ -1,4 +1,4 @@
-"""The kubelet of all stand-in nodes: watches, keeps nodes ready, and gives each pod of theirs a life."""
+"""The kubelet of all emulator nodes: watches, keeps nodes ready, and gives each pod of theirs a life."""
 
 from __future__ import annotations
 

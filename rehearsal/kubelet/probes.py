@@ -59,7 +59,7 @@ async def states(
     initial: bool | None,
     failed: Callable[[str], None],
 ) -> AsyncGenerator[bool, None]:
-    """Ask until closed: each change of the state. A failure counts once it came as often in a row as its threshold says.
+    """Ask until closed: each change of the state. A failure counts once it came as many times in succession as its threshold says.
 
     `started_at` is the container's start (`time.monotonic()`), `failed` is told each failure.
     """

@@ -1,4 +1,4 @@
-"""Stand-in for KServe's storage initializer, called with pairs of address and folder: downloads nothing."""
+"""Emulator for KServe's storage initializer, called with pairs of address and folder: downloads nothing."""
 
 import sys
 from pathlib import Path

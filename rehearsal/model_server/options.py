@@ -1,4 +1,4 @@
-"""vLLM's command line, and what of it and of the environment the stand-in acts on."""
+"""vLLM's command line, and what of it and of the environment the emulator acts on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GROUP_SIZE = "LWS_GROUP_SIZE"  # LeaderWorkerSet says it to every pod of a grou
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The values of `vllm serve MODEL ...` by their Python names, by the locked version's own flag table.
+    """The values of `vllm serve MODEL ...` by their Python names, by the pinned version's own flag table.
 
     argparse words the error and ends the program with 2 where a flag is unknown. Values are not checked: the settings have
     done so (VL01).

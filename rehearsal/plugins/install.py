@@ -11,7 +11,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def install(home: Path, version: str, directory: Path) -> Path:
-    """Write the launcher of the gcp stand-in into the plugin cache of `home` (PULUMI_HOME).
+    """Write the launcher of the gcp emulator into the plugin cache of `home` (PULUMI_HOME).
 
     `directory` is the rehearsal the plugin works for. Returns the launcher.
     """

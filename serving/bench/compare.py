@@ -74,7 +74,7 @@ class Comparison:
         what = "capacity" if self.capacity else f"throughput at {last.level} at once"
         interval = f"{CONFIDENCE:.0%} interval {last.low:+.1%} to {last.high:+.1%}"
         said = f"{last.change:+.1%} ({interval})" if last.beyond_chance else f"no change beyond chance ({interval})"
-        tail = "" if self.capacity else "; not both are saturated there, nothing is said about capacity"
+        tail = "" if self.capacity else "; not both are saturated there; no statement about capacity"
         return f"against {self.old.run.name}: {what} {said}{tail}."
 
     def as_json(self) -> dict[str, Any]:

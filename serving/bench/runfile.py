@@ -134,7 +134,7 @@ def _event(path: Path, text: str, number: int, count: int) -> dict[str, Any] | N
             return None
         raise RunError(f"{path}: line {number + 1} is not JSON; give the .jsonl file of a run") from None
     if not isinstance(event, dict):
-        raise RunError(f"{path}: line {number + 1} is no event of a run")
+        raise RunError(f"{path}: line {number + 1} is not an event of a run")
     return event
 
 

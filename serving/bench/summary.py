@@ -118,7 +118,7 @@ class Summary:
     def _caveats(self) -> Iterator[str]:
         if self.run.rehearsal:
             yield (
-                "a rehearsal: the model server is a stand-in whose times are settings; nothing here tells how fast a TPU "
+                "a rehearsal: the model server is an emulator whose times are settings; nothing here shows how fast a TPU "
                 "is, or what its tokens cost."
             )
         if self.failed:

@@ -77,15 +77,15 @@ def too_many_failed(failed: int, asked: int) -> bool:
 def judge(steps: Sequence[Step], ending: Ending) -> Verdict:
     """The verdict on the steps of a run that ended in this way."""
     if ending is Ending.FAILING:
-        return Verdict(Kind.FAILING, f"{_after(steps)} too many requests failed. Nothing is said about capacity.")
+        return Verdict(Kind.FAILING, f"{_after(steps)} too many requests failed. No statement about capacity.")
     if not stopped_growing(steps):
-        return Verdict(Kind.NOT_SATURATED, f"not saturated: {_why_not(steps, ending)} Nothing is said about scaling.")
+        return Verdict(Kind.NOT_SATURATED, f"not saturated: {_why_not(steps, ending)} No statement about scaling.")
     busiest = max(step.window.generator_cpu for step in steps[-3:])
     if busiest >= GENERATOR_CPU:
         return Verdict(
             Kind.GENERATOR,
             f"throughput stopped growing, but the load generator used {busiest:.0%} of its CPU: it may have measured "
-            "itself. Nothing is said about scaling. Run it on a faster or idle machine, near the Gateway.",
+            "itself. No statement about scaling. Run it on a faster or idle machine, near the Gateway.",
         )
     return _saturated(steps)
 
@@ -117,7 +117,7 @@ def _why_not(steps: Sequence[Step], ending: Ending) -> str:
     text = f"from {before.level} to {last.level} requests at once throughput"
     if growth > GROWTH:
         return f"{text} still grew by {growth:.0%}; raise --max-concurrency."
-    return f"{text} changed by {growth:+.0%}, and one such step is no proof; raise --max-concurrency."
+    return f"{text} changed by {growth:+.0%}, and one such step proves nothing; raise --max-concurrency."
 
 
 def _after(steps: Sequence[Step], word: str = "After") -> str:

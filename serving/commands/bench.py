@@ -61,14 +61,14 @@ def bench(
     token_file: TokenFile = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Measure how much a model serves: more and more requests at once until throughput stops growing.
+    """Measure throughput, latency and cost under load.
 
-    It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
+    Concurrency doubles until throughput stops growing. It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
     request) and a report with plots (.html). Without --outputs it is the running rehearsal of ENV, whose figures say
     nothing about a TPU. Ctrl-C ends the run and reports what was measured.
 
     Exit codes: 0 measured, 1 the endpoint does not serve or its capacity is more than 5 % below that of RUN (beyond
-    chance), 2 the call was wrong, 130 interrupted.
+    chance), 2 invalid input or usage, 130 interrupted.
 
     Examples:
 

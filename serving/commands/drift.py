@@ -20,10 +20,10 @@ def drift(
     kubeconfig: Kubeconfig = None,
     output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
-    """Compare an environment's plan with what is in the cluster: fields, missing and extra objects, Helm releases.
+    """Compare the cluster with the plan; changes nothing.
 
-    Without --outputs it is the running rehearsal of ENV. Nothing is changed. Exit codes: 0 no drift, 1 drift (or nobody
-    can say), 2 the call was wrong.
+    It compares fields, missing and extra objects, and Helm releases. Without --outputs it is the running rehearsal of ENV. Exit codes: 0 no drift, 1 drift (or nobody
+    can say), 2 invalid input or usage.
 
     Examples:
 

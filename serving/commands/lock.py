@@ -1,4 +1,4 @@
-"""`serving lock`: what is locked, whether it holds together, and filling it from registries and wheels."""
+"""`serving lock`: what is pinned, whether it holds together, and filling it from registries and wheels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lock(
     update_flags: Annotated[bool, typer.Option("--update-flags", help="Read the vLLM flags from its wheel.")] = False,
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """Show and check what is locked: charts, images, flag tables. Or fill it anew after a version was changed.
+    """Show, check or refresh pinned charts, images and vLLM flags.
 
     Examples:
 
@@ -37,7 +37,7 @@ def lock(
     from catalog.refresh.lock_file import LockFileError
 
     if check and (update_digests or update_flags):
-        typer.echo("--check only looks; leave it out with --update-digests or --update-flags", err=True)
+        typer.echo("--check changes nothing; leave it out with --update-digests or --update-flags", err=True)
         raise typer.Exit(2)
     locked = lock_of(_read())
     report: dict[str, Any] = {"digests": {}, "flagTable": None, "errors": []}
@@ -104,7 +104,7 @@ def _fill_digests(locked: Lock, report: dict[str, Any]) -> None:
 
 
 def _fill_flags(locked: Lock, report: dict[str, Any]) -> None:
-    """Download the two wheels of the locked runtime; write its flag table, and what it loads and knows by name."""
+    """Download the two wheels of the pinned runtime; write its flag table, and what it loads and knows by name."""
     import tempfile
     from pathlib import Path
     from zipfile import BadZipFile
@@ -145,7 +145,7 @@ def _problems(locked: Lock) -> list[str]:
         f"chart {key}: the version {c.version!r} moves" for key, c in locked.charts.items() if is_moving_tag(c.version)
     ]
     if locked.combination_for(locked.versions()) is None:
-        found.append("the locked versions are no combination that the lock lists")
+        found.append("the pinned versions are not a combination that the lock lists")
     vllm, epp = locked.images["vllm-tpu"].tag, locked.images["epp"].tag
     if vllm.removeprefix("v") not in flag_versions():
         found.append(f"no flag table for vllm-tpu {vllm}: run python -m serving lock --update-flags")

@@ -38,13 +38,15 @@ def plan(
         str | None,
         typer.Option(
             metavar="REF|FILE|outputs",
-            help="Say what changes for those who are served, compared with the file as of a git ref, another "
-            "environment file, a file with the output of `pulumi stack output --json`, or (the word outputs) what the "
-            "Pulumi CLI says of the stack now. Exit code 1: pulumi up can't do all of it.",
+            help="Show what changes for clients, compared with the file at a git ref, another environment file, a "
+            "file with the output of `pulumi stack output --json`, or (the word outputs) the stack's current outputs. "
+            "Exit code 1: pulumi up can't do all of it.",
         ),
     ] = None,
 ) -> None:
-    """Show what an environment would create, without cloud, credentials or the Pulumi CLI.
+    """Show what an environment creates, serves and costs; offline.
+
+    It needs no cloud account, credentials or Pulumi CLI.
 
     Examples:
 

@@ -19,14 +19,14 @@ def preflight(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 also where something could not be asked.")
     ] = False,
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "20s",
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="Timeout of one request.")] = "20s",
     output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
-    """Ask Google whether `pulumi up` can succeed: APIs, quota, machines, names, ranges, permissions. Changes nothing.
+    """Find blockers for `up` on Google's side; changes nothing.
 
-    It needs application default credentials (gcloud auth application-default login, or a service account) and no
+    It asks for APIs, quota, machine types, names, address ranges and permissions. It needs application default credentials (gcloud auth application-default login, or a service account) and no
     gcloud. HF_TOKEN is used for gated models where it is set. Exit codes: 0 nothing failed, 1 something failed (with
-    --strict also: could not be asked; warnings never count), 2 the call was wrong.
+    --strict also: could not be asked; warnings never count), 2 invalid input or usage.
 
     Examples:
 

@@ -30,23 +30,23 @@ _NAMED_SECONDS = 45
 
 def rehearse(
     environment: Environment,
-    preview: Annotated[bool, typer.Option("--preview", help="Only say what `up` would do.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Only preview what `up` would do.")] = False,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only get the programs and charts; the first time takes long.")
+        bool, typer.Option("--prepare", help="Only fetch or build the programs and charts; slow the first time.")
     ] = False,
     stockout: Annotated[
-        list[str] | None, typer.Option(metavar="ZONE", help="A zone without TPUs: pods there stay Pending.")
+        list[str] | None, typer.Option(metavar="ZONE", help="Inject a zone without TPUs: pods there stay Pending.")
     ] = None,
     undo: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Take the fix of a rule away and see it fail; `--undo list` lists them."),
+        typer.Option(metavar="RULE", help="Inject a known failure: remove the fix of RULE; `--undo list` lists them."),
     ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Run `up` of an environment on this machine: real engine, control plane and controllers, no cloud.
+    """Run an environment on this machine in an emulated cloud.
 
-    It stays running until `down`. Run it again after a change of the environment's file, or to bring back what --undo
-    took away. --undo and --stockout can be given several times.
+    `up` runs with the real engine, control plane and controllers. It stays running until `down`. Run it again after a change of the environment's file, or to restore what --undo
+    removed. --undo and --stockout can be given several times.
 
     Examples:
 
@@ -85,7 +85,7 @@ def rehearse(
 
 
 def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
-    """The environment and its file, or the end of the command where it is refused."""
+    """The environment and its file, or the end of the command where it is rejected."""
     # Imported here: `--help` and a refused file need neither the engine nor a client.
     from checks.environment import require
     from serving.refused import print_findings
@@ -130,15 +130,12 @@ def _list_undos(error: str, as_json: bool) -> None:
         typer.secho(f"{error} There are:", fg="red", err=True)
     width = shutil.get_terminal_size((100, 24)).columns
     for undo in undos:
-        issues = undo.rule.field_issues
-        named = f" (field issue{'s' if len(issues) > 1 else ''} {', '.join(map(str, issues))})" if issues else ""
-        text = undo.undoes + named
-        first, *rest = textwrap.wrap(text, max(40, width - 8))
+        first, *rest = textwrap.wrap(undo.undoes, max(40, width - 8))
         typer.echo(f"  {undo.id}  {first}", err=to_error)
         for line in rest:
             typer.echo(f"        {line}", err=to_error)
     typer.echo(
-        "What is to be seen then: docs/rehearsal.md. All about a rule: python -m serving rules RT01", err=to_error
+        "Symptoms: docs/rehearsal.md. All about a rule: python -m serving rules RT01", err=to_error
     )
 
 
@@ -193,19 +190,19 @@ def _print_undone(console: Console, deployment: Deployment, outcome: Outcome, un
     if outcome.failure:
         say(f"\n`up` did not come to its end: {outcome.failure}")
     for undo in undos:
-        say(f"\nUndone: {undo.id}. {undo.undoes}")
+        say(f"\nFault injected: {undo.id}. {undo.undoes}")
         say(f"  What happens: {undo.symptom}")
         if shutil.which("kubectl"):
             say(f"  Look: KUBECONFIG={outcome.directory.kubeconfig} {undo.look.replace('NS', deployment.namespace)}")
     if undos:
-        say(f"To bring it back: python -m serving rehearse {deployment.name}")
+        say(f"To restore it: python -m serving rehearse {deployment.name}")
 
 
 def down(
     environment: Environment,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Destroy a rehearsal's stack, end its processes, and prove that nothing is left.
+    """Destroy a rehearsal and check for leftovers.
 
     Example:
 

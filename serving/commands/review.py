@@ -16,12 +16,12 @@ def review(
     against: Annotated[str, typer.Option(metavar="REF", help="The git ref to compare with.")] = "HEAD",
     output: ReportFormatOption = ReportFormat.TEXT,
     file: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write it there too, whatever the exit code is.")
+        Path | None, typer.Option("--output", metavar="FILE", help="Also write it to FILE, whatever the exit code.")
     ] = None,
 ) -> None:
-    """Plan every environment and say what changes for those who are served, compared with a git ref.
+    """Show what a change means for every environment.
 
-    Exit codes: 0 all are planned, 2 a file is refused or the call was wrong.
+    Every environment is planned and compared with a git ref. Exit codes: 0 all are planned, 2 invalid file or usage.
 
     Examples:
 

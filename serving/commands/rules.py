@@ -1,4 +1,4 @@
-"""`serving rules`: what is refused, warned about, or refused unless overridden; and everything about one rule."""
+"""`serving rules`: what is rejected, warned about, or rejected unless overridden; and everything about one rule."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def rules(
     rule: Annotated[str | None, typer.Argument(metavar="RULE", help="Id of a rule, for example GW01.")] = None,
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """List the rules, or print everything about one.
+    """List the rules, or print one in full.
 
-    Levels: R is refused, W is a warning, O is refused unless overridden with a reason and a date.
+    Levels: R is rejected, W is a warning, O is rejected unless overridden with reason and expiry date.
 
     Examples:
 
@@ -127,7 +127,7 @@ def _everything(rule: Rule) -> Iterator[str]:
             f"  - {{rule: {rule.id}, reason: why this is acceptable, until: YYYY-MM-DD}}",
         ]
         yield from labelled(
-            "Waive:", "in the environment file below config:, with a reason and a last day", width, override
+            "Waive:", "in the environment file below config:, with reason and expiry date", width, override
         )
 
 

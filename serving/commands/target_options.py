@@ -48,7 +48,7 @@ def chosen_target(
 
 def _file(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
-        raise ValueError(f"{path} is no file")
+        raise ValueError(f"{path} is not a file")
     return path
 
 
@@ -59,7 +59,7 @@ def _authority(path: Path | None) -> Path | None:
         try:
             ssl.create_default_context(cafile=path)
         except (ssl.SSLError, OSError) as error:
-            raise ValueError(f"{path} holds no certificate in PEM form ({error})") from None
+            raise ValueError(f"{path} does not hold a PEM certificate ({error})") from None
     return path
 
 

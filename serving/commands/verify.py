@@ -21,8 +21,8 @@ from serving.commands.target_options import (
 def verify(
     environment: Environment,
     quick: Annotated[bool, typer.Option("--quick", help="Configuration and conditions only; no request.")] = False,
-    wait: Annotated[str, typer.Option(metavar="TIME", help="Ask again for so long: 90s, 40m, 1h30m.")] = "0",
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="What one request may take.")] = "60s",
+    wait: Annotated[str, typer.Option(metavar="TIME", help="Retry until it passes, for at most 90s, 40m, 1h30m.")] = "0",
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="Timeout of one request.")] = "60s",
     outputs: OutputsFile = None,
     kubeconfig: Kubeconfig = None,
     url: Url = None,
@@ -30,10 +30,10 @@ def verify(
     token_file: TokenFile = None,
     output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
-    """Say whether an environment serves: conditions, policies, backends, and requests as a client sends them.
+    """Check whether an environment serves: pass or fail.
 
-    Without --outputs it is the running rehearsal of ENV. Exit codes: 0 it serves, 1 it does not (or nobody can say),
-    2 the call was wrong.
+    It checks conditions, policies and backends, and sends requests as a client does. Without --outputs it is the running rehearsal of ENV. Exit codes: 0 it serves, 1 it does not (or nobody can say),
+    2 invalid input or usage.
 
     Examples:
 

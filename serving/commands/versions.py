@@ -1,4 +1,4 @@
-"""`serving versions`: what is locked, and what is known to be newer where somebody can be asked."""
+"""`serving versions`: what is pinned, and what is known to be newer where somebody can be asked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
 
 @dataclass(frozen=True)
 class Line:
-    """One locked thing. `error`: why nobody could be asked."""
+    """One pinned thing. `error`: why nobody could be asked."""
 
     kind: str
     name: str
@@ -41,9 +41,9 @@ class Line:
 def versions(
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """Show what is locked beside what is newer: charts, images, packages. Nothing is changed.
+    """Show pinned versions beside newer ones; nothing is changed.
 
-    Registries and the package index are asked; what can't be asked is said so. A newer version is no failure: the exit
+    Asks registries and the package index; what does not answer is listed. A newer version is no failure: the exit
     code is 0.
 
     Examples:

@@ -46,7 +46,7 @@ class Plan:
 
     @cached_property
     def time(self) -> tuple[float, float, list[Resource]]:
-        """(critical path in seconds, all steps in a row, the path)."""
+        """(critical path in seconds, all steps one after the other, the path)."""
         return self.graph.critical_path(self.seconds)
 
     def objects(self) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""The committed flag table says what the locked server's parser says, and values are judged as that parser would."""
+"""The committed flag table says what the pinned server's parser says, and values are judged as that parser would."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_value_the_server_takes_is_taken(name: str, value: str) -> None:
         ("--dtype", "bf16", "did you mean bfloat16?"),
         ("--kv-cache-dtype", "int8", "takes one of auto"),
         ("--enable-prefix-caching", "true", "--no-enable-prefix-caching"),
-        ("--headless", "true", "takes no value"),
+        ("--headless", "true", "does not take a value"),
         ("--kv-transfer-config", "{kv_role: both}", "takes JSON"),
         ("--cudagraph-capture-sizes", "all", "whole number"),
         ("--max-lora-rank", "17", "takes one of 1, 8"),

@@ -1,4 +1,4 @@
-"""A real control plane with some of the stand-ins, for tests of what they do in a cluster."""
+"""A real control plane with some of the emulators, for tests of what they do in a cluster."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_every_behaviour_has_a_source_and_a_test_that_exists(part: Part) -> None
     assert rows
     for row in rows:
         assert row["behaviour"] and row["source"]
-        # What a stand-in leaves out is said, and needs no test.
+        # What an emulator leaves out is said, and needs no test.
         if not row["behaviour"].startswith("Not offered"):
             assert [name for name in named_by(row) if not exists(name)] == []
 

@@ -26,7 +26,7 @@ def test_the_list_has_every_rule_with_level_and_title() -> None:
 def test_one_rule_is_printed_with_everything_known_about_it() -> None:
     done = serving("rules", "gw05")
     text, rule = " ".join(done.out.split()), load_rules()["GW05"]
-    for part in (rule.title, rule.consequence, rule.fix, "refused", *(s.what for s in rule.sources)):
+    for part in (rule.title, rule.consequence, rule.fix, "rejected", *(s.what for s in rule.sources)):
         assert part in text
     assert all(s.url in done.out for s in rule.sources)
     assert "Not verified: " in serving("rules", "GW04").out

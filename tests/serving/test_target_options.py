@@ -15,7 +15,7 @@ from tests.serving.calling import caller, wrong_call
 COMMANDS = pytest.mark.parametrize("command", [verify, drift, bench])
 WRONG: list[tuple[list[str], str]] = [
     (["no-such-environment"], "no environment"),
-    (["dev", "--kubeconfig", "nowhere"], "nowhere is no file"),
+    (["dev", "--kubeconfig", "nowhere"], "nowhere is not a file"),
     (["dev", "--outputs", "nowhere.json"], "can't be read"),
     (["dev", "--format", "xml"], "Invalid value"),
     (["dev", "--no-such-option"], "No such option"),

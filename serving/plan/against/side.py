@@ -93,7 +93,7 @@ def of_plan(plan: Plan) -> Side:
                 "served names": m.settings.names_for_clients,
                 "chips of a replica": m.shape.chips,
                 "longest answer": m.longest_answer_tokens,
-                "time limit of an answer": m.answer_seconds,
+                "request timeout": m.answer_seconds,
             },
             {key: value for key, value in spec.items() if key not in _NOT_PODS},
             spec.get("router") or {},
@@ -149,7 +149,7 @@ def of_outputs(outputs: Outputs) -> Side:
                 "served names": m.served_names,
                 "chips of a replica": m.chips // max(m.replicas, 1),
                 "longest answer": m.longest_answer_tokens,
-                "time limit of an answer": m.answer_timeout_seconds,
+                "request timeout": m.answer_timeout_seconds,
             },
         )
         for m in outputs.models

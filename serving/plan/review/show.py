@@ -70,10 +70,10 @@ def _block(environment: EnvironmentReview) -> Iterator[str]:
 
 def _said(environment: EnvironmentReview) -> str:
     return {
-        "refused": "REFUSED, nothing would be created",
+        "refused": "REJECTED, nothing would be created",
         "removed": f"{environment.file} is REMOVED",
         "new": "new environment",
-        "incomparable": "can't be compared, the other side is refused by the program as it is now",
+        "incomparable": "can't be compared, the other side is rejected by the program as it is now",
     }[environment.state]
 
 

@@ -75,7 +75,7 @@ def _access(context: Context, model: str, revision: str) -> Finding:
     found, name = hub.find(model, revision), f"{model}:{revision}" if revision else model
     if found is None:
         secret = "" if hub.has_token else f", or set {TOKEN_VARIABLE} where it is private"
-        fix = f"Look at {hub.page(model)}; correct models[].source{secret}."
+        fix = f"Check {hub.page(model)}; correct models[].source{secret}."
         return failed("hub-model-not-found", name, needed="the Hub shows it", message="not shown", fix=fix)
     if (problem := _too_large(context, model, name, found)) is not None:
         return problem
@@ -86,7 +86,7 @@ def _access(context: Context, model: str, revision: str) -> Finding:
         return unknown("hub-token-not-given", name, needed="a token that may load it", message="gated", fix=fix)
     if not hub.may_load(model):
         fix = f"Accept the licence with the token's account: {hub.page(model)}"
-        return failed("hub-access-missing", name, needed="access", message=f"gated ({found.gated}), refused", fix=fix)
+        return failed("hub-access-missing", name, needed="access", message=f"gated ({found.gated}), access denied", fix=fix)
     return passed(name, f"{name} is open to the token{_size(found)}")
 
 

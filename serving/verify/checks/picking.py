@@ -47,7 +47,7 @@ def picking(context: Context) -> Iterator[Finding]:
 
     def ask(model: ModelOutput, url: str) -> Finding:
         if not _scores_prefixes(model):
-            return passed(url, "the picker's configuration scores no prefixes: nothing is promised")
+            return passed(url, "the picker's configuration scores no prefixes: nothing to check")
         if model.replicas < 2:
             return warned("one-replica", url, "with one replica there is nothing to pick")
         return _probe(context, model, url)

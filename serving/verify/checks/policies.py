@@ -69,12 +69,12 @@ def health_check(context: Context) -> Iterator[Finding]:
 
 
 @check(
-    "answer-limit",
-    "Time limit admits the longest answer",
+    "request-timeout",
+    "Request timeout admits the longest answer",
     "GCPBackendPolicy of every pool: timeoutSec, against the longest answer of the stack outputs",
-    (*READING, "answer-limit-too-short", "policy-missing"),
+    (*READING, "request-timeout-too-short", "policy-missing"),
 )
-def answer_limit(context: Context) -> Iterator[Finding]:
+def request_timeout(context: Context) -> Iterator[Finding]:
     """Proof by configuration; a streamed answer that is longer than the default needs its time."""
     for model in context.models:
         policy = policy_of(context, "GCPBackendPolicy", model)
@@ -86,7 +86,7 @@ def answer_limit(context: Context) -> Iterator[Finding]:
             yield passed(title(policy), f"{limit} s, the longest answer may take {needed} s")
         else:
             text = f"timeoutSec is {limit} s, the longest answer may take {needed} s"
-            yield failed("answer-limit-too-short", title(policy), text)
+            yield failed("request-timeout-too-short", title(policy), text)
 
 
 def policy_of(context: Context, kind: str, model: ModelOutput) -> dict[str, Any] | None:

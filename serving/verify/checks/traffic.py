@@ -130,7 +130,7 @@ def streamed(context: Context) -> Iterator[Finding]:
     requests=1,
 )
 def long_answer(context: Context) -> Iterator[Finding]:
-    """Proof by traffic where an answer can last longer than the default limit; answer-limit is the proof elsewhere."""
+    """Proof by traffic where an answer can last longer than the default limit; request-timeout is the proof elsewhere."""
     enough = min(_PAST_DEFAULT, _SHARE_OF_TIME * context.request_seconds)
 
     def ask(model: ModelOutput, url: str) -> Finding:
@@ -150,7 +150,7 @@ def long_answer(context: Context) -> Iterator[Finding]:
 
 @check(
     "strangers-refused",
-    "Who has no right is refused",
+    "Unauthenticated requests are rejected",
     "GET /v1/models without a token, where a GCPBackendPolicy has Identity-Aware Proxy on",
     (*CONNECTION, "not-refused", "kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read"),
     traffic=True,
@@ -168,7 +168,7 @@ def strangers_refused(context: Context) -> Iterator[Finding]:
         status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
         if status == 200:
             return failed("not-refused", url, "a request without a token is answered with 200")
-        return passed(url, f"refused with {status}")
+        return passed(url, f"rejected with {status}")
 
     yield from for_each_model(context, ask)
 

@@ -1,4 +1,4 @@
-"""The table of answers: every row is a property that the locked SDK has, and which rows are differences is known."""
+"""The table of answers: every row is a property that the pinned SDK has, and which rows are differences is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Differences as the provider's schema has them; expectations are read off the schema, not off the stand-in."""
+"""Differences as the provider's schema has them; expectations are read off the schema, not off the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache of its own for every test, and small tables of assets with a stand-in of Go or the real one."""
+"""A cache of its own for every test, and small tables of assets with a fake Go or the real one."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ def script(path: Path, lines: str) -> Path:
     return path
 
 
-# What a stand-in of `go build` runs when it succeeds.
+# What a fake `go build` runs when it succeeds.
 BUILDS = "printf '#!/bin/sh\\necho hello v1.2.3\\n' > \"$out\"\n"

@@ -26,7 +26,7 @@ def binaries() -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def plane(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """Shared by a module's tests, without stand-ins."""
+    """Shared by a module's tests, without emulators."""
     directory = RehearsalDirectory(tmp_path_factory.mktemp("shared") / "plane")
     start(directory, binaries, progress=lambda _: None, stand_ins=(), attached=True)
     yield Plane(directory, kube.connect(directory.kubeconfig))

@@ -56,7 +56,7 @@ def test_below_the_knee_nothing_is_said_about_scaling(
     found = bench(dev, tmp_path, "--max-concurrency", "2", "--against", saturated["file"]).succeeded()
     assert found["verdict"]["kind"] == "not saturated"
     assert found["verdict"]["kneeConcurrency"] is None
-    assert "nothing is said about capacity" in found["against"]["text"]
+    assert "no statement about capacity" in found["against"]["text"]
 
 
 def test_the_report_can_be_written_anew_from_the_raw_data(saturated: dict[str, Any], tmp_path: Path) -> None:

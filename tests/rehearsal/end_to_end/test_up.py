@@ -104,7 +104,7 @@ def test_of_two_runs_at_once_the_second_is_refused(dev: Rehearsal, tmp_path: Pat
     dev.assert_nothing_twice()
 
 
-def test_a_changed_answer_limit_changes_exactly_the_backend_policies(dev: Rehearsal) -> None:
+def test_a_changed_request_timeout_changes_exactly_the_backend_policies(dev: Rehearsal) -> None:
     resources, before = len(dev.state()["resources"]), dict(written(dev))
     dev.change(lambda config: config["tpu-serving:models"][0].update(longestAnswerSeconds=900))
     policies = {f"{MODEL}-pool-policy-backend", f"{MODEL}-service-policy-backend"}

@@ -92,7 +92,7 @@ def _take(seen: Streamed, line: str) -> None:
         seen.done = True
     elif line.startswith("data: "):
         choices = json.loads(line.removeprefix("data: "))["choices"]
-        # The stand-in's answer is words; the role's event has none.
+        # The emulator's answer is words; the role's event has none.
         seen.tokens += sum(len(choice["delta"].get("content", "").split()) for choice in choices)
     elif line:
         seen.body += line

@@ -1,4 +1,4 @@
-"""What the stand-ins say of the program's own objects once a fix is undone, and do not say while it is there.
+"""What the emulators say of the program's own objects once a fix is undone, and do not say while it is there.
 
 The whole way, with real controllers between, is in tests/rehearsal/end_to_end/test_undo.py.
 """

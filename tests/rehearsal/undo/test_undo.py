@@ -45,8 +45,8 @@ def test_the_catalogue_is_complete_and_names_what_exists() -> None:
 
 
 def test_every_field_issue_of_the_list_can_be_felt() -> None:
-    felt = {issue for undo in load_undos().values() for issue in undo.rule.field_issues}
-    assert {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15} <= felt
+    covered = {issue for undo in load_undos().values() for issue in undo.rule.field_issues}
+    assert {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15} <= covered
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)

@@ -93,8 +93,8 @@ def test_below_the_knee_no_word_about_scaling_and_a_comparison_of_what_both_have
     assert done.exit_code == 0, done.output
     last = done.stdout.strip().splitlines()[-1]
     assert last.startswith("not saturated: 2 of the three steps")
-    assert last.endswith("Nothing is said about scaling.")
-    assert "nothing is said about capacity" in done.stdout
+    assert last.endswith("No statement about scaling.")
+    assert "no statement about capacity" in done.stdout
     assert "knee" not in done.stdout
 
 

@@ -68,7 +68,7 @@ def test_without_saturation_nothing_is_said_about_capacity_and_nothing_is_slower
     found = compare(*runs(tmp_path, places=1, levels=(1, 2)))
     assert found.throughput[-1].high < 0
     assert (found.capacity, found.slower) == (None, False)
-    assert "nothing is said about capacity" in found.sentence
+    assert "no statement about capacity" in found.sentence
 
 
 def test_steps_that_only_one_run_has_are_left_out(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_system_below_its_knee_is_never_called_saturated(
     assert verdict.kind in (Kind.NOT_SATURATED, Kind.FAILING)
     assert verdict.knee is None
     assert verdict.capacity is None
-    assert "Nothing is said about" in verdict.sentence
+    assert "No statement about" in verdict.sentence
 
 
 @given(st.floats(0.9, 1.0))

@@ -1,4 +1,4 @@
-"""Google's side of a Gateway in the stand-in of its Compute API: backend services, health checks, endpoint groups."""
+"""Google's side of a Gateway in the emulator of its Compute API: backend services, health checks, endpoint groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in of Google's REST APIs on loopback: it takes what the discovery documents take, and answers in their shapes.
+"""An emulator of Google's REST APIs on loopback: it takes what the discovery documents take, and answers in their shapes.
 
 What a request or an answer has that the documents do not know is kept in `problems`, and fails the test.
 """

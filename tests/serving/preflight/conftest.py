@@ -1,4 +1,4 @@
-"""A stand-in of Google, one of the Hugging Face Hub, and preflight asking both."""
+"""An emulator of Google, one of the Hugging Face Hub, and preflight asking both."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class FakeProject:
         }
 
     def serve(self, stand_in: GoogleStandIn) -> None:
-        """Let the stand-in answer with it."""
+        """Let the emulator answer with it."""
         stand_in.handlers = _handlers(self)
         stand_in.quota = self._quota_info
 

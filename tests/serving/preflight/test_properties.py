@@ -105,7 +105,7 @@ def test_zones_are_sorted_by_distance_whatever_their_order(zones: list[str]) -> 
     ]
 
 
-# The stand-in holds requests and answers to Google's own documents.
+# The emulator holds requests and answers to Google's own documents.
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_refused_file_is_in_the_comment_and_in_the_exit_code(repository: Repos
     file = tmp_path / "review.md"
     done = repository.serving("review", "--against", BASE, "--format", "markdown", "--output", str(file))
     assert done.returncode == 2
-    assert "### `prod`: REFUSED" in done.stdout and "**ST01** models\\[0\\].replica" in done.stdout
+    assert "### `prod`: REJECTED" in done.stdout and "**ST01** models\\[0\\].replica" in done.stdout
     assert file.read_text(encoding="utf-8") == done.stdout
 
 

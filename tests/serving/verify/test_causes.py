@@ -1,4 +1,4 @@
-"""Of all that is wrong the verdict names the cause: statuses here are those that the stand-in of GKE's controller writes."""
+"""Of all that is wrong the verdict names the cause: statuses here are those that the emulator of GKE's controller writes."""
 
 from __future__ import annotations
 

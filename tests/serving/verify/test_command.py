@@ -87,7 +87,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--url", "10.0.0.1"], "give scheme and host"),
     (["--url", "ftp://x"], "give scheme and host"),
     (["--token-file", "nowhere"], "can't be read as a token"),
-    (["--ca-file", "nowhere"], "is no file"),
+    (["--ca-file", "nowhere"], "is not a file"),
 ]
 
 

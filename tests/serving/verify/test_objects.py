@@ -141,7 +141,7 @@ DELETED = [
     ("Gateway", "", "gateway-programmed", "gateway-missing"),
     ("HTTPRoute", "", "routes", "route-missing"),
     ("HealthCheckPolicy", "-pool", "policies-attached", "policy-missing"),
-    ("GCPBackendPolicy", "-pool", "answer-limit", "policy-missing"),
+    ("GCPBackendPolicy", "-pool", "request-timeout", "policy-missing"),
     ("InferencePool", "", "pools", "pool-missing"),
     ("LLMInferenceService", "", "models-ready", "model-missing"),
 ]
@@ -179,8 +179,8 @@ def test_a_time_limit_below_the_longest_answer_fails(scene: Scene, limit: int | 
     del default["timeoutSec"]
     if limit is not None:
         default["timeoutSec"] = limit
-    worst = outcome(scene.report(quick=True), "answer-limit").worst
-    assert worst.failure == "answer-limit-too-short"
+    worst = outcome(scene.report(quick=True), "request-timeout").worst
+    assert worst.failure == "request-timeout-too-short"
     assert "timeoutSec is 30 s" in worst.message
 
 
@@ -189,7 +189,7 @@ def test_the_oldest_of_two_policies_is_the_one_that_counts(scene: Scene) -> None
     own["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
     older = {**own, "metadata": {**own["metadata"], "name": "older", "creationTimestamp": "2026-11-23T12:00:00Z"}}
     scene.objects.append({**older, "spec": {**own["spec"], "default": {"timeoutSec": 60}}})
-    assert outcome(scene.report(quick=True), "answer-limit").worst.failure == "answer-limit-too-short"
+    assert outcome(scene.report(quick=True), "request-timeout").worst.failure == "request-timeout-too-short"
 
 
 def test_a_gateway_without_address_fails(scene: Scene) -> None:
