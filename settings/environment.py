@@ -46,7 +46,9 @@ class Environment(Section):
     )
     network: Network = Field(default_factory=own_defaults, description="VPC and address ranges.")
     cluster: Cluster = Field(default_factory=own_defaults, description="GKE cluster.")
-    capacity: Capacity = Field(default_factory=own_defaults, description="Purchase model of TPU chips, and spare slices.")
+    capacity: Capacity = Field(
+        default_factory=own_defaults, description="Purchase model of TPU chips, and spare slices."
+    )
     platform: Platform = Field(default_factory=own_defaults, description="Controllers: installed or existing.")
     gateway: Gateway = Field(default_factory=own_defaults, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")

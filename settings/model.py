@@ -62,7 +62,10 @@ class Model(ModelFacts, Section):
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
     context_length: int | None = Field(
-        None, ge=16, le=100_000_000, description="Longest prompt and answer together, in tokens; the model's own when left out."
+        None,
+        ge=16,
+        le=100_000_000,
+        description="Longest prompt and answer together, in tokens; the model's own when left out.",
     )
     longest_answer_tokens: int | None = Field(
         None, ge=1, description="Longest answer in tokens; the context when left out."

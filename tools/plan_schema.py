@@ -123,7 +123,9 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "Estimated time of the first `pulumi up`.",
         ),
-        "Warning": _closed({"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."),
+        "Warning": _closed(
+            {"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."
+        ),
         "Refusal": _closed(
             {
                 "rule": _TEXT,

@@ -134,9 +134,7 @@ def _list_undos(error: str, as_json: bool) -> None:
         typer.echo(f"  {undo.id}  {first}", err=to_error)
         for line in rest:
             typer.echo(f"        {line}", err=to_error)
-    typer.echo(
-        "Symptoms: docs/rehearsal.md. All about a rule: python -m serving rules RT01", err=to_error
-    )
+    typer.echo("Symptoms: docs/rehearsal.md. All about a rule: python -m serving rules RT01", err=to_error)
 
 
 def _report(

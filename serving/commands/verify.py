@@ -21,7 +21,9 @@ from serving.commands.target_options import (
 def verify(
     environment: Environment,
     quick: Annotated[bool, typer.Option("--quick", help="Configuration and conditions only; no request.")] = False,
-    wait: Annotated[str, typer.Option(metavar="TIME", help="Retry until it passes, for at most 90s, 40m, 1h30m.")] = "0",
+    wait: Annotated[
+        str, typer.Option(metavar="TIME", help="Retry until it passes, for at most 90s, 40m, 1h30m.")
+    ] = "0",
     timeout: Annotated[str, typer.Option(metavar="TIME", help="Timeout of one request.")] = "60s",
     outputs: OutputsFile = None,
     kubeconfig: Kubeconfig = None,

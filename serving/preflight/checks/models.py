@@ -86,7 +86,9 @@ def _access(context: Context, model: str, revision: str) -> Finding:
         return unknown("hub-token-not-given", name, needed="a token that may load it", message="gated", fix=fix)
     if not hub.may_load(model):
         fix = f"Accept the licence with the token's account: {hub.page(model)}"
-        return failed("hub-access-missing", name, needed="access", message=f"gated ({found.gated}), access denied", fix=fix)
+        return failed(
+            "hub-access-missing", name, needed="access", message=f"gated ({found.gated}), access denied", fix=fix
+        )
     return passed(name, f"{name} is open to the token{_size(found)}")
 
 
