@@ -148,7 +148,7 @@ def test_an_anonymous_token_is_asked_for_only_when_the_registry_wants_one(regist
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("absent", "has no absent/a:v1"), ("broken", "answered 503"), ("basic", "not anonymous"), ("wrong", "no sha256")],
+    [("absent", "has no absent/a:v1"), ("broken", "answered 503"), ("basic", "not anonymous"), ("wrong", "not a SHA-256")],
 )
 def test_a_registry_that_does_not_help_is_named_with_the_reason(
     registry: str, client: httpx.Client, kind: str, says: str
@@ -290,7 +290,7 @@ def test_a_lock_that_contradicts_itself_fails_the_check(data: Path) -> None:
     assert result.exit_code == 1
     for problem in (
         "image vllm-tpu: the tag 'latest' moves",
-        "no combination that the lock lists",
+        "not a combination that the lock lists",
         "no flag table for vllm-tpu latest",
         "no plugin table for the endpoint picker v0.10.0",
     ):

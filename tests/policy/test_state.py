@@ -83,7 +83,7 @@ def test_a_refusal_in_words_names_rule_place_fix_and_source(tmp_path: Path) -> N
         "GW01  Gateway opendatahub/inference-gateway: spec.gatewayClassName",
         "Fix: ",
         "Source: ",
-        "1 refused",
+        "1 rejected",
     ):
         assert part in done.out
 

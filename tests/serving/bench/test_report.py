@@ -54,7 +54,7 @@ def test_a_line_that_a_kill_has_cut_is_passed_over(path: Path) -> None:
         ("<html>", "is not JSON"),
         ('{"kind":"run","format":99}', "format 99"),
         ('{"kind":"run","format":1}', "is not the file of a run"),
-        ("[]", "no event"),
+        ("[]", "not an event"),
         ('{"kind":"run","format":1,"outputs":{}}\n', "is not the file of a run"),
     ],
 )
