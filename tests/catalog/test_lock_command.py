@@ -148,7 +148,12 @@ def test_an_anonymous_token_is_asked_for_only_when_the_registry_wants_one(regist
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("absent", "has no absent/a:v1"), ("broken", "answered 503"), ("basic", "not anonymous"), ("wrong", "not a SHA-256")],
+    [
+        ("absent", "has no absent/a:v1"),
+        ("broken", "answered 503"),
+        ("basic", "not anonymous"),
+        ("wrong", "not a SHA-256"),
+    ],
 )
 def test_a_registry_that_does_not_help_is_named_with_the_reason(
     registry: str, client: httpx.Client, kind: str, says: str
