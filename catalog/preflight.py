@@ -64,6 +64,11 @@ def quota_metric(family: str, purchase: str) -> str:
     return f"{QUOTA_SERVICE}/{quotas_of(generation, purchase)[0].id}"
 
 
+def disk_quota(disk_type: str) -> str:
+    """Id of the quota that boot disks of a type draw on, in GB."""
+    return str(_data()["diskQuotas"][disk_type])
+
+
 def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:
     """Permission -> role that brings it, for everything in `reasons` (keys of the data file)."""
     found: dict[str, str] = {}

@@ -95,6 +95,11 @@ def generations() -> dict[str, Generation]:
     }
 
 
+def table_of() -> str:
+    """The day of the table."""
+    return str(read_yaml("tpu_shapes.yaml")["date"])
+
+
 def chips_of(topology: str) -> int:
     """Product of a topology: `2x4` -> 8.
 

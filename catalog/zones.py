@@ -8,6 +8,16 @@ from collections.abc import Iterable
 from catalog.files import read_yaml
 
 
+def listed_on() -> str:
+    """The day of the lists."""
+    return str(read_yaml("zones.yaml")["date"])
+
+
+def is_for_ai(zone: str) -> bool:
+    """True for a zone for AI workloads, which a project has to switch on: `us-central1-ai1a`."""
+    return zone.rpartition("-")[2].startswith("ai")
+
+
 def listed_zones(generation: str) -> tuple[str, ...]:
     """Zones that may be proposed for a generation, empty where no list is known."""
     return _zones(generation, "zones")

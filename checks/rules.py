@@ -8,6 +8,7 @@ from catalog.rules import find_rule, load_rules
 from checks import (
     cluster_rules,
     gateway_rules,
+    maintenance_rules,
     model_rules,
     network_rules,
     platform_rules,
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     *gateway_rules.CHECKS,
     *network_rules.CHECKS,
     *cluster_rules.CHECKS,
+    *maintenance_rules.CHECKS,
     *platform_rules.CHECKS,
     *tpu_rules.CHECKS,
     *model_rules.CHECKS,

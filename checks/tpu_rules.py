@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from catalog.runtimes import BACKEND_VARIABLE
-from catalog.tpu import SliceShape, find_shape, generations, topologies
-from catalog.zones import is_listed, listed_zones, nearest_zones
+from catalog.tpu import SliceShape, find_shape, generations, table_of, topologies
+from catalog.zones import is_for_ai, is_listed, listed_on, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from checks.shared.indexed import indexed
 from settings.capacity import LONGEST_RUN_HOURS
@@ -30,15 +30,15 @@ def slice_shape(deployment: Deployment) -> Iterator[Found]:
         tpu, path = model.tpu, ("models", index, "tpu")
         if tpu.generation not in generations():
             if _generation_of_name(tpu.generation) is None:
-                said = f"There is no TPU generation {tpu.generation}."
+                said = f"There is no TPU generation {tpu.generation} (table of {table_of()})."
                 yield Found((*path, "generation"), tpu.generation, said, _near_generation(tpu.generation))
         elif find_shape(tpu.generation, tpu.topology) is None:
-            said = f"{tpu.generation} has no topology {tpu.topology}."
+            said = f"{tpu.generation} has no topology {tpu.topology} (table of {table_of()})."
             yield Found((*path, "topology"), tpu.topology, said, _near_topology(tpu.generation, tpu.topology))
         elif tpu.machine_type and find_shape(tpu.generation, tpu.topology, tpu.machine_type) is None:
             shape = find_shape(tpu.generation, tpu.topology)
             assert shape is not None
-            said = f"{tpu.machine_type} forms no {tpu.topology}."
+            said = f"{tpu.machine_type} forms no {tpu.topology} (table of {table_of()})."
             fix = f"Write machineType: {shape.machine_type}, or leave it out."
             yield Found((*path, "machineType"), tpu.machine_type, said, fix)
 
@@ -113,9 +113,21 @@ def zone(deployment: Deployment) -> Iterator[Found]:
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
         if listed_zones(generation) and not is_listed(deployment.zone, generation):
             first, *others = nearest_zones(deployment.zone, generation)
-            said = f"{deployment.zone} is not on the list of zones with {generation}."
+            said = f"{deployment.zone} is not on the lists of zones with {generation} ({listed_on()})."
             also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
             yield Found(("location", "zone"), deployment.zone, said, f"Write zone: {first}{also}.")
+
+
+@rule("TP19")
+def ai_zone(deployment: Deployment) -> Iterator[Found]:
+    """A project sees zones for AI workloads only once it has switched them on."""
+    if is_for_ai(deployment.zone):
+        said = f"{deployment.zone} is a zone for AI workloads; a project does not see it by itself."
+        fix = (
+            "Switch it on once, or take an ordinary zone:\ngcloud compute preview-features update ai-zones-visibility "
+            f"--activation-status=enabled --project={deployment.settings.project.id}"
+        )
+        yield Found(("location", "zone"), deployment.zone, said, fix)
 
 
 @rule("TP09")
@@ -280,6 +292,7 @@ CHECKS = (
     names_in_their_place,
     attention_heads,
     zone,
+    ai_zone,
     purchase,
     flex_start,
     flex_start_of_tpu7x,

@@ -19,7 +19,8 @@ from components.google import container, projects, serviceaccount
 from components.network import Foundation
 from components.nodes import OAUTH_SCOPES, NodesOf, node_config
 from components.project_services import ProjectServices
-from settings.derive import Deployment
+from settings.derive import CPU_POOL_DISK, Deployment
+from settings.windows import utc
 
 
 class Cluster(Component):
@@ -108,6 +109,7 @@ class Cluster(Component):
                 enable_components=["SYSTEM_COMPONENTS"],
                 managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
             ),
+            maintenance_policy=self._maintenance(),
             secret_sync_config=container.ClusterSecretSyncConfigArgs(enabled=True)
             if deployment.needs_secret_sync
             else None,
@@ -125,6 +127,27 @@ class Cluster(Component):
                 custom_timeouts=pulumi.CustomTimeouts(create="45m", update="90m", delete="45m"),
             ),
             **self._access(),
+        )
+
+    def _maintenance(self) -> container.ClusterMaintenancePolicyArgs | None:
+        window = self._deployment.maintenance_window
+        if window is None:
+            return None
+        return container.ClusterMaintenancePolicyArgs(
+            recurring_window=container.ClusterMaintenancePolicyRecurringWindowArgs(
+                start_time=utc(window.start), end_time=utc(window.end), recurrence=window.recurrence
+            ),
+            maintenance_exclusions=[
+                container.ClusterMaintenancePolicyMaintenanceExclusionArgs(
+                    exclusion_name=exclusion.name,
+                    start_time=utc(exclusion.start),
+                    end_time=utc(exclusion.end),
+                    exclusion_options=container.ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(
+                        scope=exclusion.scope
+                    ),
+                )
+                for exclusion in self._deployment.settings.cluster.maintenance.exclusions
+            ],
         )
 
     def _access(self) -> dict[str, Any]:
@@ -172,7 +195,7 @@ class Cluster(Component):
                 location_policy="BALANCED",
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
-            node_config=node_config(self.joined, settings.machine_type, settings.disk_gib, "pd-balanced"),
+            node_config=node_config(self.joined, settings.machine_type, settings.disk_gib, CPU_POOL_DISK),
             opts=self.child(
                 [*self.identity, *network.egress],
                 ignore_changes=["initialNodeCount"],

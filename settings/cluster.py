@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from settings.base import Cidr, MachineType, ResourceName, Section
+from settings.maintenance import Maintenance
 from settings.values import own_defaults
 
 
@@ -56,6 +57,7 @@ class Cluster(Section):
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
     control_plane: ControlPlane = Field(default_factory=own_defaults)
     cpu_pool: CpuPool = Field(default_factory=own_defaults)
+    maintenance: Maintenance = Field(default_factory=own_defaults)
     deletion_protection: bool | None = Field(
         None, description="Protect the cluster from deletion; on in production when left out."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from settings.served import GIB as GIB
 from settings.served import MIB as MIB
 from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
 from settings.served import ServedModel as ServedModel
+from settings.windows import PRODUCTION, Window
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -24,6 +26,7 @@ HEALTH_PATH = "/health"
 SERVER_SCHEME = "HTTP"
 
 PODS_PER_TPU_NODE = 32
+CPU_POOL_DISK = "pd-balanced"
 SHUTDOWN_SECONDS = 45
 GRACE_SECONDS = 90
 _LONGEST_ACCOUNT_NAME = 24  # and `-nodes`
@@ -230,6 +233,14 @@ class Deployment:
         """Whether the cluster refuses to be deleted (CL05)."""
         chosen = self.settings.cluster.deletion_protection
         return self.settings.tier == "production" if chosen is None else chosen
+
+    @property
+    def maintenance_window(self) -> Window | None:
+        """When GKE may upgrade by itself: as written, in production else on weekends; None for any time."""
+        window = self.settings.cluster.maintenance.window
+        if window is not None:
+            return Window(window.start.astimezone(UTC), window.end.astimezone(UTC), window.recurrence)
+        return PRODUCTION if self.settings.tier == "production" else None
 
     def quota(self) -> list[tuple[str, int, int]]:
         """Per TPU family: chips of the replicas, and chips while every model is updated at once.

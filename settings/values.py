@@ -7,6 +7,7 @@ refused file needs neither (docs/adr/0015-settings-are-read-by-a-compiled-valida
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any
 
 from catalog.gke import GatewayClass
@@ -85,6 +86,21 @@ def own_defaults() -> Any:
 def iso_date(value: Any) -> Any:
     """A date from text: YAML reads 2027-01-31 as a date; the engine hands the same value over as Go writes a time."""
     return datetime.date.fromisoformat(value.removesuffix(GO_MIDNIGHT)) if isinstance(value, str) else value
+
+
+def as_go(value: datetime.date) -> str:
+    """A date or time as the engine hands it over: Go's way to write it."""
+    if not isinstance(value, datetime.datetime):
+        return f"{value}{GO_MIDNIGHT}"
+    zone = f"{value:%z}" or "+0000"
+    return f"{value:%Y-%m-%d %H:%M:%S} {zone} {'UTC' if zone == '+0000' else zone}"
+
+
+def iso_time(value: Any) -> Any:
+    """A time from text, also as Go writes it: 2026-12-19 00:00:00 +0000 UTC."""
+    if not isinstance(value, str):
+        return value
+    return datetime.datetime.fromisoformat(re.sub(r" ([-+]\d\d)(\d\d) \S+$", r"\1:\2", value))
 
 
 def is_written(section: Any, name: str) -> bool:

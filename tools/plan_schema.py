@@ -123,6 +123,24 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "Estimated time of the first `pulumi up`.",
         ),
+        "Maintenance": _closed(
+            {
+                "window": {
+                    **_closed(
+                        {
+                            "start": {**_TEXT, "format": "date-time"},
+                            "end": {**_TEXT, "format": "date-time"},
+                            "recurrence": {**_TEXT, "description": "RFC 5545, days in UTC."},
+                        },
+                        "Null where GKE may upgrade at any time.",
+                    ),
+                    "type": ["object", "null"],
+                },
+                "exclusions": _list("Exclusion"),
+            },
+            "When GKE may upgrade control plane and nodes by itself.",
+        ),
+        "Exclusion": _closed({"name": _TEXT, "start": _TEXT, "end": _TEXT, "scope": _TEXT}, "A time without upgrades."),
         "Warning": _closed(
             {"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."
         ),
@@ -155,6 +173,7 @@ def plan_schema() -> dict[str, Any]:
             "quota": _list("Quota"),
             "cost": {"$ref": "#/$defs/Cost"},
             "time": {"$ref": "#/$defs/Time"},
+            "maintenance": {"$ref": "#/$defs/Maintenance"},
             "outputs": {"$ref": "#/$defs/Outputs"},
             "warnings": _list("Warning"),
             "refusals": {"type": "array", "maxItems": 0},

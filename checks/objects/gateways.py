@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from catalog.gke import GatewayClass
@@ -10,6 +11,7 @@ from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
 from checks.objects.values import get, items, mapping, text
 from checks.shared import gateway as judge
+from settings.names import RESOURCE_NAME
 
 _CERTMAP = "networking.gke.io/certmap"
 _ADDRESS_TYPES = ("NamedAddress", "IPAddress")
@@ -67,7 +69,7 @@ def external_has_authentication(scope: Scope) -> Iterator[Found]:
             attached = [p for p in policies if key_of(p) == target]
             if not any(
                 get(p.inputs, "spec", "default", "iap", "enabled")
-                or text(p.inputs, "spec", "default", "securityPolicy")
+                or re.fullmatch(RESOURCE_NAME, text(p.inputs, "spec", "default", "securityPolicy"))
                 for p in attached
             ):
                 yield Found(

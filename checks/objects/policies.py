@@ -12,6 +12,7 @@ from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.pods import Probe, probes_of, server_of
 from checks.objects.resource import REGION_SECURITY_POLICY, SECURITY_POLICY, Resource
 from checks.objects.values import get, mapping, number, text
+from settings.names import RESOURCE_NAME
 from settings.refusal import Path
 
 _HEALTH, _BACKEND = "HealthCheckPolicy", "GCPBackendPolicy"
@@ -267,9 +268,11 @@ def draining_ends_in_time(scope: Scope) -> Iterator[Found]:
 def armor_by_name(policy: Resource, _: Context) -> Iterator[Found]:
     """A security policy is named, and not a global one's path."""
     name = text(policy.inputs, "spec", "default", "securityPolicy")
+    at = ("spec", "default", "securityPolicy")
     if "global/" in name:
-        at = ("spec", "default", "securityPolicy")
         yield Found(policy, at, name, "This security policy is global.", "Name a regional one.")
+    elif name and not re.fullmatch(RESOURCE_NAME, name):
+        yield Found(policy, at, name, "This is not the name of a security policy.", "Name one made with --region.")
 
 
 @on_whole("BP04")

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -41,12 +41,16 @@ def rehearse(
         list[str] | None,
         typer.Option(metavar="RULE", help="Inject a known failure: remove the fix of RULE; `--undo list` lists them."),
     ] = None,
+    drain: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Then upgrade a node of the model while clients ask.")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Run an environment on this machine in an emulated cloud.
 
-    `up` runs with the real engine, control plane and controllers. It stays running until `down`. Run it again after a change of the environment's file, or to restore what --undo
-    removed. --undo and --stockout can be given several times.
+    `up` runs with the real engine, control plane and controllers. It stays running until `down`. Run it again after a
+    change of the environment's file, or to restore what --undo removed. --undo and --stockout can be given several times.
+    --drain cordons a node, evicts its pods as the disruption budget allows, and deletes it, while clients send requests.
 
     Examples:
 
@@ -57,10 +61,13 @@ def rehearse(
         python -m serving rehearse examples/multi-host.yaml --stockout us-central1-c
 
         python -m serving rehearse dev --undo RT01
+
+        python -m serving rehearse prod --drain qwen2-5-3b
     """
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     deployment, path = _environment(environment, output)
     undos = _undos(undo or [], deployment, output)
+    _check_drain(drain, deployment, output, alone=not (undos or stockout or preview or prepare))
     from rich.console import Console
 
     from cluster.target import rehearsal_folder
@@ -81,7 +88,16 @@ def rehearse(
         _failed(str(error), output)
     except OSError as error:
         _failed(_of_the_system(error), output)
-    raise typer.Exit(_report(console, deployment, path, outcome, undos, output))
+    raise typer.Exit(_report(console, deployment, path, outcome, undos, drain, output))
+
+
+def _check_drain(model: str | None, deployment: Deployment, output: Format, *, alone: bool) -> None:
+    """End the command where there is no such model, or something else is asked for that keeps it from serving."""
+    names = [served.name for served in deployment.models]
+    if model is not None and not alone:
+        _failed("--drain goes with none of --undo, --stockout, --preview and --prepare.", output, 2)
+    if model is not None and model not in names:
+        _failed(f"{deployment.name} has no model {model}: {', '.join(names)}.", output, 2)
 
 
 def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
@@ -138,7 +154,13 @@ def _list_undos(error: str, as_json: bool) -> None:
 
 
 def _report(
-    console: Console, deployment: Deployment, path: Path, outcome: Outcome, undos: list[Undo], output: Format
+    console: Console,
+    deployment: Deployment,
+    path: Path,
+    outcome: Outcome,
+    undos: list[Undo],
+    drain: str | None,
+    output: Format,
 ) -> int:
     """Ask whether it serves, say everything, and give the exit code. A preview has nothing to ask."""
     from rehearsal.report import print_access, print_counts
@@ -147,10 +169,15 @@ def _report(
         print_counts(console, deployment, outcome)
     wrong = bool(undos or outcome.failure)
     verdict = _verdict(console, outcome, wrong=wrong) if outcome.outputs or outcome.failure else None
+    drained = None
+    if drain is not None and verdict is not None and not verdict.exit_code:
+        drained = _drained(console, outcome, drain, output)
+        verdict = _verdict(console, outcome, wrong=False)
     if output is Format.JSON:
         document = {
             **_document(outcome),
             "undone": [undo.id for undo in undos],
+            "drain": drained,
             "verify": verdict.as_json() if verdict else None,
         }
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
@@ -161,6 +188,7 @@ def _report(
             print_access(console, deployment, outcome, path)
         print_report(console, verdict)
         _print_undone(console, deployment, outcome, undos)
+        _print_drained(console, deployment, drained)
     return int(bool(outcome.failure)) or (verdict.exit_code if verdict else 0)
 
 
@@ -177,6 +205,32 @@ def _verdict(console: Console, outcome: Outcome, *, wrong: bool) -> Report:
             until_named=wrong,
             progress=lambda text: console.print(f"  {text}", highlight=False, markup=False),
         )
+
+
+def _drained(console: Console, outcome: Outcome, model: str, output: Format) -> dict[str, Any]:
+    """Upgrade a node of the model while clients ask, or end the command where that can't be done."""
+    from rehearsal.drain import DrainError
+    from serving.commands.draining import drain_while_asked
+    from serving.program.outputs import planned_outputs
+
+    assert outcome.target is not None
+    with outcome.timed("drain"):
+        try:
+            target = outcome.target.target(planned_outputs)
+            return drain_while_asked(target, model, lambda text: console.print(f"  {text}", highlight=False))
+        except DrainError as error:
+            _failed(str(error), output)
+
+
+def _print_drained(console: Console, deployment: Deployment, drained: dict[str, Any] | None) -> None:
+    if drained is None:
+        return
+    from serving.commands.draining import sentences
+    from serving.plan.plan import Plan
+
+    model = next(model for model in deployment.models if model.name == drained["model"])
+    text = "\n".join(sentences(drained, model, Plan.start_seconds(model)))
+    console.print(f"\n{text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_undone(console: Console, deployment: Deployment, outcome: Outcome, undos: list[Undo]) -> None:
@@ -250,7 +304,7 @@ def _of_the_system(error: OSError) -> str:
     return f"{where}{error.strerror or error}. A rehearsal needs about 1 GB of disk, and a folder that it may write to."
 
 
-def _failed(message: str, output: Format, code: int = 1) -> Any:
+def _failed(message: str, output: Format, code: int = 1) -> NoReturn:
     """Say what went wrong and end the command."""
     if output is Format.JSON:
         sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")

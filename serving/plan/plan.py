@@ -14,6 +14,7 @@ from serving.program.record import Resource
 from settings.cost import Cost, estimate
 from settings.derive import Deployment, ServedModel
 from settings.refusal import Finding, render_path
+from settings.windows import utc
 
 SERVICE_TYPE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 _GIB = 1024**3
@@ -97,9 +98,20 @@ class Plan:
                 "serialSeconds": round(serial),
                 "path": [r.name for r in path],
             },
+            "maintenance": self._maintenance(),
             "outputs": self.graph.recording.outputs,
             "warnings": [{"rule": f.rule, "path": render_path(f.path), "message": f.said} for f in self.warnings],
             "refusals": [],
+        }
+
+    def _maintenance(self) -> dict[str, Any]:
+        window = self.deployment.maintenance_window
+        return {
+            "window": window and {"start": utc(window.start), "end": utc(window.end), "recurrence": window.recurrence},
+            "exclusions": [
+                {"name": one.name, "start": utc(one.start), "end": utc(one.end), "scope": one.scope}
+                for one in self.deployment.settings.cluster.maintenance.exclusions
+            ],
         }
 
     def _resource(self, r: Resource) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from serving.program.record import Resource
 from serving.refused import describe
 from settings.capacity import LONGEST_RUN_HOURS
 from settings.cpu_pool import room
+from settings.derive import ServedModel
 from settings.text import count
 
 _NARROWEST, _WIDEST = 80, 120
@@ -140,6 +141,9 @@ def _closing(plan: Plan, console: Console) -> None:
             f"[bold]Quota[/] {family} in {deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
         )
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
+    console.print(f"[bold]Maintenance[/] {maintenance(plan)}")
+    for m in deployment.models:
+        console.print(f"  {drained(plan, m)}")
     if deployment.settings.capacity.purchase == "flexStart":
         hours = deployment.settings.capacity.max_run_hours or LONGEST_RUN_HOURS
         console.print(f"[bold]Flex-start[/] every TPU node ends after at most {hours} h, and its model with it")
@@ -153,6 +157,24 @@ def _closing(plan: Plan, console: Console) -> None:
             console.print(Text.from_ansi(line))
     if not plan.warnings:
         console.print("No warnings.")
+
+
+def maintenance(plan: Plan) -> str:
+    """When GKE may upgrade by itself."""
+    window, excluded = plan.deployment.maintenance_window, plan.deployment.settings.cluster.maintenance.exclusions
+    if window is None:
+        return "GKE may upgrade nodes at any time (cluster.maintenance.window)"
+    text = f"from {window.start:%H:%M} UTC for {window.length.total_seconds() / 3600:g} h, {window.recurrence}"
+    return f"{text}; {count(len(excluded), 'exclusion')}" if excluded else text
+
+
+def drained(plan: Plan, model: ServedModel) -> str:
+    """What it costs when GKE drains a node of a model: the time until a new replica is ready."""
+    start = "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(model)))
+    left = model.settings.replicas - 1
+    if left:
+        return f"a drained node: {model.name} goes on with {left} of {left + 1} replicas for {start}"
+    return f"a drained node: {model.name} does not answer for {start}"
 
 
 def cpu_pool(plan: Plan) -> str:

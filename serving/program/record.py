@@ -17,7 +17,7 @@ from typing import Any
 from settings.document import ROOT, Document, read_document
 from settings.names import PROJECT_NAME
 from settings.refusal import RefusedError
-from settings.values import GO_MIDNIGHT
+from settings.values import as_go
 
 UNKNOWN = "known after up"
 SECRET = "[secret]"
@@ -123,9 +123,7 @@ async def _resolve(exported: dict[str, Any]) -> dict[str, Any]:
 def engine_config(document: Document) -> dict[str, str]:
     """The document as the engine would hand it to the program: text as it is, anything else as JSON, dates as Go has them."""
     config = {
-        f"{PROJECT_NAME}:{key}": value
-        if isinstance(value, str)
-        else json.dumps(value, default=lambda date: f"{date}{GO_MIDNIGHT}")
+        f"{PROJECT_NAME}:{key}": value if isinstance(value, str) else json.dumps(value, default=as_go)
         for key, value in document.data.items()
     }
     for key in document.secrets or ():

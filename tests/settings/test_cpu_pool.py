@@ -7,8 +7,8 @@ import pytest
 from settings.cpu_pool import most_nodes, room
 
 
-# e2-standard-4: 3.92 CPUs allocatable (GKE "Plan GKE Standard node sizes"), 0.5 of them for daemons: two pickers a node.
-@pytest.mark.parametrize(("models", "nodes"), [(1, 1), (3, 2), (10, 5), (40, 20)])
+# e2-standard-4: 3.92 CPUs allocatable (GKE "Plan GKE Standard node sizes"), 0.5 of them for daemons: three pickers a node.
+@pytest.mark.parametrize(("models", "nodes"), [(1, 1), (3, 2), (10, 4), (40, 14)])
 def test_a_picker_is_never_divided_between_two_nodes(models: int, nodes: int) -> None:
     found = room("e2-standard-4", models)
     assert found is not None

@@ -23,6 +23,12 @@ ENVIRONMENTS = [*sorted(ROOT.glob("Pulumi.*.yaml")), *sorted((ROOT / "examples")
 EVERYTHING: dict[str, Any] = {
     "project": {"id": "example-project", "number": "1"},
     "location": {"zone": "europe-west4-a"},
+    "cluster": {
+        "maintenance": {
+            "window": {"start": "2026-01-03T01:00:00Z", "end": datetime.datetime(2026, 1, 3, 9, tzinfo=datetime.UTC)},
+            "exclusions": [{"name": "a", "start": "2026-12-19 00:00:00 +0000 UTC", "end": "2027-01-04T00:00:00Z"}],
+        }
+    },
     "gateway": {
         "gatewayClassName": "gke-l7-regional-external-managed",
         "tls": {"certificateManagerCerts": ["c"]},
@@ -81,6 +87,7 @@ def test_it_reads_what_the_models_read(data: dict[str, Any]) -> None:
         {"overrides": [{"until": 5}]},
         {"prices": {"chipHour": -1}},
         {"capacity": []},
+        {"cluster": {"maintenance": {"window": {"start": "2026-01-03", "end": "noon", "recurrence": "FREQ=HOURLY"}}}},
     ],
     ids=str,
 )

@@ -120,6 +120,8 @@ def _refusal(pod: Pod, node: Node, free: Counter[str]) -> str:
     spec = pod["spec"]
     if (spec.get("affinity") or {}).get("nodeAffinity"):
         return "not emulated: node affinity"
+    if node["spec"].get("unschedulable"):
+        return "node(s) were unschedulable"
     if not (spec.get("nodeSelector") or {}).items() <= node["metadata"]["labels"].items():
         return "node(s) didn't match Pod's node affinity/selector"
     tolerated = {item.get("key") for item in spec.get("tolerations") or ()}

@@ -11,7 +11,7 @@ from rehearsal import cloud
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.gke.events import Events
 from rehearsal.gke.nodes.autoscaler import Pod, idle_slices, running_on, scale_up
-from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, Node, Pool, pool_of
+from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, UPGRADE_LABEL, Node, Pool, pool_of
 
 # Google "About GKE cluster autoscaling": a node goes after 10 minutes in which nothing needed it. Google "Node pool
 # deletion": disruption budgets are respected for an hour. Shorter here by the scale, but long enough for pods to move.
@@ -44,7 +44,8 @@ class Nodes:
         ours = [node for node in nodes if NODE_LABEL in node["metadata"]["labels"]]
         names = {resource.name for resource in declared}
         kept = [node for node in ours if _pool(node) in names]
-        gone = [node for node in ours if node not in kept]
+        # Of deleted pools, and nodes in an upgrade, which count for their pool until they are gone.
+        leaving = [node for node in ours if node not in kept or UPGRADE_LABEL in node["metadata"]["labels"]]
         present = set(map(_name, ours))
         # An order is done once its nodes are seen: until then they would be ordered again.
         waiting = [item for item in self._ordered if _pool(item[1][0]) in names]
@@ -58,12 +59,12 @@ class Nodes:
         for event in events:
             self._events.say(*event)
         idle = idle_slices(pools, kept, needed.union(_name(node) for node in kept if running_on(node, pods)))
-        known = {*idle, *map(_name, gone)}
+        known = {*idle, *map(_name, leaving)}
         self._since = {name: self._since.get(name, time.time()) for name in known}
         for name, members in idle.items():
             for member in members if time.time() - self._since[name] >= self._idle_limit else ():
                 kube.delete(self._client, "v1", "Node", member)
-        for node in gone:
+        for node in leaving:
             self._drain(node, running_on(node, pods))
         for new in (node for due, made in self._ordered if due <= time.time() for node in made):
             kube.apply(self._client, {**new, "status": None}, manager="gke-nodes")

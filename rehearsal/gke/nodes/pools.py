@@ -15,6 +15,8 @@ from rehearsal.cloud import CloudResource
 Node = Mapping[str, Any]
 NODE_LABEL = "rehearsal.tpu-serving/node"
 SLICE_LABEL = "rehearsal.tpu-serving/slice"
+# Of nodes that `rehearse --drain` has GKE upgrade.
+UPGRADE_LABEL = "rehearsal.tpu-serving/upgrade"
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 _CHIPS, _PREFIX = "cloud.google.com/gke-accelerator-count", "cloud.google.com/gke-tpu-"

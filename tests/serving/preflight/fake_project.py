@@ -8,7 +8,7 @@ from typing import Any
 
 from google.cloud.cloudquotas_v1.types import QuotaInfo
 
-from catalog.preflight import quotas_of
+from catalog.preflight import disk_quota, quotas_of
 from settings.derive import Deployment
 from tests.serving.google.stand_in import Answer, GoogleStandIn, Handler
 
@@ -92,6 +92,8 @@ def happy(deployment: Deployment) -> FakeProject:
     for generation in {pool.shape.generation for pool in deployment.pools}:
         for item in quotas_of(generation, settings.capacity.purchase):
             fake.quotas.setdefault(item.id, []).append((item.dimensions(region), 512, [region]))
+    for kind in ("pd-balanced", "hyperdisk-balanced"):
+        fake.quotas[disk_quota(kind)] = [({"region": region}, 10_000, [region])]
     _network(fake, deployment)
     _gateway(fake, deployment)
     for model in deployment.models:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from catalog.preflight import disk_quota
 from serving.checking.findings import Verdict
 from tests.serving.preflight.conftest import Scene, environment
 
@@ -245,6 +246,29 @@ def test_spot_takes_preemptible_quota_only(scene: Scene) -> None:
     assert scene.only("quota", FAIL).failure == "quota-too-small"
 
 
+# dev: 100 GB of a CPU node, three at most; 100 GB of a TPU node, two during an update.
+@pytest.mark.parametrize(
+    ("kind", "limit", "verdict", "failure"),
+    [
+        ("pd-balanced", 99, FAIL, "disk-quota-too-small"),
+        ("pd-balanced", 299, WARN, "disk-quota-no-room-to-grow"),
+        ("hyperdisk-balanced", 99, FAIL, "disk-quota-too-small"),
+        ("hyperdisk-balanced", 199, WARN, "disk-quota-no-room-to-grow"),
+    ],
+)
+def test_disks_of_every_node_are_in_the_quota_of_their_type(
+    scene: Scene, kind: str, limit: int, verdict: Verdict, failure: str
+) -> None:
+    pool = scene.deployment.pools[0]
+    most = {"pd-balanced": 300, "hyperdisk-balanced": 2 * pool.disk_gib}[kind]
+    scene.fake.quotas[disk_quota(kind)] = [({}, limit, [])]
+    found = [result for result in scene.results("disk-quota") if result.verdict is not Verdict.PASS]
+    assert [(result.verdict, result.failure) for result in found] == [(verdict, failure)]
+    assert f"--quota-id={disk_quota(kind)}" in found[0].fix and f"--preferred-value={most}" in found[0].fix
+    scene.fake.quotas[disk_quota(kind)] = [({}, most, [])]
+    assert {result.verdict for result in scene.results("disk-quota")} == {Verdict.PASS}
+
+
 RESERVED: dict[str, Any] = {
     "status": "READY",
     "specificReservationRequired": True,
@@ -304,7 +328,8 @@ def test_a_reservation_that_does_not_fit(
 @pytest.mark.parametrize("name", ["mine", "projects/other-project/reservations/mine"])
 def test_a_reservation_that_fits_needs_no_quota(scene: Scene, found: dict[str, Any], name: str) -> None:
     scene.use(environment(capacity={"purchase": "reservation", "reservation": name}))
-    scene.fake.reservations["mine"], scene.fake.quotas = found, {}
+    scene.fake.reservations["mine"] = found
+    scene.fake.quotas.pop(FAMILY, None)
     report = scene.ask(strict=True)
     assert report.exit_code == 0, report.line
 

@@ -33,4 +33,8 @@ def test_every_answer_is_asked_for_once(scene: Scene) -> None:
     assert scene.google.asked
     repeated = {item for item in scene.google.asked if scene.google.asked.count(item) > 1}
     # Two machines (TPU and CPU) are two questions.
-    assert repeated <= {("compute", "machineTypes.aggregatedList"), ("compute", "machineTypes.get")}
+    assert repeated <= {
+        ("compute", "machineTypes.aggregatedList"),
+        ("compute", "machineTypes.get"),
+        ("cloudquotas", "quotaInfos.get"),
+    }

@@ -29,6 +29,7 @@ GOOGLE_CHECKS = {
     "gke-version",
     "cluster-name",
     "quota",
+    "disk-quota",
     "network",
 }
 # Checks of the plain environment whose questions go to one API.
@@ -82,7 +83,7 @@ def test_an_answer_that_is_none_is_named_for_every_check_that_needs_it(
     scene.google.troubles[(api, "*")] = trouble
     report = scene.ask()
     assert report.exit_code == 0
-    assert unasked(report, failure) == ({"quota"} if api == "cloudquotas" else COMPUTE_CHECKS)
+    assert unasked(report, failure) == ({"quota", "disk-quota"} if api == "cloudquotas" else COMPUTE_CHECKS)
 
 
 def test_the_fix_of_an_api_that_is_off_turns_it_on(scene: Scene) -> None:
@@ -109,7 +110,7 @@ def test_an_unanswered_check_does_not_hide_the_failure_of_another(scene: Scene) 
     report = scene.ask()
     assert report.exit_code == 1
     assert report.line.startswith("not ready: project: project-not-active: project example-project: DELETE_REQUESTED")
-    assert report.line.endswith("; 3 of 16 checks could not ask")
+    assert report.line.endswith("; 3 of 17 checks could not ask")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -146,7 +147,7 @@ def test_without_credentials_every_check_says_so_and_strict_fails(scene: Scene) 
     assert unasked(report, "no-credentials") == GOOGLE_CHECKS
     assert (report.exit_code, report.good) == (0, False)
     assert report.line == (
-        "not known to be ready: project: no-credentials: project example-project: none; 9 of 16 checks could not ask"
+        "not known to be ready: project: no-credentials: project example-project: none; 10 of 17 checks could not ask"
     )
     assert scene.ask(strict=True).exit_code == 1
     assert scene.google.asked == []
