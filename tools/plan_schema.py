@@ -29,7 +29,7 @@ def _list(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    return _environment_definitions() | _estimate_definitions()
+    return _environment_definitions() | _estimate_definitions() | _maintenance_definitions()
 
 
 def _environment_definitions() -> dict[str, Any]:
@@ -123,6 +123,27 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "Estimated time of the first `pulumi up`.",
         ),
+        "Warning": _closed(
+            {"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."
+        ),
+        "Refusal": _closed(
+            {
+                "rule": _TEXT,
+                "path": {**_TEXT, "description": "Path in the user's file."},
+                "value": {"description": "What stands there."},
+                "message": {**_TEXT, "description": "What is wrong."},
+                "consequence": {**_TEXT, "description": "What happens otherwise."},
+                "fix": {**_TEXT, "description": "What to write; lines after the first one are to be pasted."},
+                "source": {**_TEXT, "description": "Where the fact is from, with dates."},
+                "line": {"type": ["integer", "null"], "minimum": 1},
+            },
+            "Why the environment is rejected.",
+        ),
+    }
+
+
+def _maintenance_definitions() -> dict[str, Any]:
+    return {
         "Maintenance": _closed(
             {
                 "window": {
@@ -141,22 +162,6 @@ def _estimate_definitions() -> dict[str, Any]:
             "When GKE may upgrade control plane and nodes by itself.",
         ),
         "Exclusion": _closed({"name": _TEXT, "start": _TEXT, "end": _TEXT, "scope": _TEXT}, "A time without upgrades."),
-        "Warning": _closed(
-            {"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."
-        ),
-        "Refusal": _closed(
-            {
-                "rule": _TEXT,
-                "path": {**_TEXT, "description": "Path in the user's file."},
-                "value": {"description": "What stands there."},
-                "message": {**_TEXT, "description": "What is wrong."},
-                "consequence": {**_TEXT, "description": "What happens otherwise."},
-                "fix": {**_TEXT, "description": "What to write; lines after the first one are to be pasted."},
-                "source": {**_TEXT, "description": "Where the fact is from, with dates."},
-                "line": {"type": ["integer", "null"], "minimum": 1},
-            },
-            "Why the environment is rejected.",
-        ),
     }
 
 

@@ -66,24 +66,21 @@ def rehearse(
     """
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     deployment, path = _environment(environment, output)
+    _check_drain(drain, deployment, output, alone=not (undo or stockout or preview or prepare))
     undos = _undos(undo or [], deployment, output)
-    _check_drain(drain, deployment, output, alone=not (undos or stockout or preview or prepare))
-    from rich.console import Console
-
     from cluster.target import rehearsal_folder
     from rehearsal import assets, control_plane, parts
     from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.engine.engine import EngineError
     from rehearsal.run import rehearse as run
 
-    console = Console(stderr=output is Format.JSON, soft_wrap=True)
-    directory, zones = RehearsalDirectory(rehearsal_folder(environment)), stockout or []
+    console, directory = _console(output), RehearsalDirectory(rehearsal_folder(environment))
     try:
         if prepare:
             assets.ensure(parts.assets_of(deployment), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
             return
-        outcome = run(deployment, path, directory, console, stockouts=zones, undos=undos, preview=preview)
+        outcome = run(deployment, path, directory, console, stockouts=stockout or [], undos=undos, preview=preview)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
     except OSError as error:
@@ -98,6 +95,12 @@ def _check_drain(model: str | None, deployment: Deployment, output: Format, *, a
         _failed("--drain goes with none of --undo, --stockout, --preview and --prepare.", output, 2)
     if model is not None and model not in names:
         _failed(f"{deployment.name} has no model {model}: {', '.join(names)}.", output, 2)
+
+
+def _console(output: Format) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=output is Format.JSON, soft_wrap=True)
 
 
 def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
@@ -261,7 +264,6 @@ def down(
         python -m serving down dev
     """
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
-    from rich.console import Console
 
     from cluster.target import rehearsal_folder
     from rehearsal.control_plane import ControlPlaneError
@@ -275,7 +277,7 @@ def down(
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
-    console = Console(stderr=output is Format.JSON, soft_wrap=True)
+    console = _console(output)
     running = directory.path.exists()
     try:
         notes = end(directory, console) if running else []
