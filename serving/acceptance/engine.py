@@ -80,7 +80,7 @@ class Pulumi:
                 return None
             raise
         found: list[dict[str, Any]] = (exported.get("deployment") or {}).get("resources") or []
-        return sum(resource.get("type") != "pulumi:pulumi:Stack" for resource in found)
+        return len([resource for resource in found if resource.get("type") != "pulumi:pulumi:Stack"])
 
     def init(self) -> None:
         """Make the stack.

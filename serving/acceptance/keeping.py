@@ -84,7 +84,7 @@ class Kept:
 
     def files(self, record: Record) -> tuple[Path, Path]:
         """JSON and Markdown of a record."""
-        name = f"{record.started:%Y-%m-%dT%H%MZ}"
+        name = f"{record.started:%Y-%m-%dT%H%M%SZ}"
         return self.folder / f"{name}.json", self.folder / f"{name}.md"
 
 

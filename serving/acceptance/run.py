@@ -85,6 +85,11 @@ class Acceptance:
                 f"The stack has {resources} resources that no acceptance run made, and a run destroys its stack at the end. "
                 "Copy the environment's file to a new name, and run the acceptance of that."
             )
+        if self._steps.plan.deployment.deletion_protection:
+            raise RefusedRunError(
+                "The cluster has deletion protection, so the run could not destroy it. Write deletionProtection: false "
+                "under cluster, in a copy of the environment's file."
+            )
         return Progress(record=fresh(), digest=self._digest)
 
     def _resumed(self, found: Progress) -> Progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, require_packages, wrong_call, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_call, wrong_calls
 from serving.commands.target_options import AuthorityFile, Kubeconfig, TokenFile, Url
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def acceptance(
     token_file: TokenFile = None,
     rehearsal: OnRehearsal = False,
     compare: Compare = None,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Create an environment in Google Cloud, prove it, destroy it, and write a record of it to publish.
 
@@ -67,11 +68,14 @@ def acceptance(
 
         python -m serving acceptance dev --compare docs/acceptance/RECORD.json
     """
-    require_packages("cloud", as_json=False)
+    as_json = output is Format.JSON
+    require_packages("cloud", as_json=as_json)
     from serving.plan.make import planned
     from settings.document import find_environment, read_document
 
-    with wrong_calls(False):
+    with wrong_calls(as_json):
+        if compare and as_json:
+            raise ValueError("--compare prints text only")
         path = find_environment(environment)
         document = read_document(path)
         plan = planned(document)
@@ -86,7 +90,7 @@ def acceptance(
     from serving.commands.target_options import options_of
 
     home = HOME / ("emulated" if rehearsal else "cloud")
-    with wrong_calls(False, TargetError, PulumiError, KeptError, RefusedRunError):
+    with wrong_calls(as_json, TargetError, PulumiError, KeptError, RefusedRunError):
         answers, seconds = _answers(yes=yes, keep=keep, destroy=destroy), parse_duration(wait)
         with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
         kept = Kept(rehearsal_folder(environment, home))
@@ -95,8 +99,8 @@ def acceptance(
             steps = _steps(plan, document, place, kept.folder, with_options, seconds)
             record, interrupted = _run(steps, kept, answers, path)
     for file in kept.files(record):
-        typer.echo(f"Record: {file}")
-    typer.echo(f"{plan.deployment.name}: {record.verdict}")
+        typer.echo(f"Record: {file}", err=as_json)
+    typer.echo(record.to_json() if as_json else f"{plan.deployment.name}: {record.verdict}", nl=not as_json)
     raise typer.Exit(_INTERRUPTED if interrupted else int(record.ended is None or record.failed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,27 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def smallest(binaries: object, tmp_path: Path) -> Iterator[Rehearsal]:
-    yield from copied("examples/smallest.yaml", tmp_path)
+    for rehearsal in copied("examples/smallest.yaml", tmp_path):
+        yield rehearsal
+        shutil.rmtree(kept(rehearsal), ignore_errors=True)
 
 
 @pytest.fixture
 def own_dev(binaries: object, tmp_path: Path) -> Iterator[Rehearsal]:
-    yield from copied("Pulumi.dev.yaml", tmp_path)
+    for rehearsal in copied("Pulumi.dev.yaml", tmp_path):
+        yield rehearsal
+        shutil.rmtree(kept(rehearsal), ignore_errors=True)
+
+
+def kept(rehearsal: Rehearsal) -> Path:
+    """Where records go."""
+    return rehearsal_folder(str(rehearsal.file), HOME / "emulated")
 
 
 def accept(rehearsal: Rehearsal, *options: str) -> tuple[Done, Record]:
     """One call on a rehearsal with nothing deployed, and its record."""
     done = serving("acceptance", str(rehearsal.file), "--rehearsal", "--yes", *options)
-    folder = rehearsal_folder(str(rehearsal.file), HOME / "emulated")
-    [file] = [path for path in folder.glob("2*.json")]
+    [file] = kept(rehearsal).glob("2*.json")
     return done, read_record(file)
 
 
@@ -93,7 +102,7 @@ def test_faults_in_up_verify_and_destroy_leave_a_record_and_in_the_end_nothing(s
     assert record.ended is not None
     assert_nothing_left(smallest)
     quota.unlink()
-    for file in rehearsal_folder(str(smallest.file), HOME / "emulated").glob("2*"):
+    for file in kept(smallest).glob("2*"):
         file.unlink()
 
     # verify says no, and everything is kept: the next call only destroys, and a lock that a killed run left stops it.

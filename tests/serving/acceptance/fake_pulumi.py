@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 FILE = Path(os.environ["FAKE_PULUMI"])
 
@@ -43,7 +44,7 @@ def main() -> int:
     return 0
 
 
-def engine(command: str, arguments: list[str], state: dict) -> int:
+def engine(command: str, arguments: list[str], state: dict[str, Any]) -> int:
     assert state["stack"] is not None
     log = Path(arguments[arguments.index("--event-log") + 1])
     settings = Path(arguments[arguments.index("--config-file") + 1]).read_text()
@@ -77,7 +78,9 @@ def engine(command: str, arguments: list[str], state: dict) -> int:
         {"timestamp": 701, "summaryEvent": {"resourceChanges": changes}},
     ]
     if fault:
-        events[1:] = [{"timestamp": 101, "diagnosticEvent": {"urn": urn, "severity": "error", "message": f"<{{%fg 1%}}>{fault}"}}]
+        events[1:] = [
+            {"timestamp": 101, "diagnosticEvent": {"urn": urn, "severity": "error", "message": f"<{{%fg 1%}}>{fault}"}}
+        ]
     log.write_text("".join(json.dumps(event) + "\n" for event in events) + '{"cut off')
     print("Updating (own)")
     return 255 if fault else 0

@@ -29,7 +29,9 @@ WORDS = st.lists(st.sampled_from(["failed to reach", "Error 403:", "resource", "
 LABEL = st.from_regex(r"[a-z][a-z0-9-]{1,14}[a-z0-9]", fullmatch=True)
 HOST = st.lists(LABEL, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "corp", "example"]))
 OCTET = st.integers(0, 255)
-ALPHABET = st.text(st.sampled_from("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"), min_size=36, max_size=36)
+ALPHABET = st.text(
+    st.sampled_from("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"), min_size=36, max_size=36
+)
 PLANTED = st.one_of(
     HOST,
     st.tuples(LABEL, HOST).map("@".join),

@@ -22,7 +22,7 @@ from serving.acceptance.describe import fresh_record
 from serving.acceptance.engine import Pulumi
 from serving.acceptance.keeping import Kept
 from serving.acceptance.place import Place
-from serving.acceptance.record import FORWARD, STEPS, Record, read_record, record_schema
+from serving.acceptance.record import FORWARD, STEPS, Name, Record, read_record, record_schema
 from serving.acceptance.redact import redactor
 from serving.acceptance.run import Acceptance, Answers, RefusedRunError
 from serving.acceptance.steps import Questions, Steps
@@ -75,14 +75,14 @@ class World:
         check = Check(name, name, name, (), lambda _context: ())
         words = Words("good", "bad", "unknown")
         outcome = Outcome(check, (finding,), 0.1)
-        return Report(
-            environment="own", where="", words=words, outcomes=(outcome,), seconds=0.1, proofs=frozenset()
-        )
+        return Report(environment="own", where="", words=words, outcomes=(outcome,), seconds=0.1, proofs=frozenset())
 
     def ask(self, name: str) -> Report:
         """verify, drift or preflight."""
         if name in self.wrong:
-            return self.report(name, failed("no-credentials", f"Pod {PROJECT}/x", f"https://10.0.0.7/{PROJECT} says no"))
+            return self.report(
+                name, failed("no-credentials", f"Pod {PROJECT}/x", f"https://10.0.0.7/{PROJECT} says no")
+            )
         return self.report(name, passed("Pod"))
 
     def run(self, *, yes: bool = True, keep: bool = False, destroy: bool = False, digest: str = "1") -> Record:
@@ -142,9 +142,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Documen
 
 
 @pytest.fixture
-def world(
-    environment: tuple[Path, Document, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+def world(environment: tuple[Path, Document, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     project, document, plan = environment
     (tmp_path / "project").symlink_to(project)
     fake = Path(__file__).with_name("fake_pulumi.py")
@@ -194,15 +192,15 @@ def break_step(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["preflight", "up", "verify", "preview", "drift", "leftovers"])
-def test_a_fault_in_a_step_ends_with_a_record_and_nothing_left(world: World, name: str) -> None:
+def test_a_fault_in_a_step_ends_with_a_record_and_nothing_left(world: World, name: Name) -> None:
     break_step(world, name)
     record = world.run()
     assert record.ended is not None
     assert statuses(record)[name] == "failed"
     assert record.failed
-    [finding] = record.step(name).findings  # type: ignore[arg-type]
+    [finding] = record.step(name).findings
     assert finding.verdict == "fail"
-    before = STEPS.index(name)  # type: ignore[arg-type]
+    before = STEPS.index(name)
     assert {step.status for step in record.steps[:before]} <= {"passed"}
     if name in ("preflight", "up", "verify"):
         assert {step.status for step in record.steps[before + 1 : len(FORWARD)]} <= {"notRun"}
@@ -282,6 +280,15 @@ def test_a_stack_with_resources_of_others_is_never_touched(world: World) -> None
     world.change(stack=None)
 
 
+def test_what_could_not_be_destroyed_is_not_created(world: World) -> None:
+    settings = FILE.replace("config:", "config:\n  tpu-serving:cluster: {deletionProtection: true}")
+    path = world.folder / "Pulumi.own.yaml"
+    path.write_text(settings, encoding="utf-8")
+    world.plan = planned(read_document(path))
+    with pytest.raises(RefusedRunError, match="deletionProtection: false"):
+        world.run()
+
+
 def test_a_stack_that_was_there_empty_stays(world: World) -> None:
     world.change(stack=0)
     world.run()
@@ -295,9 +302,7 @@ def test_the_users_file_is_not_written(world: World, environment: tuple[Path, Do
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_an_interrupt_is_passed_on_once_and_the_destroy_follows(
-    world: World, keep: bool, interruptible: None
-) -> None:
+def test_an_interrupt_is_passed_on_once_and_the_destroy_follows(world: World, keep: bool, interruptible: None) -> None:
     def interrupt(text: str) -> None:
         if text == "hanging":
             threading.Timer(0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
