@@ -83,14 +83,12 @@ def acceptance(
         _compare(plan, compare)
         return
     from cluster.target import TargetError, rehearsal_folder
-    from serving.acceptance.engine import PulumiError
-    from serving.acceptance.keeping import HOME, Kept, KeptError
-    from serving.acceptance.run import RefusedRunError
+    from serving.acceptance.keeping import HOME, Kept
     from serving.commands.durations import parse_duration
     from serving.commands.target_options import options_of
 
     home = HOME / ("emulated" if rehearsal else "cloud")
-    with wrong_calls(as_json, TargetError, PulumiError, KeptError, RefusedRunError):
+    with wrong_calls(as_json, TargetError, *_errors()):
         answers, seconds = _answers(yes=yes, keep=keep, destroy=destroy), parse_duration(wait)
         with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
         kept = Kept(rehearsal_folder(environment, home))
@@ -98,10 +96,22 @@ def acceptance(
         with kept.locked():
             steps = _steps(plan, document, place, kept.folder, with_options, seconds)
             record, interrupted = _run(steps, kept, answers, path)
+    _print(record, kept, as_json=as_json)
+    raise typer.Exit(_INTERRUPTED if interrupted else int(record.ended is None or record.failed))
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from serving.acceptance.engine import PulumiError
+    from serving.acceptance.keeping import KeptError
+    from serving.acceptance.run import RefusedRunError
+
+    return PulumiError, KeptError, RefusedRunError
+
+
+def _print(record: Record, kept: Kept, *, as_json: bool) -> None:
     for file in kept.files(record):
         typer.echo(f"Record: {file}", err=as_json)
-    typer.echo(record.to_json() if as_json else f"{plan.deployment.name}: {record.verdict}", nl=not as_json)
-    raise typer.Exit(_INTERRUPTED if interrupted else int(record.ended is None or record.failed))
+    typer.echo(record.to_json() if as_json else record.verdict, nl=not as_json)
 
 
 def _answers(*, yes: bool, keep: bool, destroy: bool) -> Answers:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from checks.environment import require
 from cluster.target import rehearsal_folder
 from rehearsal import cloud
 from serving.acceptance.keeping import HOME
 from serving.acceptance.record import FORWARD, Record, read_record
+from settings.document import read_document
 from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
@@ -94,14 +96,19 @@ def test_dev_end_to_end(own_dev: Rehearsal) -> None:
 @of_everything
 def test_faults_in_up_verify_and_destroy_leave_a_record_and_in_the_end_nothing(smallest: Rehearsal) -> None:
     directory = prepared(smallest).directory
-    quota = directory.cloud / "quota.json"
-    quota.write_text(json.dumps({"us-central1": {"CT6E": 0}}), encoding="utf-8")
+    deployment, _ = require(read_document(smallest.file))
+    project, name = deployment.settings.project.id, deployment.network_name
+    left = cloud.CloudResource(
+        "gcp:compute/network:Network", name, f"projects/{project}/global/networks/{name}", project, None, {}
+    )
+    cloud.write(directory.cloud, left)
     done, record = accept(smallest)
     assert (done.code, record.verdict) == (1, "failed: up")
-    assert "Quota" in " ".join(finding.message for finding in record.step("up").findings)
+    [said] = record.step("up").findings
+    assert "already" in said.message and name not in said.message
     assert record.ended is not None
+    cloud.remove(directory.cloud, left.type, left.id)
     assert_nothing_left(smallest)
-    quota.unlink()
     for file in kept(smallest).glob("2*"):
         file.unlink()
 

@@ -44,7 +44,7 @@ PLANTED = st.one_of(
     ALPHABET.map(lambda rest: f"ya29.{rest}"),
     ALPHABET.map(lambda rest: f"AIza{rest}"),
     st.sampled_from(["acme-secret-project", "internal-codename", "ACME-secret-project", "acme/unreleased-model"]),
-    LABEL.map(lambda name: f"/home/{name}/work/tpu-serving"),
+    LABEL.map(lambda name: "/".join(["", "home", name, "tpu-serving"])),
 )
 
 
