@@ -10,7 +10,7 @@ export PYTHON
 # Quotes, spaces and dollars in a path reach the command as they are.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup prepared plan review preview up verify deploy nightly comment issue rehearse down test test-all lint format docs site bench-self bench-rehearsal clean
+.PHONY: help setup prepared plan review preview up verify deploy nightly acceptance comment issue rehearse down test test-all lint format docs site bench-self bench-rehearsal clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ preview up verify deploy: prepared ## in the cloud, on the stack ENV: preview, u
 
 nightly: prepared ## in the cloud: refresh without writing, drift, preflight (OUTPUT=FILE for the findings)
 	@$(RUN) -m tools.ci.cloud nightly $(call quoted,$(ENV)) $(if $(OUTPUT),--output $(call quoted,$(OUTPUT)))
+
+acceptance: prepared ## in the cloud: create an environment, prove it, destroy it, write a record (costs money; OPTIONS="--yes")
+	@$(RUN) -m serving acceptance $(call quoted,$(ENV)) $(OPTIONS)
 
 comment: prepared ## in a workflow: put FILE on the pull request
 	@$(RUN) -m tools.ci.github comment $(call quoted,$(FILE))

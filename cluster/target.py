@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from cluster.load_balancer import RecordError, read_record
@@ -36,6 +36,7 @@ class TargetFile(BaseModel):
 
     `file` is the environment's; `phase` is `ready` once an `up` has come to its end, and `outputs` are those of that `up`;
     `load_balancer` is the path of the load balancer's record, `ca_file` of the authority to trust, None without TLS.
+    `project` is the folder in which the Pulumi CLI with `variables` works on the rehearsal's stack.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
@@ -47,6 +48,8 @@ class TargetFile(BaseModel):
     load_balancer: Path
     ca_file: Path | None = None
     outputs: Outputs | None = None
+    project: Path | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
 
     def target(self, planned: Callable[[Path], Outputs]) -> Target:
         """The rehearsal as commands see it; before its first `up` has ended with the outputs that are planned."""
@@ -91,7 +94,7 @@ class Target:
         return replace(
             self,
             kubeconfig=kubeconfig or self.kubeconfig,
-            url=_checked(url) if url else self.url,
+            url=checked_url(url) if url else self.url,
             token=token or self.token,
             ca_file=ca_file or self.ca_file,
         )
@@ -228,7 +231,12 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _checked(url: str) -> str:
+def checked_url(url: str) -> str:
+    """A URL as the caller gave it.
+
+    Raises:
+        TargetError: it has no scheme or host.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TargetError(f"--url {url}: give scheme and host, for example http://10.0.0.7 or https://llm.example.com")

@@ -127,6 +127,8 @@ def _publish(
         load_balancer=directory.root / "load-balancer.json",
         ca_file=authority(directory),
         outputs=known or None,
+        project=directory.pulumi_work,
+        variables=workspace.variables(directory),
     )
     write_target(directory.root, target)
     return target

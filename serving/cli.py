@@ -20,6 +20,7 @@ _COMMANDS = {
     "verify": "verify",
     "bench": "bench",
     "drift": "drift",
+    "acceptance": "acceptance",
     "down": "rehearse",
     "rules": "rules",
     "lock": "lock",

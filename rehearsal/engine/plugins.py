@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.charts import lay_out
-from rehearsal.plugins.install import install, launch
+from rehearsal.plugins.install import install, install_language_host, launch
 
 # Name of the kubernetes plugin among the assets.
 KUBERNETES = "pulumi-resource-kubernetes"
@@ -24,6 +24,7 @@ def install_plugins(directory: RehearsalDirectory, kubernetes: Path) -> list[str
         rehearsal.assets.AssetError: a chart's module can't be had.
     """
     install(directory.pulumi_home, version("pulumi-gcp"), directory.root)
+    install_language_host(directory.pulumi_home, version("pulumi"))
     pulled = lay_out(directory.pulumi_work)
     install_kubernetes(directory, directory.pulumi_home, kubernetes, offline=not pulled)
     return pulled

@@ -24,15 +24,24 @@ def install(home: Path, version: str, directory: Path) -> Path:
     return launch(home, "gcp", version, script)
 
 
-def launch(home: Path, name: str, version: str, script: str) -> Path:
+def install_language_host(home: Path, version: str) -> Path:
+    """Write the launcher of the language host into the plugin cache of `home`, for the CLI brings none here."""
+    script = (
+        f"export PYTHONPATH={shlex.quote(str(_ROOT))}\n"
+        f'exec {shlex.quote(sys.executable)} -P -m rehearsal.engine.language_host "$@"'
+    )
+    return launch(home, "python", version, script, kind="language")
+
+
+def launch(home: Path, name: str, version: str, script: str, kind: str = "resource") -> Path:
     """Write a shell script as the plugin `name` of `home` (PULUMI_HOME); returns its path.
 
     The engine takes the plugin whose folder names exactly the version that the SDK asks for (pulumi/pulumi
     sdk/go/common/workspace/plugins.go).
     """
-    folder = home / "plugins" / f"resource-{name}-v{version}"
+    folder = home / "plugins" / f"{kind}-{name}-v{version}"
     folder.mkdir(parents=True, exist_ok=True)
-    launcher = folder / f"pulumi-resource-{name}"
+    launcher = folder / f"pulumi-{kind}-{name}"
     temporary = launcher.with_suffix(".new")
     temporary.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     temporary.chmod(0o755)

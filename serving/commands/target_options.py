@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,10 +41,25 @@ def chosen_target(
     from cluster.target import cloud_target, find_rehearsal
     from serving.program.outputs import planned_outputs
 
-    options = {"kubeconfig": _file(kubeconfig), "ca_file": _authority(ca_file)}
-    token = _text(token_file)
+    with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
     found = find_rehearsal(environment, planned_outputs) if outputs is None else cloud_target(environment, outputs)
-    return found.with_options(url=url, token=token, **options)
+    return with_options(found)
+
+
+def options_of(
+    *, kubeconfig: Path | None, url: str | None, ca_file: Path | None, token_file: Path | None
+) -> Callable[[Target], Target]:
+    """What puts the options into a target, once they have been read.
+
+    Raises:
+        TargetError: the URL has no scheme or host.
+        ValueError: a file is not what it should be.
+    """
+    from cluster.target import checked_url
+
+    read = {"kubeconfig": _file(kubeconfig), "ca_file": _authority(ca_file)}
+    given, token = checked_url(url) if url else None, _text(token_file)
+    return lambda target: target.with_options(url=given, token=token, **read)
 
 
 def _file(path: Path | None) -> Path | None:
