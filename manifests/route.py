@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.gke import POOL_GROUP
+from catalog.models import Task
 from manifests.base import Manifest, manifest
 from manifests.gateway import API, HTTP_LISTENER, HTTPS_LISTENER, parent_ref
 from settings import names
 from settings.derive import SERVER_PORT, Deployment, ServedModel
 
-# No parser of the picker (llm-d-router v0.9.0: openai, anthropic, vllmhttp) claims these, and it answers 400; the Service
-# knows no load, which a model without a cache of prefixes misses least.
-_PAST_THE_PICKER = {"rerank": ("/v1/rerank", "/v2/rerank", "/rerank"), "score": ("/v1/score", "/score")}
+# Paths of the server (vllm 0.32.0) that no parser of the picker (llm-d-router v0.9.0: openai, anthropic, vllmhttp) claims: it
+# answers 400. The Service knows no load and no prefixes, which these need least (ADR 0049).
+_TOKENS = ("/tokenize", "/detokenize")
+_SCORING = ("/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score")
+_PAST_THE_PICKER: dict[Task, tuple[str, ...]] = {
+    "chat": (*_TOKENS, "/v1/audio"),
+    "embed": (*_TOKENS, "/v2/embed", "/pooling"),
+    "rerank": (*_TOKENS, *_SCORING),
+    "score": (*_TOKENS, *_SCORING),
+}
 
 
 def _rule(prefix: str, becomes: str, backend: dict[str, str]) -> dict[str, Any]:
@@ -25,7 +33,7 @@ def _rule(prefix: str, becomes: str, backend: dict[str, str]) -> dict[str, Any]:
 
 
 def http_route(deployment: Deployment, model: ServedModel) -> Manifest:
-    """Everything below `/<namespace>/<model>` to the model's pool: GETs go through the picker as well.
+    """Below `/<namespace>/<model>` everything that the picker reads to the model's pool, GETs too; the rest to its Service.
 
     No `timeouts` (RT01: GWCER104, field issue 4), no rule names (RT02), the v1 pool group (RT04). The program owns
     the route because KServe's preset still writes timeouts on every rule.
@@ -37,7 +45,7 @@ def http_route(deployment: Deployment, model: ServedModel) -> Manifest:
     spec: dict[str, Any] = {
         "parentRefs": [parent_ref(gateway, deployment.namespace, HTTPS_LISTENER if gateway.tls else HTTP_LISTENER)],
         "rules": [
-            *(_rule(f"{base}{path}", path, service) for path in _PAST_THE_PICKER.get(model.task, ())),
+            *(_rule(f"{base}{path}", path, service) for path in _PAST_THE_PICKER[model.task]),
             _rule(base, "/", pool),
         ],
     }

@@ -38,9 +38,11 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
     if (model.family.image_tokens or 0) > DEFAULT_BATCHED_TOKENS:
         flags["max-num-batched-tokens"] = model.family.image_tokens or 0  # a batch holds one image
     flags |= model.flags_given
-    if model.rope_factor > 1:
+    if model.rope_type == "yarn" and model.rope_factor > 1:
         # vLLM 0.32 takes max_position_embeddings as scaled already; 0.27 multiplies what YaRN says of the original.
-        flags["hf-overrides"] = {"max_position_embeddings": model.max_context} | json_flag(flags["hf-overrides"])
+        stretched = {"max_position_embeddings": model.max_context} | model.text_overrides
+        overrides = json_flag(flags["hf-overrides"]) | {"text_config": stretched}
+        flags["hf-overrides"] = overrides if model.family.multimodal else stretched
     return flags
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,10 @@ _SLOWEST_TOKENS_PER_SECOND = 10
 _MIN_ANSWER_SECONDS = 300
 # KServe 0.20 has no rollout field: a Deployment rolls with Kubernetes' default of 25 % surge, rounded up.
 _SURGE_SHARE = 0.25
+# As publishers name models that embed: nomic-embed-text, bge-m3, gte-Qwen2, multilingual-e5.
+_EMBEDDER = re.compile(r"embed|\b(?:bge|gte|e5)\b")
+# Kinds of stretched positions whose factor lengthens the context.
+_LENGTHENING = ("yarn", "linear", "dynamic")
 # Without --max-num-batched-tokens a server on a TPU takes 2048 (vllm 0.32.0 arg_utils.py get_batch_defaults).
 DEFAULT_BATCHED_TOKENS = 2048
 # Where clients ask, below a model's base URL (vllm 0.32.0 entrypoints/pooling and openai).
@@ -96,10 +101,10 @@ class ServedModel:
         if self.known is not None:
             return self.known.task
         name = self.settings.source.lower()
-        if "rerank" in name:
+        if "rerank" in name or "cross-encoder" in name:
             return "rerank"
         pooling = self.flags_given.get("runner") == "pooling" or self.flags_given.get("convert") == "embed"
-        return "embed" if pooling or "embedding" in name else "chat"
+        return "embed" if pooling or _EMBEDDER.search(name) else "chat"
 
     @property
     def request_path(self) -> str:
@@ -178,23 +183,41 @@ class ServedModel:
         return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
 
     @property
+    def text_overrides(self) -> dict[str, Any]:
+        """What `hf-overrides` says of the language model: a model of images has it below `text_config` (vllm#54289)."""
+        overrides = json_flag(self.flags_given.get("hf-overrides"))
+        return json_flag(overrides.get("text_config")) if self.family.multimodal else overrides
+
+    @property
+    def rope_type(self) -> str | None:
+        """How `hf-overrides` stretches positions; `type` is the older key (vllm transformers_utils/config.py)."""
+        return self._rope.get("rope_type", self._rope.get("type"))
+
+    @property
+    def _rope(self) -> dict[str, Any]:
+        # One field with two names in transformers 5.
+        return json_flag(self.text_overrides.get("rope_parameters") or self.text_overrides.get("rope_scaling"))
+
+    @property
     def rope_factor(self) -> float:
-        """How much longer a context YaRN in `hf-overrides` allows; 1 without it."""
-        rope = json_flag(self.flags_given.get("hf-overrides")).get("rope_parameters")
-        if not isinstance(rope, dict) or rope.get("rope_type") != "yarn" or self.known is None:
+        """How much longer a context `hf-overrides` allows, 1 without it (vllm config/model.py _get_and_verify_max_len)."""
+        factor = self._rope.get("factor")
+        if self.known is None or self.rope_type not in _LENGTHENING or not isinstance(factor, int | float):
             return 1
-        factor, original = rope.get("factor"), rope.get("original_max_position_embeddings", self.known.max_context)
-        if not isinstance(factor, int | float) or not isinstance(original, int | float):
-            return 1
-        return max(1, factor * original / self.known.max_context)
+        if self.known.architecture.startswith("Gemma3"):
+            return 1  # what it publishes is stretched already
+        original = self._rope.get("original_max_position_embeddings") if self.rope_type == "yarn" else None
+        return max(1, factor * original / self.known.max_context if isinstance(original, int | float) else factor)
 
     @property
     def max_context(self) -> int | None:
         """The longest context the model allows; None where it is not known."""
         if self.known is None:
             return None
-        stretched = json_flag(self.flags_given.get("hf-overrides")).get("max_position_embeddings")
-        return stretched if isinstance(stretched, int) else int(self.known.max_context * self.rope_factor)
+        stretched = self.text_overrides.get("max_position_embeddings")
+        if not isinstance(stretched, int):
+            return int(self.known.max_context * self.rope_factor)
+        return stretched if self.rope_type == "yarn" else int(stretched * self.rope_factor)
 
     @property
     def context_length(self) -> int:

@@ -93,7 +93,7 @@ class Engine:
 
     async def generate(self, answer: Answer) -> AsyncGenerator[int, None]:
         """How many tokens of the answer are there, each time there are more. Closing it frees the place at once."""
-        if not answer.pieces:  # aborted
+        if answer.finish_reason == "abort":
             return
         self._present += 1
         self.idle.clear()

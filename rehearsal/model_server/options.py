@@ -98,6 +98,7 @@ class Options:
     block_size: int
     num_blocks: int
     prefix_caching: bool
+    pooling: bool
     shutdown_timeout: float
     ray_hosts: int
     devices: int
@@ -133,6 +134,7 @@ def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Op
         block_size=block_size,
         num_blocks=blocks,
         prefix_caching=values.enable_prefix_caching is not False,
+        pooling=values.runner == "pooling",
         shutdown_timeout=values.shutdown_timeout / timing.speed,
         ray_hosts=int(environment.get(_GROUP_SIZE) or 1) if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
         devices=values.tensor_parallel_size,

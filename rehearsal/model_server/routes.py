@@ -31,8 +31,10 @@ class Routes:
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics_page)
         app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._generate)
-        app.router.add_post("/v1/completions", self._generate)
+        app.router.add_post("/tokenize", self._tokenize)
+        generating, pooling = ("/v1/chat/completions", "/v1/completions"), ("/v1/embeddings", "/v1/rerank", "/v1/score")
+        for path in pooling if self._options.pooling else generating:
+            app.router.add_post(path, self._pool if self._options.pooling else self._generate)
         return app
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -68,6 +70,26 @@ class Routes:
         async for _ in self._engine.generate(answer):
             pass
         return web.json_response(writer.whole())
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        prompt = Answer.to(EmulatedRequest(prompt=(await request.json())["prompt"]), self._options.max_model_len).prompt
+        return web.json_response({"count": len(prompt), "max_model_len": self._options.max_model_len})
+
+    async def _pool(self, request: web.Request) -> web.Response:
+        """Two synthetic numbers for an embedding, one for each document; all texts are computed as one prompt."""
+        body = await request.json()
+        texts = [body[key] for key in ("input", "query", "text_1", "text_2") if key in body]
+        try:
+            answer = Answer.to(EmulatedRequest(prompt=" ".join(texts + body.get("documents", []))), self._options.max_model_len)
+        except (TypeError, ValueError) as error:
+            return _error(400, "BadRequestError", str(error))
+        async for _ in self._engine.generate(replace(answer, pieces=[])):
+            pass
+        values: Json = {"data": [{"index": 0, "embedding": [0.0, 1.0]} if "input" in body else {"index": 0, "score": 0.5}]}
+        if "query" in body:
+            values = {"results": [{"index": n, "relevance_score": 0.5} for n in range(len(body["documents"]))]}
+        usage = {"prompt_tokens": len(answer.prompt), "total_tokens": len(answer.prompt)}
+        return web.json_response({"model": self._options.names[0], **values, "usage": usage})
 
     async def _stream(self, request: web.Request, writer: _Writer, *, with_usage: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})

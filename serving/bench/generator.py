@@ -127,7 +127,8 @@ def user_class(run: Run) -> type[FastHttpUser]:
     context = ssl.create_default_context()
     if order.ca_file:
         context.load_verify_locations(order.ca_file)
-    sent = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    accepted = "text/event-stream" if order.workload.task == "chat" else "application/json"
+    sent = {"Accept": accepted, "Accept-Encoding": "identity"}
     if order.token:
         sent["Authorization"] = f"Bearer {order.token}"
     if order.host:
@@ -164,13 +165,13 @@ def user_class(run: Run) -> type[FastHttpUser]:
             try:
                 with gevent.Timeout(order.request_seconds, AnswerError("no-answer-in-time")):
                     response = self.client.post(
-                        "/v1/chat/completions",
+                        order.workload.path,
                         json=order.workload.body(number),
                         stream=True,
                         headers=sent,
                         allow_redirects=False,
                     )
-                    answer = read_answer(response, run.now)
+                    answer = read_answer(response, run.now, order.workload.task)
             except AnswerError as error:
                 return Asked(level, start, run.now(), error=error.failure)
             return Asked(level, start, run.now(), answer.first, answer.prompt_tokens, answer.answer_tokens)

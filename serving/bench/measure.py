@@ -15,7 +15,9 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Asked:
-    """One request. `first` is the time of the first text of the answer; `error` names what it ended with instead."""
+    """One request. `first` is the time of the first text of the answer, or of numbers; `error` names what it ended with
+    instead. An answer of numbers has no tokens.
+    """
 
     level: int
     start: float
@@ -28,6 +30,10 @@ class Asked:
     def answered_between(self, begin: float, end: float) -> float:
         """Tokens of the answer that came between two times: an answer comes evenly from its first text to its end."""
         return self.answer_tokens * _share(self.first, self.end, begin, end)
+
+    def counted_between(self, begin: float, end: float) -> float:
+        """Tokens of the throughput that came between two times: of the answer, or of the prompt where it is numbers."""
+        return self.answered_between(begin, end) if self.answer_tokens else self.read_between(begin, end)
 
     def read_between(self, begin: float, end: float) -> float:
         """Tokens of the prompt that were read between two times."""
@@ -62,7 +68,8 @@ class Window:
 class Step:
     """Figures of one number of requests at once. Seconds of requests that began in the window, by percentile.
 
-    `slices`: answer tokens per second in each slice of the window. `errors`: failed requests by what they ended with.
+    `tokens_per_second`: of answers, or of prompts where answers are numbers; `slices`: the same in each slice of the window.
+    `errors`: failed requests by what they ended with.
     """
 
     level: int
@@ -86,7 +93,7 @@ def step(window: Window, requests: Iterable[Asked]) -> Step:
     began = [asked for asked in good if begin <= asked.start]
     width = window.seconds / SLICES
     edges = [begin + width * index for index in range(SLICES)] + [end]
-    slices = [sum(a.answered_between(low, high) for a in good) / width for low, high in itertools.pairwise(edges)]
+    slices = [sum(a.counted_between(low, high) for a in good) / width for low, high in itertools.pairwise(edges)]
     return Step(
         level=window.level,
         window=window,
@@ -96,7 +103,7 @@ def step(window: Window, requests: Iterable[Asked]) -> Step:
         input_tokens_per_second=sum(asked.read_between(begin, end) for asked in good) / window.seconds,
         requests_per_second=sum(_share(asked.start, asked.end, begin, end) for asked in good) / window.seconds,
         slices=tuple(slices),
-        first_token=percentiles([asked.first - asked.start for asked in began if asked.first is not None]),
+        first_token=percentiles([a.first - a.start for a in began if a.first is not None and a.answer_tokens]),
         latency=percentiles([asked.end - asked.start for asked in began]),
         per_token=percentiles(
             [(a.end - a.first) / (a.answer_tokens - 1) for a in began if a.first and a.answer_tokens > 1]

@@ -81,7 +81,7 @@ def _comparison(comparison: Comparison | None) -> str:
 
 def _figures(summary: Summary) -> str:
     money = summary.run.outputs.currency
-    heading = ["at once", "requests", "failed", "tokens/s", "tokens/s a chip", "prompt tokens/s"]
+    heading = ["at once", "requests", "failed", "requests/s", "tokens/s", "tokens/s a chip", "prompt tokens/s"]
     heading += ["first token p50 / p95 / p99, s", "answer p50 / p95 / p99, s"]
     heading += [f"{money} a million: out / in / both", "cached prefix", "picker expected", "busiest replica", "waiting"]
     rows = []
@@ -90,7 +90,7 @@ def _figures(summary: Summary) -> str:
         rows.append(
             [
                 *(str(item.level), str(item.requests), str(sum(item.errors.values()))),
-                *(f"{item.tokens_per_second:,.1f}", f"{summary.per_chip(item):,.1f}"),
+                *(f"{item.requests_per_second:,.2f}", f"{item.tokens_per_second:,.1f}", f"{summary.per_chip(item):,.1f}"),
                 f"{item.input_tokens_per_second:,.1f}",
                 *(_percentiles(item.first_token), _percentiles(item.latency)),
                 " / ".join(_number(value) for value in (cost.answers, cost.prompts, cost.together)),
@@ -109,7 +109,7 @@ def _about(summary: Summary) -> str:
         "model": f"{run.model.name}, {run.model.replicas} replicas, {run.model.chips} chips",
         "asked": f"{work.model} at {run.url}",
         "workload": f"prompts of {work.prompt_words} words, {work.shared_prefix:.0%} of them shared; "
-        f"answers of {work.answer_tokens} tokens",
+        + (f"answers of {work.answer_tokens} tokens" if work.task == "chat" else f"answers are numbers ({work.task})"),
         "started": f"{run.started.isoformat()}, {run.seconds:,.0f} s",
         "cost": f"{summary.cost_per_hour:.2f} {run.outputs.currency} an hour, prices of {run.outputs.prices_as_of}",
         "limits": ", ".join(f"{name} {value:g}" for name, value in run.limits.items()),

@@ -30,10 +30,11 @@ class Plot:
 def plots(summary: Summary, earlier: Summary | None) -> Iterator[Plot]:
     """Every plot that the run has figures for."""
     runs = [summary, *([earlier] if earlier else [])]
+    counted = summary.run.workload.counted.capitalize()
     yield Plot(
         "throughput",
         "Throughput",
-        "Answer tokens per second of all requests together. Where the line is flat, more requests at once only wait.",
+        f"{counted} per second of all requests together. Where the line is flat, more requests at once only wait.",
         _with_knee(_lines(runs, "tokens/s", lambda _, step: {"": step.tokens_per_second}), summary),
     )
     yield Plot(
@@ -42,16 +43,17 @@ def plots(summary: Summary, earlier: Summary | None) -> Iterator[Plot]:
         "Seconds from request to the end of the answer.",
         _lines(runs, "seconds", lambda _, step: _by_percentile(step.latency)),
     )
-    yield Plot(
-        "first-token",
-        "Time to first token",
-        "Seconds from request to the first text of the answer.",
-        _lines(runs, "seconds", lambda _, step: _by_percentile(step.first_token)),
-    )
+    if any(step.first_token for step in summary.steps):
+        yield Plot(
+            "first-token",
+            "Time to first token",
+            "Seconds from request to the first text of the answer.",
+            _lines(runs, "seconds", lambda _, step: _by_percentile(step.first_token)),
+        )
     yield Plot(
         "per-chip",
         "Throughput of a chip",
-        f"Answer tokens per second, divided by {summary.run.model.chips} chips.",
+        f"{counted} per second, divided by {summary.run.model.chips} chips.",
         _lines(runs, "tokens/s a chip", lambda run, step: {"": run.per_chip(step)}),
     )
     yield Plot(
@@ -67,7 +69,7 @@ def plots(summary: Summary, earlier: Summary | None) -> Iterator[Plot]:
             "Share of the prompts' tokens that the servers found in their cache, and what the picker expected of a prompt.",
             _lines(runs, "share", _prefix),
         )
-    if any(summary.servers(step) for step in summary.steps):
+    if any(sum(servers.per_second.values()) for step in summary.steps if (servers := summary.servers(step))):
         yield Plot(
             "replicas",
             "Replicas",

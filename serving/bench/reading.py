@@ -1,6 +1,6 @@
 """Reading a streamed answer as cheaply as can be: a load generator that parses every event measures its own parser.
 
-Only the time of the first text, the usage and the end are of interest. What is no right stream is named as `verify` names
+Only the time of the first text, the usage and the end are of interest. What is no right answer is named as `verify` names
 it (docs/runbook.md).
 """
 
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from serving.live.symptoms import of_error, of_status
+from catalog.models import Task
+from serving.live.answers import check_pooled
+from serving.live.symptoms import SymptomError, of_error, of_status
 
 _DATA, _DONE = b"data:", b"[DONE]"
 _LONGEST_ERROR = 64 * 1024
@@ -35,21 +37,21 @@ class Read:
     answer_tokens: int
 
 
-def read_answer(response: Any, clock: Callable[[], float]) -> Read:
+def read_answer(response: Any, clock: Callable[[], float], task: Task = "chat") -> Read:
     """Read an answer of Locust's client to its end.
 
     Raises:
-        AnswerError: another status, no stream, cut, an error inside, no text, or no usage.
+        AnswerError: another status, no stream, cut, an error inside, no text or numbers, or no usage.
     """
     if response.status_code == 0:
         error = response.error
         raise AnswerError(of_error(error).failure if isinstance(error, Exception) else "request-failed")
     if response.status_code != 200:
         raise AnswerError(_of_status(response))
-    if "text/event-stream" not in (response.headers.get("content-type") or ""):
+    if task == "chat" and "text/event-stream" not in (response.headers.get("content-type") or ""):
         raise AnswerError("not-streamed")
     try:
-        return _read(response.stream, clock)
+        return _read(response.stream, clock) if task == "chat" else _read_numbers(response.stream, clock, task)
     except (OSError, ValueError, HTTPException) as error:
         raise AnswerError("stream-cut") from error
 
@@ -72,6 +74,19 @@ def _read(stream: Any, clock: Callable[[], float]) -> Read:
             if first is None and _has_text(event):
                 first = clock()
     raise AnswerError("stream-cut")
+
+
+def _read_numbers(stream: Any, clock: Callable[[], float], task: Task) -> Read:
+    body = stream.read()
+    came = clock()  # before it is looked at
+    answer = _event(body)
+    try:
+        check_pooled(answer, task)
+        return Read(came, int(answer["usage"]["prompt_tokens"]), 0)
+    except SymptomError as error:
+        raise AnswerError(error.failure) from None
+    except (LookupError, TypeError):
+        raise AnswerError("no-usage") from None
 
 
 def _event(data: bytes) -> dict[str, Any]:

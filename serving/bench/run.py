@@ -16,7 +16,7 @@ from serving.bench.events import Event, Order
 from serving.bench.runfile import Run, RunFile, read_run
 from serving.bench.summary import Summary
 from serving.bench.workload import Workload
-from serving.live.answers import check_stream
+from serving.live.answers import check_pooled, check_stream
 from serving.live.context import Context
 from serving.live.exchange import Request
 from serving.live.streaming import stream
@@ -27,6 +27,7 @@ from settings.outputs import ModelOutput
 # Reading counters must not take longer than the shortest step.
 _ASKING_SECONDS = 5.0
 _SECONDS_OF_PROBE = 60.0
+_ANSWER_TOKENS = 128
 
 
 class BenchError(Exception):
@@ -35,11 +36,14 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller asks for. `seconds`: what the whole run may take; `step_seconds`: the window of each step."""
+    """What the caller asks for. `seconds`: what the whole run may take; `step_seconds`: the window of each step.
+
+    `answer_tokens` None: 128 where answers are text, and none where they are numbers.
+    """
 
     model: str | None
     prompt_words: int
-    answer_tokens: int
+    answer_tokens: int | None
     shared_prefix: float
     max_concurrency: int
     step_seconds: float
@@ -71,11 +75,14 @@ class Bench:
         Raises:
             SymptomError: it is not answered as it should be.
         """
-        order, tokens = self.order, self.order.workload.answer_tokens
+        order, workload = self.order, self.order.workload
         if not order.url:
             raise SymptomError("no-address", "the outputs name no address; name one with --url")
         context = Context(self.target, Cluster(None), min(order.request_seconds, _SECONDS_OF_PROBE))
-        request = Request("POST", f"{order.url}/v1/chat/completions", order.workload.body(0))
+        request = Request("POST", f"{order.url}{workload.path}", workload.body(0))
+        if workload.task != "chat":
+            return check_pooled(context.client.ask(request), workload.task)
+        tokens = workload.answer_tokens
         return check_stream(stream(context.client, request, tokens), self.model.served_names, tokens)
 
     def run(self, tell: Callable[[Event], None]) -> Done:
@@ -121,13 +128,9 @@ def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | Non
         RunError: the earlier run is none, or another workload's.
     """
     model = find_model(target.outputs.models, wish.model)
-    if model.task != "chat":
-        raise BenchError(
-            f"{model.name} is a model to {model.task}: bench measures tokens of answers, which it has none of"
-        )
-    _check_lengths(model, wish)
+    answer_tokens = _answer_tokens(model, wish)
     name = wish.model if wish.model in model.served_names else model.served_names[0]
-    workload = Workload(name, wish.prompt_words, wish.answer_tokens, wish.shared_prefix, seed)
+    workload = Workload(name, wish.prompt_words, answer_tokens, wish.shared_prefix, seed, model.task)
     earlier = read_run(against) if against is not None else None
     if earlier is not None:
         check_comparable(earlier, workload.shape, model.name)
@@ -168,14 +171,22 @@ def find_model(models: list[ModelOutput], wanted: str | None) -> ModelOutput:
     return found[0]
 
 
-def _check_lengths(model: ModelOutput, wish: Wish) -> None:
-    if wish.answer_tokens > model.longest_answer_tokens:
-        raise BenchError(
-            f"--answer-tokens {wish.answer_tokens}: answers of {model.name} have at most {model.longest_answer_tokens}"
-        )
+def _answer_tokens(model: ModelOutput, wish: Wish) -> int:
+    """Tokens of every answer; raises BenchError where prompt or answer are too long, or the model has no such answers."""
+    tokens = wish.answer_tokens
+    if model.task != "chat":
+        if tokens is not None:
+            raise BenchError(f"--answer-tokens {tokens}: {model.name} ({model.task}) answers with numbers; leave it out")
+        tokens = 0
+    elif tokens is None:
+        tokens = _ANSWER_TOKENS
+    if tokens > model.longest_answer_tokens and model.task == "chat":
+        raise BenchError(f"--answer-tokens {tokens}: answers of {model.name} have at most {model.longest_answer_tokens}")
     # A word is a token at least.
-    if wish.prompt_words + wish.answer_tokens > model.context_length:
+    if wish.prompt_words + tokens > model.context_length:
+        also = f" and --answer-tokens {tokens}" if tokens else ""
         raise BenchError(
-            f"--prompt-words {wish.prompt_words} and --answer-tokens {wish.answer_tokens} do not fit into the context of "
-            f"{model.name}, {model.context_length} tokens"
+            f"--prompt-words {wish.prompt_words}{also} do not fit into the context of {model.name}, "
+            f"{model.context_length} tokens"
         )
+    return tokens

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from serving.bench.compare import Comparison
 from serving.bench.events import Event
-from serving.bench.measure import Step, Window, step
+from serving.bench.measure import PERCENTILES, Step, Window, step
 from serving.bench.runfile import asked_of, window_of
 from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
@@ -62,9 +62,9 @@ class Progress:
     def _line(self, window: Window) -> None:
         found = step(window, self._requests)
         self._requests = [asked for asked in self._requests if asked.end > window.begin]
-        text = (
-            f"{found.level:>4} at once: {found.tokens_per_second:,.0f} tokens/s, first token {_half(found.first_token)}"
-        )
+        # An answer of numbers comes whole.
+        came = f"first token {_half(found.first_token)}" if found.first_token else f"latency {_half(found.latency)}"
+        text = f"{found.level:>4} at once: {found.tokens_per_second:,.0f} tokens/s, {came}"
         failed = f", {sum(found.errors.values())} failed" if found.errors else ""
         self._console.print(f"  {text}, {found.requests} requests{failed}", highlight=False, markup=False)
 
@@ -93,8 +93,12 @@ def print_report(console: Console, done: Done) -> None:
 def _table(summary: Summary) -> Table:
     # Ten columns in eighty characters.
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    headings = ("at\nonce", "requests\n(failed)", "tok/s\n", "tok/s\na chip", "first s\np50", "first s\np95")
-    for heading in (*headings, "answer s\np50", "answer s\np95", "cached\nprefix", "busiest\nreplica"):
+    headings = ["at\nonce", "requests\n(failed)", "tok/s\n", "tok/s\na chip"]
+    if _of_text(summary):
+        headings += ["first s\np50", "first s\np95", "answer s\np50", "answer s\np95", "cached\nprefix", "busiest\nreplica"]
+    else:
+        headings += ["requests\n/s", "answer s\np50", "answer s\np95", "answer s\np99"]
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for item in summary.steps:
         table.add_row(*_row(summary, item))
@@ -106,11 +110,16 @@ def _row(summary: Summary, item: Step) -> list[str]:
     failed = f" ({sum(item.errors.values())})" if item.errors else ""
     share = servers.prefix_share if servers else None
     spread = servers.spread if servers else None
-    return [
+    row = [
         str(item.level),
         f"{item.requests}{failed}",
         f"{item.tokens_per_second:,.0f}",
         f"{summary.per_chip(item):,.0f}",
+    ]
+    if not _of_text(summary):
+        return [*row, f"{item.requests_per_second:,.1f}", *(_seconds(item.latency, percent) for percent in PERCENTILES)]
+    return [
+        *row,
         *(_seconds(item.first_token, percent) for percent in (50, 95)),
         *(_seconds(item.latency, percent) for percent in (50, 95)),
         "-" if share is None else f"{share:.0%}",
@@ -118,9 +127,15 @@ def _row(summary: Summary, item: Step) -> list[str]:
     ]
 
 
+def _of_text(summary: Summary) -> bool:
+    return summary.run.workload.task == "chat"
+
+
 def _cost(summary: Summary, item: Step) -> str:
     cost, run = summary.cost(item), summary.run
     figures = f"{_money(cost.answers)} out, {_money(cost.prompts)} in, {_money(cost.together)} both together"
+    if not _of_text(summary):
+        figures = _money(cost.prompts)
     return (
         f"Cost in {run.outputs.currency} of a million tokens at {item.level} at once: {figures} "
         f"({cost.per_hour:.2f} an hour for {run.model.chips} chips, prices of {run.outputs.prices_as_of})"

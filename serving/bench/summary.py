@@ -64,7 +64,7 @@ class Summary:
     @cached_property
     def verdict(self) -> Verdict:
         """What can be said."""
-        return judge(self.steps, self.run.ending)
+        return judge(self.steps, self.run.ending, self.run.workload.counted)
 
     @cached_property
     def best(self) -> Step | None:
@@ -87,7 +87,7 @@ class Summary:
         return outputs.cost_per_hour * self.run.model.chips / outputs.chips
 
     def per_chip(self, item: Step) -> float:
-        """Answer tokens per second and chip."""
+        """Tokens per second and chip."""
         return item.tokens_per_second / self.run.model.chips
 
     def cost(self, item: Step) -> Cost:
@@ -96,7 +96,8 @@ class Summary:
         def of_million(per_second: float) -> float | None:
             return self.cost_per_hour / 3600 / per_second * _MILLION if per_second > 0 else None
 
-        out, given = item.tokens_per_second, item.input_tokens_per_second
+        given = item.input_tokens_per_second
+        out = item.tokens_per_second if self.run.workload.task == "chat" else 0.0
         return Cost(self.cost_per_hour, of_million(out), of_million(given), of_million(out + given))
 
     def servers(self, item: Step) -> Servers | None:
@@ -136,6 +137,7 @@ class Summary:
             "environment": run.environment,
             "where": run.where,
             "model": run.model.name,
+            "task": run.workload.task,
             "servedName": run.workload.model,
             "url": run.url,
             "started": run.started.isoformat(),

@@ -43,7 +43,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`capacity` in answer tokens per second and `knee` in requests at once: only of a saturated run."""
+    """`capacity` in tokens per second and `knee` in requests at once: only of a saturated run."""
 
     kind: Kind
     sentence: str
@@ -74,8 +74,8 @@ def too_many_failed(failed: int, asked: int) -> bool:
     return failed >= 5 and failed > FAILED * asked
 
 
-def judge(steps: Sequence[Step], ending: Ending) -> Verdict:
-    """The verdict on the steps of a run that ended in this way."""
+def judge(steps: Sequence[Step], ending: Ending, counted: str = "answer tokens") -> Verdict:
+    """The verdict on the steps of a run that ended in this way; `counted` names the tokens of its throughput."""
     if ending is Ending.FAILING:
         return Verdict(Kind.FAILING, f"{_after(steps)} too many requests failed. No statement about capacity.")
     if not stopped_growing(steps):
@@ -87,17 +87,17 @@ def judge(steps: Sequence[Step], ending: Ending) -> Verdict:
             f"throughput stopped growing, but the load generator used {busiest:.0%} of its CPU: it may have measured "
             "itself. No statement about scaling. Run it on a faster or idle machine, near the Gateway.",
         )
-    return _saturated(steps)
+    return _saturated(steps, counted)
 
 
-def _saturated(steps: Sequence[Step]) -> Verdict:
+def _saturated(steps: Sequence[Step], counted: str) -> Verdict:
     beyond = sum(step.tokens_per_second for step in steps[-2:]) / 2
     best = max(steps, key=lambda step: step.tokens_per_second)
     falls = best.tokens_per_second > beyond * (1 + GROWTH)
     capacity = best.tokens_per_second if falls else beyond
     knee = capacity / (steps[0].tokens_per_second / steps[0].level)
     more = f" It falls beyond {best.level} at once." if falls else ""
-    sentence = f"saturated: {capacity:,.0f} answer tokens/s, from about {knee:.3g} requests at once on; more of them only wait."
+    sentence = f"saturated: {capacity:,.0f} {counted}/s, from about {knee:.3g} requests at once on; more of them only wait."
     return Verdict(Kind.SATURATED, sentence + more, capacity, knee)
 
 

@@ -28,7 +28,9 @@ _INTERRUPTED = 130
 
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="Which model, where there are several.")]
 PromptWords = Annotated[int, typer.Option(min=1, help="Length of a prompt; the server counts its tokens.")]
-AnswerTokens = Annotated[int, typer.Option(min=2, help="Length of every answer.")]
+AnswerTokens = Annotated[
+    int | None, typer.Option(min=2, help="Length of every answer, 128 by default; of chat models only.", show_default=False)
+]
 SharedPrefix = Annotated[float, typer.Option(min=0, max=1, help="Share of a prompt with which all of them begin.")]
 MaxConcurrency = Annotated[
     int, typer.Option(min=1, max=4096, help="Requests at once in the last step; steps double: 1, 2, 4 ...")
@@ -47,7 +49,7 @@ def bench(
     environment: Environment,
     model: Model = None,
     prompt_words: PromptWords = 512,
-    answer_tokens: AnswerTokens = 128,
+    answer_tokens: AnswerTokens = None,
     shared_prefix: SharedPrefix = 0.5,
     max_concurrency: MaxConcurrency = 256,
     step_time: StepTime = "30s",
@@ -63,7 +65,9 @@ def bench(
 ) -> None:
     """Measure throughput, latency and cost under load.
 
-    Concurrency doubles until throughput stops growing. It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
+    Concurrency doubles until throughput stops growing. Models that embed, rerank or score are asked as `vllm bench serve`
+    asks them; their throughput is that of prompts.
+    It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
     request) and a report with plots (.html). Without --outputs it is the running rehearsal of ENV, whose figures say
     nothing about a TPU. Ctrl-C ends the run and reports what was measured.
 

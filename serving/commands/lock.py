@@ -154,6 +154,10 @@ def _problems(locked: Lock) -> list[str]:
     return found
 
 
+# Said wherever its version is shown.
+REHEARSED_PICKER = "epp: a rehearsal runs another picker, that of the inference extension (docs/rehearsal.md)."
+
+
 def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
     if output is Format.JSON:
         content = {
@@ -174,6 +178,7 @@ def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
     for key, image in locked.images.items():
         digest = image.digest.removeprefix("sha256:")[:12] if image.digest else "unknown"
         lines.append(f"{key:<30}{digest:<16}{image.repository}:{image.tag}")
+    lines += ["", REHEARSED_PICKER]
     missing = locked.without_digest()
     lines += ["", f"{len(missing)} of {len(locked.images)} images have no digest yet."] if missing else [""]
     if missing and not report["errors"]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serving.commands.lock import REHEARSED_PICKER
 from serving.commands.options import Format
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def versions(
         return
     count = sum(bool(line.newer) for line in lines)
     silent = sum(line.error is not None for line in lines)
+    sys.stdout.write(f"\n{REHEARSED_PICKER}\n")
     sys.stdout.write(
-        f"\n{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n"
+        f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n"
     )
 
 

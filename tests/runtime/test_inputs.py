@@ -135,8 +135,16 @@ def test_yarn_is_said_in_the_words_of_both_versions() -> None:
     assert yaml.safe_load(overrides) == {"max_position_embeddings": 131072, **rope}
 
 
-def test_paths_that_no_parser_of_the_picker_claims_go_to_the_service() -> None:
-    deployment, served, _ = planned({"model": "Qwen/Qwen3-Reranker-8B", "slice": "v6e 1x1"})
+@pytest.mark.parametrize(
+    ("model", "paths"),
+    [
+        ("Qwen/Qwen3-32B", ["/v1/audio"]),
+        ("Qwen/Qwen3-Embedding-8B", ["/v2/embed", "/pooling"]),
+        ("Qwen/Qwen3-Reranker-8B", ["/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score"]),
+    ],
+)
+def test_paths_that_no_parser_of_the_picker_claims_go_to_the_service(model: str, paths: list[str]) -> None:
+    deployment, served, _ = planned({"model": model, "slice": "v6e 2x4"})
     rules = http_route(deployment, served)["spec"]["rules"]
     places = {
         rule["matches"][0]["path"]["value"]: (
@@ -145,12 +153,8 @@ def test_paths_that_no_parser_of_the_picker_claims_go_to_the_service() -> None:
         )
         for rule in rules
     }
-    assert places == {
-        "/llm-serving/model/v1/rerank": ("Service", "/v1/rerank"),
-        "/llm-serving/model/v2/rerank": ("Service", "/v2/rerank"),
-        "/llm-serving/model/rerank": ("Service", "/rerank"),
-        "/llm-serving/model": ("InferencePool", "/"),
-    }
+    past = {f"/llm-serving/model{path}": ("Service", path) for path in ("/tokenize", "/detokenize", *paths)}
+    assert places == {**past, "/llm-serving/model": ("InferencePool", "/")}
     assert refusals(on_objects(rendered(deployment).objects(), context=context_of(deployment))) == []
 
 
