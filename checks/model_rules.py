@@ -70,7 +70,9 @@ def lengths(deployment: Deployment) -> Iterator[Found]:
         context = derived.context_length if derived else model.context_length
         if most and context and context > most:
             said = f"The model has a context of {most} tokens."
-            fix = f"Write contextLength: {most}, or stretch it with YaRN in hf-overrides: {{rope_parameters: ...}}."
+            nested = derived is not None and derived.family.multimodal
+            place = "{text_config: {rope_parameters: ...}}" if nested else "{rope_parameters: ...}"
+            fix = f"Write contextLength: {most}, or stretch it with YaRN in hf-overrides: {place}."
             yield Found((*path, "contextLength"), context, said, fix)
         elif context and model.longest_answer_tokens and model.longest_answer_tokens > context:
             said = f"The longest answer is longer than the context of {context} tokens."

@@ -89,6 +89,18 @@ def _spellings(model: ServedModel) -> dict[str, list[str]]:
     return found
 
 
+@rule("VL09")
+def runner_of_the_task(deployment: Deployment) -> Iterator[Found]:
+    """The runner is the one that serves the path of the task."""
+    for index, model in indexed(deployment):
+        runner = model.flags_given.get("runner")
+        if runner in {"generate", "pooling"} and (runner == "pooling") is (model.task == "chat"):
+            said = f"A server with runner: {runner} has no {model.request_path}, the path of task: {model.task}."
+            yield Found(
+                ("models", index, "serverFlags", "runner"), runner, said, "Remove it; it follows from the task."
+            )
+
+
 @rule("VL10")
 def own_variables(deployment: Deployment) -> Iterator[Found]:
     """A variable that the program decides, or a value that the runtime refuses."""
@@ -137,8 +149,10 @@ def loadable(deployment: Deployment) -> Iterator[Found]:
             yield Found(source, model.settings.source, said, fix)
         place: Path = ("models", index, "environment", BACKEND_VARIABLE)
         wanted = model.settings.environment.get(BACKEND_VARIABLE)
-        if wanted == "flax_nnx" and model.torchax_reason is not None and not model.shape.multi_host:
-            said = f"The runtime's JAX models have no {model.torchax_reason}."
+        if wanted and model.backend == "flax_nnx" and model.torchax_reason is not None and not model.shape.multi_host:
+            said = (
+                f"{BACKEND_VARIABLE}={wanted} comes to the runtime's JAX models, which have no {model.torchax_reason}."
+            )
             yield Found(place, wanted, said, "Write vllm, or leave it out.")
         if model.family.mla:
             yield from _latent_attention(model, index)
@@ -196,17 +210,17 @@ def tested_by_the_release(deployment: Deployment) -> Iterator[Found]:
             place: Path = ("models", index, "tpu", "generation")
             said = f"The runtime's pages call {generation} experimental."
             yield Found(place, generation, said, "Choose v6e or tpu7x, or try it before anybody depends on it.")
-        elif model.known is not None and (problem := _matrix_problem(model)) is not None:
+        elif (problem := _matrix_problem(model)) is not None:
             fix = "Try it before anybody depends on it."
             yield Found(("models", index, "source"), model.settings.source, problem, fix)
 
 
 def _matrix_problem(model: ServedModel) -> str | None:
-    assert model.known is not None
     from catalog.models import known_models
 
     generation, release = model.shape.generation, matrix_release()
-    own = matrix_says(model.known.id, generation)
+    name = model.known.id if model.known else model.settings.source.removeprefix("hf://").partition(":")[0]
+    own = matrix_says(name, generation)
     if own == "failing":
         return f"It fails on {generation} in the support matrix of {release}."
     if own == "notEnoughMemory":
@@ -214,6 +228,8 @@ def _matrix_problem(model: ServedModel) -> str | None:
     method = model.checkpoint.method if model.checkpoint is not None else None
     if method is not None and method in untested_formats():
         return f"The support matrix of {release} has {method} checkpoints as untested."
+    if model.known is None:  # MD02 says that nobody knows its family
+        return f"The support matrix of {release} lists it, untested on {generation}." if own == "untested" else None
     if own == "passing" and model.architecture == model.known.architecture:
         return None
     family = [m for m in known_models() if m.architecture == model.architecture]
@@ -227,6 +243,7 @@ def _matrix_problem(model: ServedModel) -> str | None:
 CHECKS = (
     narrow_floats,
     flags_together,
+    runner_of_the_task,
     own_variables,
     known_variables,
     loadable,

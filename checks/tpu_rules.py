@@ -279,8 +279,8 @@ def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
             continue
         single = [shape.topology for shape in _shapes(model.shape.generation) if not shape.multi_host]
         run = generations()[model.shape.generation].multi_host_run
-        has = f"only over {', '.join(run)}" if run else "not at all"
-        said = f"Upstream has run vLLM over several hosts of {model.shape.generation} {has}, not over {model.shape.topology}."
+        only = f" except {', '.join(run)}" if run else ""
+        said = f"Upstream has not run vLLM over several hosts of {model.shape.generation}{only}."
         fix = f"Write topology: {single[-1]} (single-host: {', '.join(single)}), or an override of TP13."
         if find_shape(model.shape.generation, model.shape.topology) != model.shape:
             fix = f"Leave machineType out: one host forms {model.shape.topology}."

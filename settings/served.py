@@ -98,6 +98,8 @@ class ServedModel:
         """What clients ask of it."""
         if self.settings.task is not None:
             return self.settings.task
+        if self.flags_given.get("runner") == "generate":
+            return "chat"
         if self.known is not None:
             return self.known.task
         name = self.settings.source.lower()

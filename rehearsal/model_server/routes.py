@@ -80,12 +80,16 @@ class Routes:
         body = await request.json()
         texts = [body[key] for key in ("input", "query", "text_1", "text_2") if key in body]
         try:
-            answer = Answer.to(EmulatedRequest(prompt=" ".join(texts + body.get("documents", []))), self._options.max_model_len)
+            answer = Answer.to(
+                EmulatedRequest(prompt=" ".join(texts + body.get("documents", []))), self._options.max_model_len
+            )
         except (TypeError, ValueError) as error:
             return _error(400, "BadRequestError", str(error))
         async for _ in self._engine.generate(replace(answer, pieces=[])):
             pass
-        values: Json = {"data": [{"index": 0, "embedding": [0.0, 1.0]} if "input" in body else {"index": 0, "score": 0.5}]}
+        values: Json = {
+            "data": [{"index": 0, "embedding": [0.0, 1.0]} if "input" in body else {"index": 0, "score": 0.5}]
+        }
         if "query" in body:
             values = {"results": [{"index": n, "relevance_score": 0.5} for n in range(len(body["documents"]))]}
         usage = {"prompt_tokens": len(answer.prompt), "total_tokens": len(answer.prompt)}

@@ -90,7 +90,11 @@ def _figures(summary: Summary) -> str:
         rows.append(
             [
                 *(str(item.level), str(item.requests), str(sum(item.errors.values()))),
-                *(f"{item.requests_per_second:,.2f}", f"{item.tokens_per_second:,.1f}", f"{summary.per_chip(item):,.1f}"),
+                *(
+                    f"{item.requests_per_second:,.2f}",
+                    f"{item.tokens_per_second:,.1f}",
+                    f"{summary.per_chip(item):,.1f}",
+                ),
                 f"{item.input_tokens_per_second:,.1f}",
                 *(_percentiles(item.first_token), _percentiles(item.latency)),
                 " / ".join(_number(value) for value in (cost.answers, cost.prompts, cost.together)),

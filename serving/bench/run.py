@@ -23,6 +23,7 @@ from serving.live.streaming import stream
 from serving.live.symptoms import SymptomError
 from settings.document import ROOT
 from settings.outputs import ModelOutput
+from settings.served import REQUEST_PATHS
 
 # Reading counters must not take longer than the shortest step.
 _ASKING_SECONDS = 5.0
@@ -128,9 +129,12 @@ def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | Non
         RunError: the earlier run is none, or another workload's.
     """
     model = find_model(target.outputs.models, wish.model)
+    task = next((known for known in REQUEST_PATHS if known == model.task), None)
+    if task is None:
+        raise BenchError(f"{model.name} is a model to {model.task}, which this version does not know")
     answer_tokens = _answer_tokens(model, wish)
     name = wish.model if wish.model in model.served_names else model.served_names[0]
-    workload = Workload(name, wish.prompt_words, answer_tokens, wish.shared_prefix, seed, model.task)
+    workload = Workload(name, wish.prompt_words, answer_tokens, wish.shared_prefix, seed, task)
     earlier = read_run(against) if against is not None else None
     if earlier is not None:
         check_comparable(earlier, workload.shape, model.name)
@@ -176,12 +180,16 @@ def _answer_tokens(model: ModelOutput, wish: Wish) -> int:
     tokens = wish.answer_tokens
     if model.task != "chat":
         if tokens is not None:
-            raise BenchError(f"--answer-tokens {tokens}: {model.name} ({model.task}) answers with numbers; leave it out")
+            raise BenchError(
+                f"--answer-tokens {tokens}: {model.name} ({model.task}) answers with numbers; leave it out"
+            )
         tokens = 0
     elif tokens is None:
         tokens = _ANSWER_TOKENS
     if tokens > model.longest_answer_tokens and model.task == "chat":
-        raise BenchError(f"--answer-tokens {tokens}: answers of {model.name} have at most {model.longest_answer_tokens}")
+        raise BenchError(
+            f"--answer-tokens {tokens}: answers of {model.name} have at most {model.longest_answer_tokens}"
+        )
     # A word is a token at least.
     if wish.prompt_words + tokens > model.context_length:
         also = f" and --answer-tokens {tokens}" if tokens else ""

@@ -95,7 +95,14 @@ def _table(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     headings = ["at\nonce", "requests\n(failed)", "tok/s\n", "tok/s\na chip"]
     if _of_text(summary):
-        headings += ["first s\np50", "first s\np95", "answer s\np50", "answer s\np95", "cached\nprefix", "busiest\nreplica"]
+        headings += [
+            "first s\np50",
+            "first s\np95",
+            "answer s\np50",
+            "answer s\np95",
+            "cached\nprefix",
+            "busiest\nreplica",
+        ]
     else:
         headings += ["requests\n/s", "answer s\np50", "answer s\np95", "answer s\np99"]
     for heading in headings:

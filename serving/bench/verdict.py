@@ -97,7 +97,9 @@ def _saturated(steps: Sequence[Step], counted: str) -> Verdict:
     capacity = best.tokens_per_second if falls else beyond
     knee = capacity / (steps[0].tokens_per_second / steps[0].level)
     more = f" It falls beyond {best.level} at once." if falls else ""
-    sentence = f"saturated: {capacity:,.0f} {counted}/s, from about {knee:.3g} requests at once on; more of them only wait."
+    sentence = (
+        f"saturated: {capacity:,.0f} {counted}/s, from about {knee:.3g} requests at once on; more of them only wait."
+    )
     return Verdict(Kind.SATURATED, sentence + more, capacity, knee)
 
 

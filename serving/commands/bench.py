@@ -29,7 +29,8 @@ _INTERRUPTED = 130
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="Which model, where there are several.")]
 PromptWords = Annotated[int, typer.Option(min=1, help="Length of a prompt; the server counts its tokens.")]
 AnswerTokens = Annotated[
-    int | None, typer.Option(min=2, help="Length of every answer, 128 by default; of chat models only.", show_default=False)
+    int | None,
+    typer.Option(min=2, help="Length of every answer, 128 by default; of chat models only.", show_default=False),
 ]
 SharedPrefix = Annotated[float, typer.Option(min=0, max=1, help="Share of a prompt with which all of them begin.")]
 MaxConcurrency = Annotated[

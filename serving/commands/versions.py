@@ -65,9 +65,7 @@ def versions(
     count = sum(bool(line.newer) for line in lines)
     silent = sum(line.error is not None for line in lines)
     sys.stdout.write(f"\n{REHEARSED_PICKER}\n")
-    sys.stdout.write(
-        f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n"
-    )
+    sys.stdout.write(f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n")
 
 
 def _lines() -> Iterator[Line]:

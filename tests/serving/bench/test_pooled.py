@@ -89,6 +89,8 @@ def test_an_answer_of_numbers_gives_its_prompt_tokens(task: Task) -> None:
 def failure_or_tokens(answer: dict[str, Any], task: Task) -> int | str:
     """What the load generator makes of an answer."""
     try:
-        return read_answer(Response(json.dumps(answer).encode(), kind="application/json"), lambda: 5.0, task).prompt_tokens
+        return read_answer(
+            Response(json.dumps(answer).encode(), kind="application/json"), lambda: 5.0, task
+        ).prompt_tokens
     except AnswerError as error:
         return error.failure
