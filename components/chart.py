@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release
 
 from catalog.lock import load_lock
 from components.base import Component, Dependencies
+from components.sdk import helm
 from manifests.charts import Controller
 
 
@@ -33,10 +33,10 @@ class ChartController(Component):
 
 def release(
     parent: Component, name: str, chart: str, namespace: str, values: dict[str, Any], depends_on: Dependencies
-) -> Release:
+) -> helm.Release:
     """Install `chart` (a key of the lock's charts) at its pinned version into an existing namespace and wait for it."""
     locked = load_lock().charts[chart]
-    return Release(
+    return helm.Release(
         name,
         name=chart,
         chart=locked.chart,

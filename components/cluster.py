@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes
 
 from catalog.gke import facts
 from components.base import Component
-from components.google import container, projects, serviceaccount
 from components.network import Foundation
 from components.nodes import OAUTH_SCOPES, NodesOf, node_config
 from components.project_services import ProjectServices
+from components.sdk import container, kubernetes_provider, projects, serviceaccount
 from settings.derive import CPU_POOL_DISK, Deployment
 from settings.windows import utc
 
@@ -203,14 +202,14 @@ class Cluster(Component):
             ),
         )
 
-    def _kubernetes_provider(self) -> pulumi_kubernetes.Provider:
+    def _kubernetes_provider(self) -> pulumi.ProviderResource:
         dns = self._deployment.settings.cluster.control_plane.dns_endpoint
         endpoint = self.cluster.control_plane_endpoints_config.apply(dns_name) if dns else self.cluster.endpoint
         authority = self.cluster.master_auth.apply(lambda auth: auth["clusterCaCertificate"])
         kubeconfig = pulumi.Output.all(endpoint, authority).apply(
             lambda known: render_kubeconfig(self._deployment.cluster_name, known[0], None if dns else known[1])
         )
-        return pulumi_kubernetes.Provider(
+        return kubernetes_provider(
             "cluster-kubernetes",
             kubeconfig=kubeconfig,
             # Static, or a preview in which the kubeconfig is unknown would replace every object (pulumi.md 3.4).

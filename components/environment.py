@@ -7,13 +7,13 @@ import pulumi
 from components.chart import ChartController
 from components.cluster import Cluster
 from components.gateway import Gateway, NewAddress
-from components.google import google_provider
 from components.kserve import KServe
 from components.model_service import ModelService
 from components.monitoring import Monitoring
 from components.network import Foundation, foundation
 from components.project_services import ProjectServices
 from components.readiness_gate import ReadinessGate
+from components.sdk import google_provider
 from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
 from manifests.rendered import Platform, Rendered
 from settings.derive import Deployment, TpuPool

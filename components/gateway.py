@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.base import Component, Dependencies
-from components.google import compute
+from components.sdk import compute
 from manifests.gateway import GatewayObjects
 
 

@@ -13,8 +13,8 @@ import pulumi
 
 from components.base import Component, Dependencies, KubernetesObject
 from components.gateway import Gateway
-from components.google import secretmanager
 from components.health_check_policy import HealthCheckPolicy
+from components.sdk import secretmanager
 from manifests.rendered import Model
 from manifests.secrets import TOKEN_KEY, StoredToken
 

@@ -12,8 +12,8 @@ import pulumi
 
 from catalog.gke import facts
 from components.base import Component
-from components.google import compute
 from components.project_services import ProjectServices
+from components.sdk import compute
 from settings.derive import Deployment
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.google import container
+from components.sdk import container
 
 OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 

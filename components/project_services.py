@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.base import Component
-from components.google import projects
+from components.sdk import projects
 from settings.derive import Deployment
 
 

@@ -12,8 +12,8 @@ import pulumi
 
 from catalog.tpu import SliceShape, generations
 from components.base import Component, Dependencies
-from components.google import compute, container
 from components.nodes import NodesOf, node_config
+from components.sdk import compute, container
 from settings.capacity import LONGEST_RUN_HOURS, Capacity
 from settings.derive import PODS_PER_TPU_NODE
 

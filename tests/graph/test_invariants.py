@@ -142,12 +142,12 @@ def test_what_exists_is_not_created() -> None:
     assert [r.name for r in plan.graph.order if r.name.startswith("kserve-")] == ["kserve-webhooks-job"]
 
 
-def test_a_plan_imports_nothing_of_pulumi_gcp() -> None:
+def test_a_plan_imports_nothing_of_the_sdks_of_the_providers() -> None:
     code = (
         "import sys, io, contextlib\nfrom serving.cli import app\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    app(['plan', 'dev', '--format', 'json'])\n"
-        "print('pulumi' in sys.modules, [m for m in sys.modules if m.startswith('pulumi_gcp')])"
+        "print('pulumi' in sys.modules, [m for m in sys.modules if m.startswith(('pulumi_gcp', 'pulumi_kubernetes'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True []", done.stderr

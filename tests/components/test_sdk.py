@@ -1,4 +1,4 @@
-"""What we register with Google's provider is what the classes of the pinned pulumi_gcp would register."""
+"""What we register is what the classes of the pinned pulumi_gcp and pulumi_kubernetes would register."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sys
 from typing import Any
 
 import pulumi_gcp
+import pulumi_kubernetes
+import pulumi_kubernetes.helm.v3
 import pytest
 from google.protobuf import json_format
 
-from components import cluster, environment, google
+from components import chart, cluster, environment, sdk
 from serving.program.monitor import RecordingMonitor
 from serving.program.record import record
 from settings.document import ROOT, read_document
@@ -22,12 +24,12 @@ _PLACE = ("sourcePosition", "stackTrace")
 
 
 def registered(name: str) -> dict[str, Any]:
-    """Everything that the engine is told of each Google resource of an environment, and of the provider."""
+    """Everything that the engine is told of each resource of an environment that an SDK has a class for, and of providers."""
     seen: dict[str, Any] = {}
     register = RecordingMonitor.RegisterResource
 
     def spy(self: RecordingMonitor, request: Any) -> Any:
-        if request.type.startswith(("gcp:", "pulumi:providers:gcp")):
+        if request.type.startswith(("gcp:", "pulumi:providers:", "kubernetes:helm.sh/")):
             said = _sorted(json_format.MessageToDict(request))
             seen[request.name] = {key: value for key, value in said.items() if key not in _PLACE}
         return register(self, request)
@@ -47,12 +49,14 @@ def _sorted(value: Any) -> Any:
 
 @pytest.fixture
 def classes_of_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every component, the modules of pulumi_gcp in place of ours: names and what is required are theirs to check."""
+    """In every component, the modules of the SDKs in place of ours: names and what is required are theirs to check."""
     for module in [module for name, module in sys.modules.items() if name.startswith("components.")]:
-        for service in google.SERVICES:
-            if module is not google and hasattr(module, service):
+        for service in sdk.SERVICES:
+            if module is not sdk and hasattr(module, service):
                 monkeypatch.setattr(module, service, importlib.import_module(f"pulumi_gcp.{service}"))
+    monkeypatch.setattr(chart, "helm", pulumi_kubernetes.helm.v3)
     monkeypatch.setattr(environment, "google_provider", pulumi_gcp.Provider)
+    monkeypatch.setattr(cluster, "kubernetes_provider", pulumi_kubernetes.Provider)
     monkeypatch.setattr(cluster, "dns_name", str)  # an output, of whose keys their class makes attributes
 
 
@@ -66,13 +70,13 @@ def test_the_engine_is_told_the_same_as_by_the_classes_of_the_sdk(name: str, req
 
 
 def test_every_output_that_is_listed_is_one_of_the_class() -> None:
-    for kind, outputs in google._OUTPUTS.items():
-        classes = [getattr(importlib.import_module(f"pulumi_gcp.{s}"), kind, None) for s in google.SERVICES]
+    for kind, outputs in sdk._OUTPUTS.items():
+        classes = [getattr(importlib.import_module(f"pulumi_gcp.{s}"), kind, None) for s in sdk.SERVICES]
         [cls] = filter(inspect.isclass, classes)
-        assert set(outputs) <= {google.camel(name) for name, value in vars(cls).items() if isinstance(value, property)}
+        assert set(outputs) <= {sdk.camel(name) for name, value in vars(cls).items() if isinstance(value, property)}
 
 
 def test_an_output_that_is_not_listed_is_an_error_that_says_where() -> None:
-    resource = object.__new__(google.GoogleResource)
-    with pytest.raises(AttributeError, match=r"no output self_link; components/google\.py"):
+    resource = object.__new__(sdk.SdkResource)
+    with pytest.raises(AttributeError, match=r"no output self_link; components/sdk\.py"):
         _ = resource.self_link
