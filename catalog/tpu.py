@@ -109,8 +109,13 @@ def chips_of(topology: str) -> int:
     return math.prod(int(part) for part in topology.split("x"))
 
 
-def all_shapes() -> Iterator[SliceShape]:
+@cache
+def all_shapes() -> tuple[SliceShape, ...]:
     """Every shape of the table, single-host first within a generation."""
+    return tuple(_shapes())
+
+
+def _shapes() -> Iterator[SliceShape]:
     for generation, facts in generations().items():
         for hosts_of in ("single_host", "multi_host"):
             for machine_type, machine in facts.machines.items():

@@ -106,7 +106,9 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> None
 
 def _render(planned: Plan, output: Format, resources: bool) -> str:
     if output is Format.JSON:
-        return json.dumps(planned.as_json(), indent=2, default=str) + "\n"
+        from pydantic_core import to_json  # json.dumps indents in Python, and takes long over many models
+
+        return to_json(planned.as_json(), indent=2, fallback=str).decode() + "\n"
     if output is Format.YAML:
         import yaml
 
