@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.bench_self import PYTHON, ROOT, provider_floor
+from benchmarks.bench_self import PYTHON, ROOT, floor_of
 from cluster.target import rehearsal_folder
 from rehearsal import assets, parts
 from rehearsal.control_plane.processes import marked
@@ -105,7 +105,7 @@ def memory(directory: RehearsalDirectory) -> dict[str, float]:
 
 def measure(environment: Path) -> list[Figure]:
     """Up, again, down."""
-    bare = provider_floor(str(environment))
+    bare = floor_of(str(environment))
     floor = min(_seconds_of(bare) for _ in range(3))
     figures = [Figure("floor: an interpreter that imports the same Pulumi modules", floor, "s")]
     first, done = serving("rehearse", str(environment))

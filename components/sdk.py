@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pulumi_gcp import projects as projects
     from pulumi_gcp import secretmanager as secretmanager
     from pulumi_gcp import serviceaccount as serviceaccount
-    from pulumi_kubernetes.helm import v3 as helm
+    from pulumi_kubernetes.helm import v3
+
+    helm = v3
 
 SERVICES = ("compute", "container", "projects", "secretmanager", "serviceaccount")
 _PACKAGES = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}

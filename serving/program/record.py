@@ -12,6 +12,7 @@ import logging
 import runpy
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,20 @@ def record(document: Document) -> Recording:
     Raises:
         RefusedError: the program refused its settings, or the objects made of them.
     """
+    return record_program(main_program, PROJECT_NAME, document.name, engine_config(document))
+
+
+def main_program() -> None:
+    """`__main__.py` as it is."""
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+def record_program(program: Callable[[], None], project: str, stack: str, config: dict[str, str]) -> Recording:
+    """Run any Pulumi program; `config` has its keys with the project's name before them, as the engine hands them over.
+
+    Raises:
+        RefusedError: the program was refused by a rule of ours.
+    """
     # All that the SDK makes lives until the end: looking for garbage among it takes a third of the time for 100 models.
     collecting = gc.isenabled()
     gc.disable()
@@ -73,7 +88,7 @@ def record(document: Document) -> Recording:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        return _record(document, loop)
+        return _record(program, project, stack, config, loop)
     except KeyboardInterrupt:  # asyncio would complain about every task and coroutine that is left unfinished
         loop.set_exception_handler(lambda *_: None)
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -85,7 +100,9 @@ def record(document: Document) -> Recording:
             gc.enable()
 
 
-def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
+def _record(
+    program: Callable[[], None], project: str, stack: str, config: dict[str, str], loop: asyncio.AbstractEventLoop
+) -> Recording:
     import pulumi
     from pulumi.runtime.proto.source_pb2 import StackTrace
     from pulumi.runtime.stack import Stack, wait_for_rpcs
@@ -99,16 +116,16 @@ def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
     traced, resource._get_stack_trace = resource._get_stack_trace, StackTrace
     pulumi.runtime.set_mocks(
         monitor.mocks,
-        project=PROJECT_NAME,
-        stack=document.name,
+        project=project,
+        stack=stack,
         preview=True,
         monitor=monitor,
         logger=logging.getLogger("pulumi"),
         organization="organization",
     )
-    pulumi.runtime.set_all_config(engine_config(document))
+    pulumi.runtime.set_all_config(config)
     try:
-        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+        program()
     except pulumi.RunError as error:
         if isinstance(error.__cause__, RefusedError):
             raise error.__cause__ from None
@@ -116,9 +133,9 @@ def _record(document: Document, loop: asyncio.AbstractEventLoop) -> Recording:
     finally:
         resource._get_stack_trace = traced
     loop.run_until_complete(wait_for_rpcs())
-    stack = pulumi.runtime.get_root_resource()
-    assert isinstance(stack, Stack)  # set_mocks made it
-    exported = {key: pulumi.Output.from_input(value) for key, value in stack.outputs.items()}
+    root = pulumi.runtime.get_root_resource()
+    assert isinstance(root, Stack)  # set_mocks made it
+    exported = {key: pulumi.Output.from_input(value) for key, value in root.outputs.items()}
     outputs = loop.run_until_complete(_resolve(exported))
     return Recording(monitor.recorded, outputs)
 
