@@ -70,22 +70,9 @@ def read_all(folder: Path, type_token: str | None = None, *, provisioning: bool 
     return sorted((r for r in found if provisioning or r.status == "RUNNING"), key=lambda r: (r.type, r.name, r.id))
 
 
-def chip_limit(folder: Path, region: str, family: str) -> int | None:
-    """The quota of TPU chips of a family (`CT6E`) in a region; None where there is no limit.
-
-    Limits are kept in the file `quota.json` of the folder: `{region: {family: chips}}`. Without it there are none.
-    """
-    try:
-        limits = json.loads((folder / "quota.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    limit = limits.get(region, {}).get(family)
-    return None if limit is None else int(limit)
-
-
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the cloud's lock: nobody else decides about names, ranges or quota meanwhile."""
+    """Hold the cloud's lock: nobody else decides about names or ranges meanwhile."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / ".lock", "w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -88,7 +88,7 @@ def rehearse(
             (directory.path / "stockout.txt").write_text("".join(f"{zone}\n" for zone in stockouts), encoding="utf-8")
             workspace.prepare(directory, EXISTING, environment)
             outcome.notes += _placeholders(workspace.prepare(directory, deployment.name, environment))
-            outcome.notes += install_plugins(directory, binaries[KUBERNETES])
+            install_plugins(directory, binaries[KUBERNETES])
             ids = [undo.id for undo in undos]
             inline = undone(program, ids, stockout=bool(stockouts)) if to_fail else program
             engine = Engine(directory, deployment.name, binaries["pulumi"], inline)

@@ -17,9 +17,10 @@ _SHARED = {
     f"{_END_TO_END}test_prod.py": OTHERS,
     f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
     _END_TO_END: DEV,
+    "tests/cluster/test_client.py": API_SERVER,
+    "tests/rehearsal/control_plane/": API_SERVER,
     "tests/rehearsal/crds/": API_SERVER,
     "tests/rehearsal/kubelet/": "kubelet",
-    "tests/rehearsal/load_balancer/test_picker.py": API_SERVER,
     "tests/providers/kubernetes/": API_SERVER,
     "tests/serving/preflight/": "preflight",
 }

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from catalog.lock import load_lock
-from rehearsal.assets import module_dir
+from rehearsal.assets import AssetError, module_dir
 from rehearsal.assets.table import table
 
 # Key of the lock -> module of the assets and the chart's folder in it (kserve v0.20.0, lws v0.8.0).
@@ -23,33 +23,32 @@ FOLDERS = {
     "kserve-llmisvc-resources": ("kserve", "charts/kserve-llmisvc-resources"),
     "kserve-runtime-configs": ("kserve", "charts/kserve-runtime-configs"),
     "lws": ("lws", "charts/lws"),
+    # Only its definitions: the controllers run without pods, and nobody would answer its webhook.
+    "cert-manager": ("cert-manager", "deploy/crds"),
 }
-# Only its definitions: the controllers run without pods, and nobody would answer its webhook.
-DEFINITIONS = {"cert-manager": ("cert-manager", "deploy/crds")}
 
 
-def lay_out(work: Path) -> list[str]:
-    """Put every chart of the lock below `work`; in words, those that the provider has to pull from their registries.
+def lay_out(work: Path) -> None:
+    """Put every chart of the lock below `work`.
 
     Raises:
-        rehearsal.assets.AssetError: a module can't be had.
+        rehearsal.assets.AssetError: a chart's Go module can't be had, or is of another version than the lock.
     """
-    pulled = []
     for key, locked in load_lock().charts.items():
-        place = work / locked.chart
+        name, inside = FOLDERS[key]
+        module, place = table().modules[name], work / locked.chart
+        if module.version != locked.version:
+            update = f"cd rehearsal/assets/{module.folder} && go get {module.module}@{locked.version} && go mod tidy"
+            why = f"a rehearsal has {name} {module.version}; both versions are updated together"
+            raise AssetError(f"chart {key} {locked.version}", why, [update])
         shutil.rmtree(place, ignore_errors=True)
-        module, inside = (FOLDERS | DEFINITIONS)[key]
-        here = table().modules[module].version
-        if here != locked.version:
-            pulled.append(f"chart {key} {locked.version} is pulled: the module here is {module} {here}")
-        elif key in DEFINITIONS:
-            _compose(module_dir(module) / inside, place, locked.version)
+        if key == "cert-manager":
+            _compose(module_dir(name) / inside, place, locked.version)
         else:
-            shutil.copytree(module_dir(module) / inside, place, copy_function=shutil.copyfile)
+            shutil.copytree(module_dir(name) / inside, place, copy_function=shutil.copyfile)
             # The published chart has the version of the release; in the repository it may be a placeholder (LWS: 0.1.0).
             chart = yaml.safe_load((place / "Chart.yaml").read_text(encoding="utf-8"))
             _write(place, {**chart, "version": locked.version})
-    return pulled
 
 
 def _compose(definitions: Path, place: Path, version: str) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.rehearsal.control_plane.conftest import binaries, plane
+from tests.rehearsal.control_plane.conftest import plane
 
-__all__ = ["binaries", "plane"]
+__all__ = ["plane"]

@@ -15,8 +15,7 @@ import yaml
 
 import cluster as kube
 from cluster import watching
-from tests.rehearsal.control_plane.waiting import until
-from tests.rehearsal.plane import Plane
+from tests.rehearsal.plane import Plane, until
 
 
 def note(name: str, **data: str) -> dict[str, Any]:

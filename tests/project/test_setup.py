@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rehearsal.control_plane.waiting import until
+from tests.rehearsal.plane import until
 from tools import setup
 
 ROOT = Path(__file__).resolve().parent.parent.parent

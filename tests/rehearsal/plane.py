@@ -19,7 +19,7 @@ from rehearsal.directory import RehearsalDirectory
 
 T = TypeVar("T")
 # Only a hanging test meets it, seconds.
-_LIMIT = 120.0
+_LIMIT = 180.0
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,32 @@ class Plane:
     client: kube.DynamicClient
 
 
-@contextmanager
-def running(folder: Path, stand_ins: Sequence[str]) -> Iterator[Plane]:
-    """A control plane of the test's own; the test is skipped where its programs are not on this machine."""
+def programs() -> dict[str, Path]:
+    """The programs of a control plane; the test is skipped where one is not on this machine."""
     found = {name: asset.path for name, asset in find(BINARIES).items()}
     missing = sorted(set(BINARIES) - set(found))
     if missing:
         pytest.skip(f"{', '.join(missing)} not found; `python -m serving rehearse --prepare` gets them")
+    return found
+
+
+@contextmanager
+def running(folder: Path, stand_ins: Sequence[str]) -> Iterator[Plane]:
+    """A control plane of the test's own, which ends with the block, or with this process."""
     directory = RehearsalDirectory(folder / "plane")
+    binaries = programs()
     try:
-        start(directory, found, progress=lambda _: None, stand_ins=stand_ins)
+        start(directory, binaries, progress=lambda _: None, stand_ins=stand_ins, attached=True)
         yield Plane(directory, kube.connect(directory.kubeconfig))
     finally:
         stop(directory)
 
 
-def until(condition: Callable[[], T]) -> T:
-    """The first true answer of `condition`."""
+def until(condition: Callable[[], T], show: Callable[[], object] = lambda: "") -> T:
+    """The first true answer of `condition`; a test that waits in vain fails with what `show` says."""
     deadline = time.monotonic() + _LIMIT
     while not (answer := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited in vain: {show()}"
         time.sleep(0.05)
     return answer
 
@@ -62,11 +68,3 @@ def settled(look: Callable[[], T], pause: float = 1.0) -> T:
         if (now := look()) == before:
             return before
         before = now
-
-
-def becomes(probe: Callable[[], object], wanted: object) -> None:
-    """`probe` answers `wanted` at last; where it does not, its last answer is shown."""
-    deadline = time.monotonic() + _LIMIT
-    while (answer := probe()) != wanted:
-        assert time.monotonic() < deadline, f"waited in vain: {answer}"
-        time.sleep(0.2)

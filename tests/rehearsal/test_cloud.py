@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from rehearsal import cloud
 from rehearsal.cloud import CloudResource
@@ -25,53 +22,26 @@ def pool(name: str, location: str = "europe-west4", ready_at: float = 0.0, **sta
     )
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    written = pool("tpu", nodeConfig={"machineType": "ct6e-standard-4t"}, nodeLocations=["a", "b"])
-    cloud.write(tmp_path, written)
-    assert cloud.read_all(tmp_path) == [written]
-    assert cloud.find(tmp_path, POOL, written.id) == written
-    assert cloud.find(tmp_path, NETWORK, written.id) is None
-
-
-def test_nothing_is_there_before_the_first_write(tmp_path: Path) -> None:
-    assert cloud.read_all(tmp_path / "absent") == []
-    assert cloud.find(tmp_path / "absent", POOL, "x") is None
-    cloud.remove(tmp_path / "absent", POOL, "x")
-
-
-def test_one_type_or_all(tmp_path: Path) -> None:
-    network = CloudResource(NETWORK, "vpc", "projects/p/global/networks/vpc", "p", None, {})
-    for resource in (pool("b"), network, pool("a")):
-        cloud.write(tmp_path, resource)
-    assert [r.name for r in cloud.read_all(tmp_path, POOL)] == ["a", "b"]
-    assert {r.name for r in cloud.read_all(tmp_path)} == {"a", "b", "vpc"}
-
-
-def test_the_same_name_in_two_places_is_two_resources(tmp_path: Path) -> None:
-    here, there = pool("tpu"), pool("tpu", "us-central1")
-    cloud.write(tmp_path, here)
-    cloud.write(tmp_path, there)
-    cloud.remove(tmp_path, POOL, here.id)
-    assert cloud.read_all(tmp_path) == [there]
-
-
-def test_a_name_of_any_form_and_length_is_kept(tmp_path: Path) -> None:
+def test_what_is_written_last_is_read_back_by_type_and_id_until_it_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    assert cloud.read_all(folder) == []
+    assert cloud.find(folder, POOL, "x") is None
+    cloud.remove(folder, POOL, "x")
+    here, there = pool("b", version="1", nodeConfig={"machineType": "ct6e-standard-4t"}), pool("a", "us-central1")
+    # A name of any form and length.
     name = "principal://iam.googleapis.com/projects/1/" + "x" * 400
-    resource = CloudResource("gcp:projects/iAMMember:IAMMember", name, f"p/roles/viewer/{name}", "p", None, {})
-    cloud.write(tmp_path, resource)
-    assert cloud.read_all(tmp_path) == [resource]
-
-
-def test_a_second_write_replaces_the_first(tmp_path: Path) -> None:
-    cloud.write(tmp_path, pool("tpu", version="1"))
-    cloud.write(tmp_path, pool("tpu", version="2"))
-    assert [r.state for r in cloud.read_all(tmp_path)] == [{"version": "2"}]
-
-
-def test_files_are_private(tmp_path: Path) -> None:
-    cloud.write(tmp_path / "cloud", pool("tpu"))
-    assert [stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "cloud").glob("*")] == [0o600]
-    assert stat.S_IMODE((tmp_path / "cloud").stat().st_mode) == 0o700
+    member = CloudResource("gcp:projects/iAMMember:IAMMember", name, f"p/roles/viewer/{name}", "p", None, {})
+    for resource in (here, pool("a"), there, pool("b", version="2"), member, here):
+        cloud.write(folder, resource)
+    assert cloud.find(folder, POOL, here.id) == here
+    assert cloud.find(folder, NETWORK, here.id) is None
+    assert [(r.name, r.location) for r in cloud.read_all(folder, POOL)] == [
+        ("a", "europe-west4"), ("a", "us-central1"), ("b", "europe-west4"),
+    ]  # fmt: skip
+    cloud.remove(folder, POOL, pool("a").id)
+    assert cloud.read_all(folder) == [there, here, member]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*")} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_resource_is_provisioning_until_its_time(tmp_path: Path) -> None:
@@ -113,16 +83,3 @@ def test_the_lock_holds_between_processes(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert cloud.read_all(tmp_path)[0].state == {"number": 150}
-
-
-@pytest.fixture
-def limits(tmp_path: Path) -> Path:
-    (tmp_path / "quota.json").write_text(json.dumps({"europe-west4": {"CT6E": 8}}), encoding="utf-8")
-    return tmp_path
-
-
-def test_there_is_no_limit_but_the_written_one(limits: Path, tmp_path: Path) -> None:
-    assert cloud.chip_limit(limits, "europe-west4", "CT6E") == 8
-    assert cloud.chip_limit(limits, "europe-west4", "CT5P") is None
-    assert cloud.chip_limit(limits, "us-central1", "CT6E") is None
-    assert cloud.chip_limit(tmp_path / "absent", "europe-west4", "CT6E") is None

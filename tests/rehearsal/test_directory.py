@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from rehearsal import die_with_parent
-from rehearsal.directory import DirectoryError, Record, RehearsalDirectory, write_private
+from rehearsal.directory import DirectoryError, Record, RehearsalDirectory
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def test_every_folder_is_the_users_only_and_what_is_there_stays(directory: Rehea
     assert (directory.etcd / "data").read_text() == "kept"
     folders = [directory.root, *(path for path in directory.root.rglob("*") if path.is_dir())]
     assert len(folders) > 8
+    assert (directory.link, directory.pods) == (None, directory.root / "pods")
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
@@ -49,15 +50,6 @@ def test_the_record_survives_and_one_that_is_none_is_empty(directory: RehearsalD
     for text in ("{", '{"pids": {"etcd": {"pid": 7, "started": 1.5}}}'):
         directory.record.write_text(text)
         assert directory.load_record() == Record()
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    target = tmp_path / "record"
-    write_private(target, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_private(target, "\udcff")
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_one_command_at_a_time_and_a_killed_one_frees_the_lock(directory: RehearsalDirectory) -> None:
@@ -97,10 +89,6 @@ def test_a_name_that_a_shell_would_take_apart_has_a_link_that_goes_with_it(tmp_p
     assert shown.stdout == f"{directory.root / 'pods'}\n"
     directory.remove()
     assert not directory.link.is_symlink()
-
-
-def test_an_ordinary_name_needs_no_link(directory: RehearsalDirectory) -> None:
-    assert (directory.link, directory.pods) == (None, directory.root / "pods")
 
 
 def test_a_link_of_somebody_else_is_not_used(tmp_path: Path) -> None:

@@ -34,11 +34,3 @@ def test_an_existing_vpc_brings_the_ranges_that_the_cluster_names(tmp_path: Path
     proxies = subnets[str(settings.proxy_only_subnet.name)]
     assert (proxies["purpose"], proxies["role"]) == ("REGIONAL_MANAGED_PROXY", "ACTIVE")
     assert proxies["network"] == subnets[settings.subnetwork]["network"]
-
-
-def test_seeding_twice_changes_nothing(tmp_path: Path) -> None:
-    deployment = DEPLOYMENTS["existing-platform.yaml"]
-    seed_cloud(deployment, tmp_path)
-    before = read_all(tmp_path)
-    seed_cloud(deployment, tmp_path)
-    assert read_all(tmp_path) == before

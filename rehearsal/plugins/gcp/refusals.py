@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.files import read_yaml
-from catalog.tpu import Generation, generations
+from catalog.tpu import generations
 from providers.base import ProviderError, Values
 from providers.google.facts import facts
 from providers.google.trees import get, relative
 from rehearsal import cloud
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.plugins.gcp.state import CLUSTER, NODE_POOL, SUBNETWORK, tpu_of, zones_of
+from rehearsal.plugins.gcp.state import CLUSTER, NODE_POOL, SUBNETWORK, zones_of
 
 # Families of machines without accelerators that GKE makes nodes of; sizes are not looked at.
 _GENERAL = re.compile(
@@ -45,7 +45,6 @@ def refuse_create(token: str, resource_id: str, inputs: Values, directory: Rehea
             _refuse_overlap(resource_id, inputs, directory)
         if token == NODE_POOL:
             _refuse_machines(inputs)
-            _refuse_quota(inputs, directory)
     except ProviderError as error:
         raise ProviderError(prefix + str(error)) from None
 
@@ -111,29 +110,3 @@ def _refuse_machines(inputs: Values) -> None:
             raise CloudError(
                 400, f'Invalid machine type "{machine_type}" in zone "{zone}": GCE_NOT_FOUND', "badRequest"
             )
-
-
-def _refuse_quota(inputs: Values, directory: RehearsalDirectory) -> None:
-    """Nodes that a pool starts with need chips at once; a pool that starts empty needs them when it grows."""
-    family, region = tpu_of(get(inputs, "nodeConfig.machineType")), inputs["location"]
-    limit = cloud.chip_limit(directory.cloud, region, family.quota_family) if family else None
-    pools = cloud.read_all(directory.cloud, NODE_POOL, provisioning=True)
-    wanted, used = _chips(inputs, family), sum(_chips(p.state, family) for p in pools if p.location == region)
-    if limit is not None and wanted > (available := max(limit - used, 0)):
-        raise CloudError(
-            403,
-            f'\n\t(1) insufficient regional quota to satisfy request: resource "TPUS_PER_TPU_FAMILY": request requires '
-            f"'{wanted:.1f}' and is short '{wanted - available:.1f}'. project has a quota of '{limit:.1f}' with "
-            f"'{available:.1f}' available. View and manage quotas at "
-            f"https://console.cloud.google.com/iam-admin/quotas?usage=USED&project={inputs['project']}.",
-            "forbidden",
-        )
-
-
-def _chips(values: Values, family: Generation | None) -> int:
-    """Chips of the nodes that a pool starts with, where they are of the family."""
-    machine_type = str(get(values, "nodeConfig.machineType"))
-    if family is None or tpu_of(machine_type) != family:
-        return 0
-    nodes = int(values.get("initialNodeCount") or 0) * len(values["nodeLocations"])
-    return nodes * family.machines[machine_type].chips

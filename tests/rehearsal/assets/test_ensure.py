@@ -69,22 +69,6 @@ def test_files_of_the_module_are_embedded_in_a_main_of_ours(
     assert list(main.parent.iterdir()) == [main]
 
 
-def test_only_what_is_asked_is_made(rows: Rows, fake_go: Go) -> None:
-    rows(hello=HELLO, other={**HELLO, "tags": "other"})
-    fake_go(BUILDS)
-    ensure(["hello", "hello"])
-    assert list(find(["hello", "other"])) == ["hello"]
-
-
-def test_a_broken_program_is_built_again(rows: Rows, fake_go: Go) -> None:
-    rows(hello=HELLO)
-    fake_go(BUILDS)
-    path = ensure(["hello"])["hello"]
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-2])
-    assert ensure(["hello"])["hello"].read_bytes() == whole
-
-
 def test_of_several_the_made_ones_stay_when_one_fails(rows: Rows, fake_go: Go) -> None:
     rows(hello=HELLO, bad={**HELLO, "tags": "bad"})
     fake_go(f'case "$*" in *"-tags bad"*) mkdir -p "$GOCACHE"; echo "boom" >&2; exit 1;; esac\n{BUILDS}')

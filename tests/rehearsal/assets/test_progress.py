@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from rehearsal.assets.progress import Progress, duration
+from rehearsal.assets.progress import Progress
 
 
 def test_without_a_terminal_a_thing_is_said_once_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,8 +33,3 @@ def test_on_a_terminal_one_line_changes_and_what_is_done_stays() -> None:
         progress.done("  etcd built")
     assert "etcd built" in out.getvalue()
     assert out.getvalue().endswith("\x1b[2K")  # the line is gone, and the cursor is back
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (600, "10 min")])
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

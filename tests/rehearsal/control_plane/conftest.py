@@ -1,47 +1,31 @@
-"""Real control planes for the tests: the programs, one plane that a module shares, and planes of a test's own."""
+"""The control plane that tests share, and planes of a test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import cluster as kube
-from rehearsal.assets.find import find
-from rehearsal.control_plane import start, stop
-from rehearsal.control_plane.names import BINARIES
+from rehearsal.control_plane import stop
 from rehearsal.directory import RehearsalDirectory
-from tests.rehearsal.plane import Plane
+from tests.rehearsal.plane import Plane, programs
 
 
 @pytest.fixture(scope="session")
 def binaries() -> dict[str, Path]:
-    found = {name: asset.path for name, asset in find(BINARIES).items()}
-    missing = sorted(set(BINARIES) - set(found))
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not found; `python -m rehearsal.assets` gets them")
-    return found
+    return programs()
 
 
-@pytest.fixture(scope="module")
-def plane(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """Shared by a module's tests, without emulators."""
-    directory = RehearsalDirectory(tmp_path_factory.mktemp("shared") / "plane")
-    start(directory, binaries, progress=lambda _: None, stand_ins=(), attached=True)
-    yield Plane(directory, kube.connect(directory.kubeconfig))
-    stop(directory)
+@pytest.fixture(scope="session")
+def plane(api_server: Plane) -> Plane:
+    """Shared, without emulators."""
+    return api_server
 
 
 @pytest.fixture
-def new_directory(tmp_path: Path) -> Iterator[Callable[[str], RehearsalDirectory]]:
-    """Directories whose control planes are ended after the test."""
-    made: list[RehearsalDirectory] = []
-
-    def make(name: str = "plane") -> RehearsalDirectory:
-        made.append(RehearsalDirectory(tmp_path / name))
-        return made[-1]
-
-    yield make
-    for directory in made:
-        stop(directory)
+def directory(tmp_path: Path) -> Iterator[RehearsalDirectory]:
+    """Of a control plane of the test's own, which is ended after it."""
+    made = RehearsalDirectory(tmp_path / "own")
+    yield made
+    stop(made)

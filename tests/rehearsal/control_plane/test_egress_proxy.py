@@ -68,9 +68,6 @@ def test_a_named_target_port_is_looked_up_in_each_pod_and_its_sidecars() -> None
     nameless["spec"] = {"containers": [{"name": "c"}]}
     found = reached([pod("a"), sidecar, nameless], ports=[{"port": 80, "targetPort": "web"}])
     assert found == [("127.65.0.1", 8000), ("127.65.0.2", 8001)]
-
-
-def test_a_missing_target_port_is_the_port_itself() -> None:
     assert reached([pod("a")], ports=[{"port": 8080}]) == [("127.65.0.1", 8080)]
 
 

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,10 +17,8 @@ import cluster as kube
 from rehearsal.control_plane import ControlPlaneError, leftovers, processes, start, stop, why_ended
 from rehearsal.control_plane.names import BINARIES
 from rehearsal.directory import RehearsalDirectory
-from tests.rehearsal.control_plane.waiting import until
-from tests.rehearsal.plane import Plane
+from tests.rehearsal.plane import Plane, until
 
-NewDirectory = Callable[[str], RehearsalDirectory]
 Address = tuple[str, int]
 # Runs the rest of its arguments where only a loopback interface is; 77 where the machine forbids it.
 _OFFLINE = """
@@ -128,75 +125,60 @@ def test_a_whole_one_is_taken_as_it_is(plane: Plane, binaries: dict[str, Path]) 
     assert kube.get(plane.client, "v1", "ConfigMap", "kept", "default")
 
 
-def test_of_one_that_was_cut_off_nothing_is_kept(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
-    directory = new_directory("plane")
+def test_of_one_that_was_cut_off_nothing_is_kept(binaries: dict[str, Path], directory: RehearsalDirectory) -> None:
+    """Whatever ended it: its supervisor, a program of it, the engine amid its writing. Nor of one of other programs."""
     begin(directory, binaries)
-    for victim in ("supervisor", "etcd", "the engine"):
+    for victim in ("supervisor", "etcd", "the engine", "other programs", "a fresh start"):
         note(directory, "old")
         (directory.cloud / "old").touch()
         old = set(directory.load_record().pids.values())
         if victim == "the engine":
             directory.interrupted.touch()
-        else:
+        elif victim in ("supervisor", "etcd"):
+            addresses = listening(directory)
             os.kill(directory.load_record().pids[victim], signal.SIGKILL)
-            until(lambda: why_ended(directory))
-        assert begin(directory, binaries), victim
+            until(lambda: not processes.marked(directory))
+            words = (
+                "its supervisor was killed" if victim == "supervisor" else "etcd was ended by SIGKILL. Last lines of"
+            )
+            assert words in str(why_ended(directory))
+            assert_nothing_runs(directory, addresses)
+        stand_ins = ("rehearsal.kubelet",) if victim in ("other programs", "a fresh start") else ()
+        assert begin(directory, binaries, stand_ins=stand_ins, fresh=victim == "a fresh start"), victim
+        assert ("kubelet" in directory.load_record().pids) == bool(stand_ins)
         assert not old & {process.pid for process in processes.marked(directory)}
         assert kube.get(kube.connect(directory.kubeconfig), "v1", "ConfigMap", "old", "default") is None
         assert not (directory.cloud / "old").exists() and not directory.interrupted.exists()
-
-
-def test_the_end_of_one_process_ends_all_and_is_said(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
-    directory = new_directory("plane")
-    begin(directory, binaries)
-    addresses = listening(directory)
-    os.kill(directory.load_record().pids["kube-scheduler"], signal.SIGKILL)
-    until(lambda: not processes.marked(directory))
-    assert "kube-scheduler was ended by SIGKILL. Last lines of" in str(why_ended(directory))
-    assert_nothing_runs(directory, addresses)
     stop(directory)
     directory.remove()
     assert leftovers(directory) == []
     stop(directory)
 
 
-def test_other_programs_and_a_fresh_start_throw_it_away(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
-    directory, seen = new_directory("plane"), set[int]()
-    for options in ({}, {"stand_ins": ("rehearsal.kubelet",)}, {"stand_ins": ("rehearsal.kubelet",), "fresh": True}):
-        assert begin(directory, binaries, **options)
-        pids = directory.load_record().pids
-        assert ("kubelet" in pids) == ("stand_ins" in options)
-        assert not seen & set(pids.values())
-        seen |= set(pids.values())
-
-
 def test_two_at_once_share_nothing_and_end_with_whom_they_are_attached_to(
-    binaries: dict[str, Path], new_directory: NewDirectory
+    binaries: dict[str, Path], plane: Plane, directory: RehearsalDirectory
 ) -> None:
-    one, two = new_directory("one"), new_directory("two")
     programs = [f"{name}={path}" for name, path in binaries.items()]
-    command = [sys.executable, "-c", _START, str(one.root), *programs]
+    command = [sys.executable, "-c", _START, str(directory.root), *programs]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as companion:
         assert companion.stdout is not None
-        assert begin(two, binaries)
         assert "ready\n" in iter(companion.stdout.readline, "")
-        addresses = listening(one)
-        assert addresses and not addresses & listening(two)
-        note(one, "one")
-        assert kube.get(kube.connect(two.kubeconfig), "v1", "ConfigMap", "one", "default") is None
+        addresses = listening(directory)
+        assert addresses and not addresses & listening(plane.directory)
+        note(directory, "one")
+        assert kube.get(plane.client, "v1", "ConfigMap", "one", "default") is None
         companion.kill()
-    until(lambda: not processes.marked(one))
-    assert_nothing_runs(one, addresses)
-    assert kube.get(kube.connect(two.kubeconfig), "v1", "Namespace", "default")
+    until(lambda: not processes.marked(directory))
+    assert_nothing_runs(directory, addresses)
+    assert kube.get(plane.client, "v1", "Namespace", "default")
 
 
 def test_a_program_that_ends_at_once_is_reported_with_its_last_lines(
-    binaries: dict[str, Path], new_directory: NewDirectory, tmp_path: Path
+    binaries: dict[str, Path], directory: RehearsalDirectory, tmp_path: Path
 ) -> None:
     broken = tmp_path / "kube-apiserver"
     broken.write_text("#!/bin/sh\necho unknown flag: --nonsense >&2\nexit 3\n")
     broken.chmod(0o755)
-    directory = new_directory("plane")
     with pytest.raises(ControlPlaneError) as error:
         begin(directory, {**binaries, "kube-apiserver": broken})
     words = ("kube-apiserver ended with exit code 3", "unknown flag: --nonsense", str(directory.logs))
@@ -204,14 +186,14 @@ def test_a_program_that_ends_at_once_is_reported_with_its_last_lines(
     assert_nothing_runs(directory, set())
 
 
-def test_a_program_that_is_not_there_is_named_before_anything_starts(new_directory: NewDirectory) -> None:
+def test_a_program_that_is_not_there_is_named_before_anything_starts(directory: RehearsalDirectory) -> None:
     with pytest.raises(ControlPlaneError, match=r"etcd: /nonexistent can't be run. `python -m rehearsal.assets`"):
-        begin(new_directory("plane"), dict.fromkeys(BINARIES, Path("/nonexistent")))
+        begin(directory, dict.fromkeys(BINARIES, Path("/nonexistent")))
 
 
-def test_it_starts_on_a_machine_without_any_network(binaries: dict[str, Path], new_directory: NewDirectory) -> None:
+def test_it_starts_on_a_machine_without_any_network(binaries: dict[str, Path], directory: RehearsalDirectory) -> None:
     programs = [f"{name}={path}" for name, path in binaries.items()]
-    command = [sys.executable, "-c", _OFFLINE, "-c", _START, str(new_directory("plane").root), *programs]
+    command = [sys.executable, "-c", _OFFLINE, "-c", _START, str(directory.root), *programs]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 77:
         pytest.skip("this machine allows no network namespace (sysctl kernel.unprivileged_userns_clone=1)")

@@ -27,7 +27,7 @@ from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.engine import workspace
 
 ROOT = Path(__file__).resolve().parents[3]
-# A token of the person who runs it: in the variables of every command, and nowhere else (test_secrets.py).
+# A token of the person who runs it: in the variables of every command, and nowhere else (test_up.py).
 PLANTED = "hf_" + "PlantedInTheVariablesOfEveryCommand0"
 # A command that takes longer than this hangs, seconds.
 _HANGS = 600
@@ -182,6 +182,12 @@ class Rehearsal:
         in_state = {r["id"] for r in state["resources"] if r["type"].startswith("gcp:")}
         assert on_cloud == in_state
 
+    def down_leaves_nothing(self) -> None:
+        """`down` ends with 0; no process, port or file is left."""
+        ports = self.ports()
+        self.down().succeeded()
+        self.assert_gone(ports)
+
     def assert_gone(self, ports: set[tuple[str, int]]) -> None:
         """No process, file or network of it is left, and nobody listens on what were its addresses."""
         assert processes_of(self.directory.root) == []
@@ -263,8 +269,3 @@ def listening(process: psutil.Process | None = None) -> set[tuple[str, int]]:
     except psutil.NoSuchProcess:
         return set()
     return {(c.laddr.ip, c.laddr.port) for c in found if c.laddr and c.status == psutil.CONN_LISTEN}
-
-
-def without_pulumi_variables() -> dict[str, str]:
-    """This process's environment without anything of Pulumi's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}

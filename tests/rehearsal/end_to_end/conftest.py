@@ -18,6 +18,8 @@ from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
 
 # Answers at once of the shared rehearsal's server: few enough that a test machine can saturate it.
 PLACES = 4
+# What is added to prod, and removed again (test_cut_off.py).
+SECOND = "qwen3-4b"
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +58,15 @@ def dev(shared: Rehearsal) -> Rehearsal:
     return shared.running()
 
 
-@pytest.fixture(scope="package")
-def two_models(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """Two models; not started."""
-    yield from copied("examples/two-models.yaml", tmp_path_factory.mktemp("two"))
+def _second_model(configuration: dict[str, Any]) -> None:
+    """On a node pool of its own, whose topology differs."""
+    model = {"name": SECOND, "source": "hf://Qwen/Qwen3-4B", "tpu": {"generation": "v6e", "topology": "1x1"}}
+    configuration["tpu-serving:models"].append(model)
 
 
 @pytest.fixture(scope="package")
 def prod(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """prod, running."""
+    """prod with a second model; not started."""
     for rehearsal in copied("Pulumi.prod.yaml", tmp_path_factory.mktemp("prod")):
-        yield rehearsal.running()
+        rehearsal.change(_second_model)
+        yield rehearsal

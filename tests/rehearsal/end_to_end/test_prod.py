@@ -1,4 +1,5 @@
-"""prod, three replicas: the picker keeps a prompt's beginning on one of them, and what happens when one is killed."""
+"""prod, three replicas: the picker keeps a prompt's beginning on one of them, and what happens when one is killed;
+and a `down` that is killed."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ import asyncio
 import base64
 import contextlib
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ import cluster as kube
 from manifests.monitoring import READER
 from rehearsal.control_plane.processes import marked
 from rehearsal.model_server.options import POD_IP_VARIABLE
-from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, begun, wait_until
 from tests.rehearsal.end_to_end.traffic import (
     LONG,
     NAMESPACE,
@@ -40,9 +41,9 @@ _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _last_user(prod: Rehearsal) -> Iterator[None]:
-    yield
-    prod.down().succeeded()
+def _one_model(prod: Rehearsal) -> None:
+    prod.change(lambda config: config.update({"tpu-serving:models": config["tpu-serving:models"][:1]}))
+    prod.running()
 
 
 @pytest.fixture
@@ -193,3 +194,17 @@ def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client
     asked = counted(prod, _STARTED)
     assert {client.chat(beginning(number)).status_code for number in range(400, 430)} == {200}
     assert victim in grown(asked, counted(prod, _STARTED))
+
+
+def test_down_that_was_killed_is_finished_by_the_next(prod: Rehearsal, tmp_path: Path) -> None:
+    log, ports = tmp_path / "log", prod.ports()
+    with begun(log, "down", str(prod.file)) as process:
+        wait_until(
+            lambda: " deleted " in log.read_text(encoding="utf-8"),
+            lambda: process.poll() is None,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+    done = prod.down()
+    [note] = done.succeeded()["notes"]
+    assert note.startswith("the rehearsal was cut off before")
+    prod.assert_gone(ports)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import gzip
+import json
+import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+import cluster as kube
 from rehearsal.control_plane.processes import marked
-from tests.rehearsal.end_to_end.command import Rehearsal, begun, is_ready, listening, refreshed, wait_until
+from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal, begun, is_ready, listening, refreshed, wait_until
 
 MODEL = "qwen2-5-3b"
 
@@ -18,6 +27,7 @@ def test_every_resource_is_created_and_the_controller_says_ready(dev: Rehearsal)
     assert dev.up["summary"]["create"] == len(dev.state()["resources"])
     dev.assert_nothing_twice()
     assert is_ready(dev.service(MODEL))
+    assert list(kube.list_objects(dev.client, "v1", "Event", field_selector="reason=SYNC,involvedObject.kind=Gateway"))
 
 
 def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
@@ -28,23 +38,57 @@ def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
     assert {"binaries", "control plane", "engine", "up"} <= set(dev.up["seconds"])
 
 
-def secrets(rehearsal: Rehearsal) -> list[str]:
-    """What nobody else may read: the tokens of the API server's admin and of the pods."""
-    directory = rehearsal.directory
-    tokens = [line.split(",")[0] for line in (directory.certs / "tokens.csv").read_text(encoding="utf-8").splitlines()]
-    of_pods = [path.read_text(encoding="utf-8") for path in directory.pods.rglob("token") if path.is_file()]
-    assert len(tokens) == 1 and of_pods
-    return [*tokens, *of_pods]
+def test_stack_outputs_are_read_by_the_ordinary_cli_with_the_printed_variables(dev: Rehearsal, tmp_path: Path) -> None:
+    """From a folder that has nothing to do with the project."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    command = [
+        str(dev.directory.bin / "pulumi"),
+        "stack",
+        "output",
+        "--json",
+        "--stack",
+        "organization/tpu-serving/dev",
+    ]
+    read = subprocess.run(command, cwd=tmp_path, env={**clean, **dev.up["variables"]}, check=True, capture_output=True)
+    assert json.loads(read.stdout) == dev.last["outputs"]
 
 
-def test_secrets_are_the_users_alone(dev: Rehearsal) -> None:
+def secrets(rehearsal: Rehearsal) -> Iterator[str]:
+    """What nobody else may read: keys of certificates, tokens of accounts, and the admin's."""
+    yield (rehearsal.directory.certs / "tokens.csv").read_text(encoding="utf-8").split(",")[0]
+    for secret in kube.list_objects(rehearsal.client, "v1", "Secret"):
+        for key, value in (secret.get("data") or {}).items():
+            if secret["type"] == "Opaque" or key in ("tls.key", "token"):
+                yield base64.b64decode(value).decode(errors="replace").strip()
+    for path in rehearsal.directory.pods.rglob("token"):
+        if path.is_file():
+            yield path.read_text(encoding="utf-8")
+
+
+def test_secrets_are_the_users_alone_and_in_no_log_state_release_or_command_line(dev: Rehearsal) -> None:
+    # A key has lines: its first is a heading. What is shorter than 16 characters is no secret.
+    known = {max(secret.splitlines(), key=len)[:48].encode() for secret in secrets(dev) if len(secret) >= 16}
+    assert len(known) > 3
     assert stat.S_IMODE(dev.directory.root.stat().st_mode) == 0o700
-    known = [secret.strip().encode() for secret in secrets(dev)]
-    holding = [path for path, content in dev.files() if any(secret in content for secret in known)]
+    files = list(dev.files())
+    holding = [path for path, content in files if any(secret in content for secret in known)]
     assert {dev.directory.kubeconfig, dev.directory.certs / "tokens.csv"} <= set(holding)
     assert [path for path in holding if path.stat().st_mode & 0o077] == []
-    lines = [" ".join(process.cmdline()).encode() for process in marked(dev.directory)]
-    assert [line for line in lines if any(secret in line for secret in known)] == []
+    shown = [content for path, content in files if path.suffix in (".log", ".json")]
+    shown += [" ".join(process.cmdline()).encode() for process in marked(dev.directory)]
+    shown += [
+        gzip.decompress(base64.b64decode(base64.b64decode(release["data"]["release"])))
+        for release in kube.list_objects(dev.client, "v1", "Secret", field_selector="type=helm.sh/release.v1")
+    ]
+    assert not [text[:200] for text in shown if any(secret in text for secret in known)]
+
+
+def test_a_token_of_the_person_who_runs_it_reaches_no_file_and_no_process_that_stays(dev: Rehearsal) -> None:
+    wanted = (PLANTED.encode(), base64.b64encode(PLANTED.encode()).rstrip(b"="))
+    assert [path for path, content in dev.files() if any(text in content for text in wanted)] == []
+    for process in marked(dev.directory):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            assert PLANTED not in process.environ().values()
 
 
 def test_nothing_listens_beyond_loopback_but_what_can_not_be_told_an_address(dev: Rehearsal) -> None:

@@ -100,7 +100,7 @@ def _take(seen: Streamed, line: str) -> None:
 
 def client_of(rehearsal: Rehearsal) -> Client:
     """A client of what runs."""
-    (model,) = rehearsal.last["outputs"]["models"]
+    model = rehearsal.last["outputs"]["models"][0]
     base = read_record(rehearsal.directory)["gateway"]["url"]
     return Client(base + urlsplit(model["url"]).path, model["servedNames"][0])
 

@@ -18,7 +18,7 @@ from rehearsal import assets
 from rehearsal.control_plane.processes import marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.engine.display import Screen, duration
+from rehearsal.engine.display import Screen
 from rehearsal.engine.engine import Engine, EngineError, last_words
 from settings.document import ROOT
 
@@ -138,11 +138,6 @@ def test_a_terminal_shows_what_is_under_way_and_errors_are_kept_by_name() -> Non
     assert screen.errors() == "gate-job: timed out"
     assert "failed       gate-job (Job)" in out.getvalue()
     assert out.getvalue().count("error gate-job: timed") == 1
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(3.21, "3.2 s"), (60, "1 min 00 s"), (125.9, "2 min 05 s")])
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_last_words_are_standard_error_or_the_lines_that_say_error() -> None:

@@ -11,7 +11,7 @@ import pulumi_kubernetes
 import pytest
 from pulumi import automation
 from pulumi_kubernetes.helm.v4 import Chart, RepositoryOptsArgs
-from pulumi_kubernetes.yaml.v2 import ConfigFile, ConfigGroup
+from pulumi_kubernetes.yaml.v2 import ConfigGroup
 
 from rehearsal import assets
 from rehearsal.directory import RehearsalDirectory
@@ -19,11 +19,6 @@ from rehearsal.engine import workspace
 from rehearsal.engine.plugins import KUBERNETES, install_kubernetes
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
-
-
-def _file(folder: Path, opts: pulumi.ResourceOptions) -> Any:
-    (folder / "one.yaml").write_text(OBJECT, encoding="utf-8")
-    return ConfigFile("made", file=str(folder / "one.yaml"), opts=opts)
 
 
 def _chart(folder: Path, opts: pulumi.ResourceOptions) -> Any:
@@ -34,10 +29,11 @@ def _chart(folder: Path, opts: pulumi.ResourceOptions) -> Any:
     return Chart("made", chart=str(folder / "chart"), repository_opts=repository, opts=opts)
 
 
+# A ConfigFile takes the way of a ConfigGroup.
 @pytest.mark.parametrize(
-    "make", [_file, lambda _, opts: ConfigGroup("made", yaml=OBJECT, opts=opts), _chart], ids=["file", "group", "chart"]
+    "make", [lambda _, opts: ConfigGroup("made", yaml=OBJECT, opts=opts), _chart], ids=["group", "chart"]
 )
-def test_config_files_and_charts_of_the_fourth_version_are_refused_in_words(
+def test_config_groups_and_charts_of_the_fourth_version_are_refused_in_words(
     make: Callable[[Path, pulumi.ResourceOptions], Any], tmp_path: Path
 ) -> None:
     found = assets.find(["pulumi", KUBERNETES])
@@ -48,7 +44,7 @@ def test_config_files_and_charts_of_the_fourth_version_are_refused_in_words(
     directory = RehearsalDirectory(tmp_path / "rehearsal")
     directory.create()
     (directory.bin / "pulumi").symlink_to(found["pulumi"].path)
-    install_kubernetes(directory, directory.pulumi_home, found[KUBERNETES].path, offline=True)
+    install_kubernetes(directory, found[KUBERNETES].path)
 
     def program() -> None:
         # Objects become files, so that no cluster is needed.

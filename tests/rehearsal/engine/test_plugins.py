@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,73 +12,47 @@ import pytest
 import yaml
 
 from catalog.lock import load_lock
+from rehearsal.assets import AssetError
 from rehearsal.assets.table import table
 from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.engine import charts, plugins
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+SOMEBODYS = {
+    "KUBECONFIG": "/home/somebody/.kube/config", "NO_PROXY": "*", "https_proxy": "http://proxy.example",
+    "HELM_CACHE_HOME": "/home/somebody/.cache/helm", "SSL_CERT_FILE": "/home/somebody/ca.crt",
+}  # fmt: skip
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[RehearsalDirectory]:
-    made = RehearsalDirectory(tmp_path / "it's a rehearsal")
-    made.create()
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """Says its environment and its arguments."""
-    path = tmp_path / "a b" / plugins.KUBERNETES
-    path.parent.mkdir()
-    path.write_text('#!/bin/sh\nenv; echo "arguments: $*"\n', encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def somebodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/home/somebody/.kube/config")
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setenv("https_proxy", "http://proxy.example")
-    monkeypatch.setenv("HELM_CACHE_HOME", "/home/somebody/.cache/helm")
-    monkeypatch.setenv("SSL_CERT_FILE", "ca.crt")
-
-
-def seen(launcher: Path) -> dict[str, str]:
-    said = subprocess.run([launcher, "127.0.0.1:1"], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert "arguments: 127.0.0.1:1" in said
-    return dict(line.split("=", 1) for line in said if "=" in line)
-
-
-def test_it_gets_the_rehearsals_kubeconfig_and_no_way_out(directory: RehearsalDirectory, program: Path) -> None:
-    launcher = plugins.install_kubernetes(directory, directory.pulumi_home, program, offline=True)
+def test_it_gets_the_rehearsals_kubeconfig_and_authority_and_no_way_out(tmp_path: Path) -> None:
+    directory = RehearsalDirectory(tmp_path / "it's a rehearsal")
+    directory.create()
+    program = tmp_path / "a b" / plugins.KUBERNETES
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nenv; echo "arguments: $*"\n', encoding="utf-8")
+    program.chmod(0o755)
+    launcher = plugins.install_kubernetes(directory, program)
     exact = f"resource-kubernetes-v{version('pulumi-kubernetes')}"
     assert launcher == directory.pulumi_home / "plugins" / exact / plugins.KUBERNETES
-    there = seen(launcher)
-    assert there["KUBECONFIG"] == str(directory.kubeconfig)
-    assert there[MARK] == str(directory.root)
+    command, given = [str(launcher), "127.0.0.1:1"], {**os.environ, **SOMEBODYS}
+    said = subprocess.run(command, env=given, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "arguments: 127.0.0.1:1" in said
+    there = dict(line.split("=", 1) for line in said if "=" in line)
+    assert (there["KUBECONFIG"], there[MARK]) == (str(directory.kubeconfig), str(directory.root))
+    # Without it an API server that is reached by its DNS endpoint has a certificate of an unknown authority.
+    assert there["SSL_CERT_FILE"] == str(directory.certs / "ca.crt")
     assert {there[name] for name in PROXIES} == {"http://127.0.0.1:9"}
     assert not {"NO_PROXY", "no_proxy"} & set(there)
     assert Path(there["HELM_CACHE_HOME"]).is_relative_to(directory.root)
-
-
-def test_where_a_chart_has_to_be_pulled_the_users_proxy_and_the_systems_certificates_hold(
-    directory: RehearsalDirectory, program: Path
-) -> None:
-    there = seen(plugins.install_kubernetes(directory, directory.pulumi_home, program, offline=False))
-    assert there["https_proxy"] == "http://proxy.example"
-    assert "SSL_CERT_FILE" not in there
-    assert there["KUBECONFIG"] == str(directory.kubeconfig)
+    directory.remove()
 
 
 def lock(monkeypatch: pytest.MonkeyPatch, module: Path, **versions: str) -> None:
     made = {key: SimpleNamespace(chart=f"oci://example.com/charts/{key}", version=at) for key, at in versions.items()}
     monkeypatch.setattr(charts, "load_lock", lambda: SimpleNamespace(charts=made))
     monkeypatch.setattr(charts, "module_dir", lambda _: module)
-    modules = dict.fromkeys(("lws", "cert-manager"), SimpleNamespace(version="v0.8.0"))
-    monkeypatch.setattr(charts, "table", lambda: SimpleNamespace(modules=modules))
+    row = SimpleNamespace(version="v0.8.0", folder="here", module="example.com/it")
+    monkeypatch.setattr(charts, "table", lambda: SimpleNamespace(modules=dict.fromkeys(("lws", "cert-manager"), row)))
 
 
 def test_a_chart_lies_where_the_plugin_looks_and_has_the_locked_version(
@@ -87,35 +60,29 @@ def test_a_chart_lies_where_the_plugin_looks_and_has_the_locked_version(
 ) -> None:
     (tmp_path / "charts/lws").mkdir(parents=True)
     (tmp_path / "charts/lws/Chart.yaml").write_text("name: lws\nversion: 0.1.0\n", encoding="utf-8")
-    lock(monkeypatch, tmp_path, lws="v0.8.0")
+    (tmp_path / "deploy/crds").mkdir(parents=True)
+    (tmp_path / "deploy/crds/a.yaml").write_text("{{- if .x }}\nkind: X\n{{- end }}\n", encoding="utf-8")
+    lock(monkeypatch, tmp_path, lws="v0.8.0", **{"cert-manager": "v0.8.0"})
     for _ in range(2):  # the second time over what is there
-        assert charts.lay_out(tmp_path / "work") == []
+        charts.lay_out(tmp_path / "work")
     # As the plugin finds it from the folder that it runs in.
     monkeypatch.chdir(tmp_path / "work")
     chart = Path(os.path.join("oci://example.com/charts/lws", "Chart.yaml"))
     assert yaml.safe_load(chart.read_text("utf-8")) == {"name": "lws", "version": "v0.8.0"}
-
-
-def test_a_chart_of_another_version_than_the_module_is_left_to_its_registry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock(monkeypatch, tmp_path, lws="v0.9.0")
-    assert charts.lay_out(tmp_path / "work") == ["chart lws v0.9.0 is pulled: the module here is lws v0.8.0"]
-    assert not list(tmp_path.rglob("Chart.yaml"))
-
-
-def test_of_cert_manager_the_definitions_alone_are_installed_without_their_templates(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "deploy/crds").mkdir(parents=True)
-    (tmp_path / "deploy/crds/a.yaml").write_text("{{- if .x }}\nkind: X\n{{- end }}\n", encoding="utf-8")
-    lock(monkeypatch, tmp_path, **{"cert-manager": "v0.8.0"})
-    assert charts.lay_out(tmp_path / "work") == []
+    # Of cert-manager the definitions alone, without their templates.
     [made] = (tmp_path / "work").rglob("templates/a.yaml")
     assert made.read_text("utf-8").splitlines()[1:-1] == ["kind: X"]
 
 
+def test_a_chart_of_another_version_than_the_module_is_an_error_that_says_how_to_update_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch, tmp_path, lws="v0.9.0")
+    with pytest.raises(AssetError, match=r"chart lws v0\.9\.0: a rehearsal has lws v0\.8\.0") as refused:
+        charts.lay_out(tmp_path / "work")
+    assert "cd rehearsal/assets/here && go get example.com/it@v0.9.0 && go mod tidy" in str(refused.value)
+
+
 def test_every_chart_of_the_lock_is_in_a_module_of_its_version() -> None:
     locked = {key: chart.version for key, chart in load_lock().charts.items()}
-    rows = charts.FOLDERS | charts.DEFINITIONS
-    assert {key: table().modules[module].version for key, (module, _) in rows.items()} == locked
+    assert {key: table().modules[module].version for key, (module, _) in charts.FOLDERS.items()} == locked

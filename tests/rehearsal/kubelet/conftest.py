@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 import cluster as kube
-from rehearsal import assets, control_plane
+from rehearsal import control_plane
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.kubelet.kubelet import NODE_LABEL
+from tests.rehearsal.plane import running, until
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
-BINARIES = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
 NODE = "node-1"
 PYTHON = "docker.io/library/python:3.13"
-# A test that waits longer than this hangs, seconds.
-_HANGS = 180.0
-
-
-def wait_for(what: str, look: Callable[[], T | None], show: Callable[[], object] = lambda: "") -> T:
-    """The first result that is not None or False; fails, with what `show` says, where nothing comes any more."""
-    deadline = time.monotonic() + _HANGS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.1)
-    pytest.fail(f"{what} never came: {show()}")
 
 
 @dataclass
@@ -58,19 +42,18 @@ class Namespace:
         return kube.get(self.client, "v1", kind, name, self.name)
 
     def wait_pod(self, name: str, condition: Callable[[Json], Any]) -> Json:
-
         def look() -> Json | None:
             found = self.get(name)
             return found if found and condition(found) else None
 
-        return wait_for(f"the state of pod {name}", look, lambda: (self.get(name) or {}).get("status"))
+        return until(look, lambda: (self.get(name) or {}).get("status")) or {}
 
     def wait_ready(self, name: str) -> Json:
         return self.wait_pod(name, is_ready)
 
     def end(self, name: str) -> None:
         kube.delete(self.client, "v1", "Pod", name, self.name)
-        wait_for(f"the end of pod {name}", lambda: self.get(name) is None, lambda: self.get(name))
+        until(lambda: self.get(name) is None, lambda: self.get(name))
 
     def wait_event(self, name: str, reason: str, text: str = "") -> str:
         def look() -> str | None:
@@ -78,19 +61,15 @@ class Namespace:
             ours = [e["message"] for e in found if (e["involvedObject"]["name"], e["reason"]) == (name, reason)]
             return next((message for message in ours if text in message), None)
 
-        return wait_for(f"event {reason} of {name}", look)
+        return until(look, lambda: f"{reason} of {name}") or ""
 
     def log(self, name: str, container: str = "c0", restart: int = 0) -> str:
         files = self.directory.pods.glob(f"{self.name}/{name}/*/{container}/{restart}.log")
         return "".join(path.read_text() for path in files)
 
     def wait_log(self, name: str, text: str, container: str = "c0", restart: int = 0) -> str:
-
-        def look() -> str | None:
-            found = self.log(name, container, restart)
-            return found if text in found else None
-
-        return wait_for(f"{text!r} in the log of {name}", look, lambda: self.log(name, container, restart))
+        until(lambda: text in self.log(name, container, restart), lambda: self.log(name, container, restart))
+        return self.log(name, container, restart)
 
 
 def is_ready(pod: Json) -> bool:
@@ -105,18 +84,12 @@ def container(pod: Json, name: str = "c0") -> Json:
 
 @pytest.fixture(scope="package")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalDirectory]:
-    found = assets.find(BINARIES)
-    if missing := set(BINARIES) - set(found):
-        pytest.skip(f"{', '.join(sorted(missing))} not there: run `python -m serving rehearse --prepare`")
-    directory = RehearsalDirectory(tmp_path_factory.mktemp("rehearsal") / "with a space")
-    binaries: dict[str, Path] = {name: asset.path for name, asset in found.items()}
-    control_plane.start(directory, binaries, progress=lambda _: None, stand_ins=("rehearsal.kubelet",), attached=True)
-    yield directory
-    control_plane.stop(directory)
-    log = "".join(path.read_text() for path in directory.logs.glob("kubelet.log*"))
+    with running(tmp_path_factory.mktemp("with a space"), ("rehearsal.kubelet",)) as made:
+        yield made.directory
+    log = "".join(path.read_text() for path in made.directory.logs.glob("kubelet.log*"))
     assert " ERROR " not in log and "Traceback" not in log, log[-4000:]
-    directory.remove()
-    assert control_plane.leftovers(directory) == []
+    made.directory.remove()
+    assert control_plane.leftovers(made.directory) == []
 
 
 @pytest.fixture(scope="package")
@@ -133,6 +106,6 @@ def client(rehearsal: RehearsalDirectory) -> kube.DynamicClient:
 def namespace(client: kube.DynamicClient, rehearsal: RehearsalDirectory) -> Iterator[Namespace]:
     made = Namespace(client, rehearsal, f"t-{uuid.uuid4().hex[:8]}")
     kube.apply(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.name}}, manager="test")
-    wait_for("the default account", lambda: made.get("default", "ServiceAccount"))
+    until(lambda: made.get("default", "ServiceAccount"))
     yield made
     kube.delete(client, "v1", "Namespace", made.name)

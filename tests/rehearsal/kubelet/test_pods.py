@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 
 import cluster as kube
-from tests.rehearsal.kubelet.conftest import NODE, PYTHON, Namespace, container, is_ready, wait_for
+from tests.rehearsal.kubelet.conftest import NODE, PYTHON, Namespace, container, is_ready
+from tests.rehearsal.plane import until
 
 Json = dict[str, Any]
 
@@ -31,14 +32,14 @@ def test_a_node_is_ready_and_its_lease_is_renewed(client: kube.DynamicClient) ->
         node = kube.get(client, "v1", "Node", NODE) or {}
         return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions") or [])
 
-    wait_for("the node's Ready condition", ready)
+    until(ready)
 
     def renewed() -> str:
         lease = kube.get(client, "coordination.k8s.io/v1", "Lease", NODE, "kube-node-lease") or {}
         return str((lease.get("spec") or {}).get("renewTime", ""))
 
-    first = wait_for("the lease", renewed)
-    wait_for("a renewal", lambda: renewed() != first)
+    first = until(renewed)
+    until(lambda: renewed() != first)
 
 
 def test_a_pod_runs_with_its_own_address_environment_and_account(namespace: Namespace) -> None:
@@ -235,4 +236,4 @@ def test_a_pod_that_is_removed_by_force_ends_too(namespace: Namespace) -> None:
     namespace.pod("forced", _python(FOREVER))
     pid = _pid(namespace.wait_ready("forced"))
     kube.delete(namespace.client, "v1", "Pod", "forced", namespace.name, grace_seconds=0)
-    wait_for("the end of the process", lambda: not psutil.pid_exists(pid))
+    until(lambda: not psutil.pid_exists(pid))

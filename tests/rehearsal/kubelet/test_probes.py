@@ -1,19 +1,14 @@
-"""Probes count as the kubelet counts, and really ask."""
+"""Probes count as the kubelet counts; that they really ask is seen of pods (test_pods.py) and in every rehearsal."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
-import grpc
 import pytest
 
-from rehearsal.kubelet.probes import ProbeError, Timing, action, states
+from rehearsal.kubelet.probes import ProbeError, Timing, states
 
 
 @pytest.mark.parametrize(("period", "starting"), [(20, 2), (5, 1), (1, 1)])
@@ -86,45 +81,3 @@ def test_an_action_that_takes_too_long_fails() -> None:
         return told
 
     assert asyncio.run(scenario()) == ["no answer within 0.01 s"] * 2
-
-
-class _Pages(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(int(self.path.removeprefix("/")))
-        self.end_headers()
-
-
-def asked(probe: dict[str, Any], port: int) -> str:
-    container = {"ports": [{"name": "web", "containerPort": 80}]}
-    try:
-        asyncio.run(action(probe, container, {80: f"127.0.0.1:{port}"}.__getitem__)())  # type: ignore[arg-type]
-    except ProbeError as error:
-        return str(error)
-    return ""
-
-
-@pytest.mark.parametrize(("status", "said"), [(200, ""), (302, ""), (404, "statuscode: 404"), (503, "statuscode: 503")])
-def test_an_http_probe_asks_the_named_port(status: int, said: str) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Pages) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        answer = asked({"httpGet": {"path": f"/{status}", "port": "web"}}, server.server_port)
-        server.shutdown()
-    assert answer.endswith(said) and bool(answer) is bool(said)
-
-
-@pytest.mark.parametrize(("service", "said"), [("readiness", ""), ("liveness", "not SERVING"), ("other", "NOT_FOUND")])
-def test_a_grpc_probe_asks_for_the_service(service: str, said: str) -> None:
-    def check(request: bytes, context: grpc.ServicerContext) -> bytes:
-        known = {b"readiness": b"\x08\x01", b"liveness": b"\x08\x02"}
-        if request[2:] not in known:
-            context.abort(grpc.StatusCode.NOT_FOUND, "")
-        return known[request[2:]]
-
-    server = grpc.server(ThreadPoolExecutor(1))
-    handlers: Any = {"Check": grpc.unary_unary_rpc_method_handler(check)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    answer = asked({"grpc": {"port": 80, "service": service}}, port)
-    server.stop(None)
-    assert said in answer and bool(answer) is bool(said)

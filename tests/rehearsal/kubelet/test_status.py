@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rehearsal.kubelet.container import ContainerState
-from rehearsal.kubelet.pod import phase, pod_status
+from rehearsal.kubelet.pod import phase
 
 
 def state(name: str, *history: str) -> ContainerState:
@@ -42,26 +40,6 @@ def state(name: str, *history: str) -> ContainerState:
 )
 def test_phase(policy: str, histories: list[tuple[str, ...]], expected: str) -> None:
     assert phase(policy, [state(f"c{number}", *history) for number, history in enumerate(histories)]) == expected
-
-
-def _conditions(status: dict[str, Any]) -> dict[str, str]:
-    return {c["type"]: c["status"] for c in status["conditions"]}
-
-
-def test_a_pod_is_ready_with_its_last_container_and_a_condition_keeps_its_time() -> None:
-    init, main = [state("i", "running")], [state("a", "running"), state("b")]
-    first = pod_status("Always", "127.65.0.10", init, main, {})
-    assert _conditions(first) == {"Initialized": "False", "Ready": "False", "ContainersReady": "False"}
-    assert [c["message"] for c in first["conditions"]] == ["i", "b", "b"]
-    first["conditions"] = [c | {"lastTransitionTime": "2026-01-01T00:00:00Z"} for c in first["conditions"]]
-    init[0].end(0)
-    second = pod_status("Always", "127.65.0.10", init, main, first)
-    assert _conditions(second) == {"Initialized": "True", "Ready": "False", "ContainersReady": "False"}
-    times = [c["lastTransitionTime"] for c in second["conditions"]]
-    assert times[1:] == ["2026-01-01T00:00:00Z"] * 2 and times[0] > times[1]
-    main[1].run("process://2", 0)
-    main[1].ready = True
-    assert set(_conditions(pod_status("Always", "127.65.0.10", init, main, second)).values()) == {"True"}
 
 
 @given(st.lists(st.sampled_from(["running", "0", "7", "waiting"]), max_size=8))

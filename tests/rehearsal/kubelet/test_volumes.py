@@ -10,10 +10,10 @@ import pytest
 from checks.environment import require
 from manifests.llm_inference_service import llm_inference_service
 from manifests.readiness import gateway_job, kserve_job
-from rehearsal.kubelet.context import MissingReferenceError, not_emulated
+from rehearsal.kubelet.context import not_emulated
 from rehearsal.kubelet.volumes import Volumes
 from settings.document import ROOT, read_document
-from tests.rehearsal.kubelet.given import Given, config_maps, context, secrets
+from tests.rehearsal.kubelet.given import Given, config_maps, context
 
 FILES = sorted([*ROOT.glob("Pulumi.*.yaml"), *ROOT.glob("examples/*.yaml")])
 
@@ -39,8 +39,10 @@ def test_the_account_volume_has_token_authority_and_namespace_for_this_user_only
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
     ]
     maps = config_maps(root={"ca.crt": "PEM", "other": ""})
-    pod = context(tmp_path, maps, volumes=[{"name": "account", "projected": {"sources": sources}}])
+    empty = {"name": "empty", "emptyDir": {"medium": "Memory"}}
+    pod = context(tmp_path, maps, volumes=[{"name": "account", "projected": {"sources": sources}}, empty])
     Volumes(pod, "secret").write()
+    assert list((pod.folder / "_volumes" / "empty").iterdir()) == []
     folder = pod.folder / "_volumes" / "account"
     found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     assert {name: path.read_text() for name, path in found.items()} == {
@@ -49,21 +51,6 @@ def test_the_account_volume_has_token_authority_and_namespace_for_this_user_only
         "namespace": "models",
     }
     assert {path.stat().st_mode & 0o777 for path in found.values()} == {0o600}
-
-
-def test_a_missing_object_or_key_stops_the_pod_in_the_kubelets_words(tmp_path: Path) -> None:
-    volume = {"name": "v", "secret": {"secretName": "s", "items": [{"key": "k", "path": "k"}]}}
-    with pytest.raises(MissingReferenceError, match='volume "v" : secret "s" not found'):
-        Volumes(context(tmp_path, volumes=[volume]), "").write()
-    with pytest.raises(MissingReferenceError, match="references non-existent config key: k"):
-        Volumes(context(tmp_path, hidden=secrets(s={}), volumes=[volume]), "").write()
-
-
-@pytest.mark.parametrize("source", [{"emptyDir": {"medium": "Memory"}}, {"persistentVolumeClaim": {"claimName": "c"}}])
-def test_other_volumes_are_empty_folders(tmp_path: Path, source: dict[str, Any]) -> None:
-    pod = context(tmp_path, volumes=[{"name": "v", **source}])
-    Volumes(pod, "").write()
-    assert list((pod.folder / "_volumes" / "v").iterdir()) == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

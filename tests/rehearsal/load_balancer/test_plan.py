@@ -20,14 +20,12 @@ from tests.rehearsal.gke.objects import (
     https,
     listener,
     policy,
-    pool,
-    redirect,
     route,
     rule,
 )
 from tests.rehearsal.load_balancer.objects import PICKER, gateway, pod, web, web_route
 
-ONE, TWO = ("127.90.0.1", 8000), ("127.90.0.2", 8000)
+ONE = ("127.90.0.1", 8000)
 POOL, EPP, WEB = "inferencepool_ns_pool_8000", "picker_ns_pool-epp", "service_ns_web_80"
 
 
@@ -40,15 +38,8 @@ def backend(*items: Obj, name: str = POOL, scale: float = 1.0) -> Backend:
     return planned(*items, scale=scale).backends[name]
 
 
-def told(made: Plan, healthy: Any = None) -> dict[str, dict[str, Any]]:
-    return resources(made, healthy or {}, lambda _: False)
-
-
-def test_a_pools_endpoints_are_its_ready_pods_on_its_port() -> None:
-    found = backend(pod("a", ONE), pod("b", TWO, ready=False), pod("c", TWO, app="other"))
-    assert [(item.pod, item.address, item.probe) for item in found.endpoints] == [("a", ONE, ONE)]
-    assert (found.picker, found.fail_open) == (EPP, False)
-    assert backend(pool(failure_mode="FailOpen")).fail_open
+def told(made: Plan) -> dict[str, dict[str, Any]]:
+    return resources(made, {}, lambda _: False)
 
 
 @pytest.mark.parametrize("target", [8000, "http"])
@@ -96,33 +87,12 @@ def test_limits_are_the_policys_or_gkes_own_scaled() -> None:
     assert host["routes"][0]["route"]["timeout"] == "3600s"
 
 
-def test_only_healthy_endpoints_take_traffic_and_all_are_asked() -> None:
-    found = told(planned(pod("a", ONE), pod("b", TWO)), {POOL: {TWO}})["endpoints"]
-
-    def hosts(name: str) -> list[str]:
-        items = found[name]["endpoints"][0]["lb_endpoints"]
-        return [item["endpoint"]["address"]["socket_address"]["address"] for item in items]
-
-    assert (hosts(POOL), hosts(f"check_{POOL}")) == ([TWO[0]], [ONE[0], TWO[0]])
-
-
 def test_the_longer_prefix_comes_first_and_an_abort_last() -> None:
     made = planned(route(*(rule(prefix) for prefix in ("/", "/a", "/a/b/"))))
     [host] = told(made)["routes"]["ns_gw_http"]["virtual_hosts"]
     assert [next(iter(item["match"].values())) for item in host["routes"]] == ["/a/b", "/a", "/", "/"]
     assert "envoy.filters.http.fault" in host["routes"][-1]["typed_per_filter_config"]
     assert (host["domains"], set(made.backends)) == (["*"], {POOL, EPP})
-
-
-def test_a_listener_serves_its_own_host_name_with_its_own_routes() -> None:
-    front = gateway(listener(hostname="a.example"), {**https(), "hostname": "a.example"})
-    parent = {"name": "gw", "sectionName": "https"}
-    to_https = route(redirect(), name="redirect", parent={**parent, "sectionName": "http"})
-    made = told(planned(front, to_https, route(parent=parent, hostnames=["a.example"])))["routes"]
-    [plain], [secure] = (made[f"ns_gw_{name}"]["virtual_hosts"] for name in ("http", "https"))
-    assert plain["domains"] == secure["domains"] == ["a.example"]
-    assert plain["routes"][0]["redirect"]["port_redirect"] == 20443
-    assert secure["routes"][0]["route"]["cluster"] == POOL
 
 
 def test_the_record_names_the_url_to_use_and_each_endpoints_health() -> None:

@@ -28,9 +28,10 @@ NO_UPSTREAM = "no healthy upstream"
 CHECK = health_policy("web")
 
 
-@pytest.fixture
-def lb(tmp_path: Path) -> Iterator[LoadBalancer]:
-    with load_balancer(tmp_path) as made:
+@pytest.fixture(scope="module")
+def lb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadBalancer]:
+    """One for all tests: what one serves, the next replaces."""
+    with load_balancer(tmp_path_factory.mktemp("lb")) as made:
         yield made
 
 
@@ -132,7 +133,8 @@ def test_an_answer_is_cut_after_thirty_seconds_without_a_policy_and_survives_wit
     lb: LoadBalancer, server: Server
 ) -> None:
     base = (gateway(), web_route(), web(), CHECK, one(server))
-    (lb.directory.root / "backend-time-scale.txt").write_text("0.05")
+    scale = lb.directory.root / "backend-time-scale.txt"
+    scale.write_text("0.05")
     lb.serve(*base)
     lb.says("/ns/m/x", 200, "one")
     assert streamed(lb) == ""
@@ -141,6 +143,7 @@ def test_an_answer_is_cut_after_thirty_seconds_without_a_policy_and_survives_wit
     lb.serve(*base, policy("GCPBackendPolicy", "web", timeoutSec=400))
     lb.until(lambda: '"20s"' in routes_in_force(lb.directory))
     assert streamed(lb).endswith("end")
+    scale.unlink()
 
 
 def test_an_unprogrammed_gateway_ends_its_connections_and_gets_its_port_back(lb: LoadBalancer, server: Server) -> None:
@@ -163,28 +166,27 @@ def test_an_unprogrammed_gateway_ends_its_connections_and_gets_its_port_back(lb:
     assert lb.url() == url
 
 
-def test_envoy_takes_no_inotify_instance_and_no_other_is_told_its_configuration(
-    lb: LoadBalancer, server: Server
-) -> None:
+def test_envoy_takes_no_inotify_instance_and_no_other_is_told_its_configuration(server: Server, tmp_path: Path) -> None:
     """A user has 128 for all programs together; Envoy aborts, and goes on aborting, where it gets none."""
-    lb.serve(gateway(), web_route(), web(), CHECK, one(server))
-    lb.says("/ns/m/x", 200, "one")
-    # Other tests of this process have children of other names.
-    [process] = [child for child in psutil.Process().children() if child.name() == "envoy"]
-    opened = [os.readlink(item) for item in Path(f"/proc/{process.pid}/fd").iterdir() if item.is_symlink()]
-    assert opened
-    assert "anon_inode:inotify" not in opened
-    start = json.loads((lb.directory.root / "load-balancer" / "bootstrap.json").read_text())
-    [cluster] = start["static_resources"]["clusters"]
-    [host] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
-    url = f"http://127.0.0.1:{host['endpoint']['address']['socket_address']['port_value']}/v3/discovery:listeners"
-    answer = httpx.post(url, json={"node": start["node"]}, trust_env=False)
-    assert [item["name"] for item in answer.json()["resources"]] == ["ns_gw_http"]
-    stranger = httpx.post(url, json={"node": {**start["node"], "id": "other"}}, trust_env=False)
-    assert (stranger.status_code, stranger.text) == (403, "")
-    process.kill()
-    with pytest.raises(ChildError, match="envoy was ended by SIGKILL"):
-        lb.until(lambda: False)
+    with load_balancer(tmp_path) as lb:
+        lb.serve(gateway(), web_route(), web(), CHECK, one(server))
+        lb.says("/ns/m/x", 200, "one")
+        found = [child for child in psutil.Process().children() if child.name() == "envoy"]
+        [process] = [child for child in found if str(tmp_path) in " ".join(child.cmdline())]
+        opened = [os.readlink(item) for item in Path(f"/proc/{process.pid}/fd").iterdir() if item.is_symlink()]
+        assert opened
+        assert "anon_inode:inotify" not in opened
+        start = json.loads((lb.directory.root / "load-balancer" / "bootstrap.json").read_text())
+        [cluster] = start["static_resources"]["clusters"]
+        [host] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        url = f"http://127.0.0.1:{host['endpoint']['address']['socket_address']['port_value']}/v3/discovery:listeners"
+        answer = httpx.post(url, json={"node": start["node"]}, trust_env=False)
+        assert [item["name"] for item in answer.json()["resources"]] == ["ns_gw_http"]
+        stranger = httpx.post(url, json={"node": {**start["node"], "id": "other"}}, trust_env=False)
+        assert (stranger.status_code, stranger.text) == (403, "")
+        process.kill()
+        with pytest.raises(ChildError, match="envoy was ended by SIGKILL"):
+            lb.until(lambda: False)
 
 
 def test_a_tls_listener_has_the_secrets_certificate_and_http_leads_to_it(lb: LoadBalancer, server: Server) -> None:

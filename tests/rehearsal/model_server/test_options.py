@@ -28,9 +28,6 @@ def test_an_unknown_flag_ends_with_the_words_of_field_issue_12(capsys: pytest.Ca
         parse(["serve", "/mnt/models", "--port=8000", "--prefix-cache-block-size=16"])
     assert ended.value.code == 2
     assert "error: unrecognized arguments: --prefix-cache-block-size=16" in capsys.readouterr().err
-
-
-def test_keys_of_json_flags_are_taken_and_keys_of_others_are_not() -> None:
     assert parse(["serve", "/m", "--kv-transfer-config.kv_role=kv_both", "--port=1"]).port == 1
     with pytest.raises(SystemExit):
         parse(["serve", "/m", "--dtype.x=1"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.graph.planning import ENVIRONMENTS, planned
 from tests.rehearsal.plugins.gcp.scene import NODE_POOL, SERVICE, Scene
 
 TPU_POOL = "models: [{name: chat, source: 'hf://Qwen/Qwen2.5-3B-Instruct', contextLength: 2048, tpu: {generation: %s, topology: %s}}]"
+# Type, logical name, id, inputs and state.
+Made = tuple[str, str, str, dict[str, Any], dict[str, Any]]
 FEATURES = "nodeConfig.advancedMachineFeatures"
 
 
@@ -33,7 +35,7 @@ class PluginMocks(pulumi.runtime.Mocks):
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._lock = threading.Lock()
-        self.made: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = []
+        self.made: list[Made] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.typ.startswith("gcp:"):
@@ -49,8 +51,8 @@ class PluginMocks(pulumi.runtime.Mocks):
         raise AssertionError(f"the program calls {args.token}: the plugin has no function")
 
 
-def up(document: Document, scene: Scene) -> list[tuple[str, str, str, dict[str, Any], dict[str, Any]]]:
-    """Run the program of an environment: type, logical name, id, inputs and state of what was made of Google's."""
+def up(document: Document, scene: Scene) -> list[Made]:
+    """Run the program of an environment: what was made of Google's."""
     deployment, _ = require(document)
     seed_cloud(deployment, scene.directory.cloud)
     mocks = PluginMocks(scene)
@@ -68,9 +70,9 @@ def up(document: Document, scene: Scene) -> list[tuple[str, str, str, dict[str, 
     return mocks.made
 
 
-def second_up(document: Document, scene: Scene) -> Iterator[tuple[str, str, str]]:
+def changed(made: Iterable[Made], scene: Scene) -> Iterator[tuple[str, str, str]]:
     """What a second `up`, after a refresh, would change: logical name, path, change. `ignore_changes` are not applied."""
-    for token, name, resource_id, inputs, state in up(document, scene):
+    for token, name, resource_id, inputs, state in made:
         read = scene.provider.read(token, resource_id, inputs)
         assert read is not None and read[0] == state
         detailed = scene.provider.diff(token, read[0], inputs, []).detailed
@@ -83,30 +85,34 @@ def ignored(graph: Graph, name: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_a_second_up_changes_nothing(name: str, tmp_path: Path) -> None:
-    changes = second_up(read_document(ROOT / name), Scene(tmp_path))
-    assert [change for change in changes if not ignored(planned(name).graph, *change[:2])] == []
+def test_all_of_the_plan_is_made_a_second_up_changes_nothing_and_it_goes_down(name: str, tmp_path: Path) -> None:
+    scene, graph = Scene(tmp_path), planned(name).graph
+    made = up(read_document(ROOT / name), scene)
+    assert sorted(n for _, n, *_ in made) == sorted(
+        r.name for r in graph.resources.values() if r.type.startswith("gcp:")
+    )
+    assert [change for change in changed(made, scene) if not ignored(graph, *change[:2])] == []
+    for token, _, resource_id, _, state in reversed(made):
+        scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
+        assert (scene.found(token, resource_id) is None) == (token != SERVICE)
 
 
+@pytest.mark.parametrize(("generation", "topology"), [("v6e", "2x2"), ("tpu7x", "2x2x2")])
 @pytest.mark.parametrize(
-    ("capacity", "generation", "topology"),
+    "capacity",
     [
-        ("{purchase: onDemand}", "v6e", "2x2"),
-        ("{purchase: spot}", "v6e", "2x2"),
-        ("{purchase: reservation, reservation: block}", "v6e", "2x2"),
-        ("{purchase: flexStart, maxRunHours: 24}", "v6e", "2x2"),
-        ("{purchase: onDemand}", "tpu7x", "2x2x2"),
-        ("{purchase: spot}", "tpu7x", "2x2x2"),
-        ("{purchase: reservation, reservation: block}", "tpu7x", "2x2x2"),
-        ("{purchase: flexStart, maxRunHours: 24}", "tpu7x", "2x2x2"),
+        "{purchase: onDemand}",
+        "{purchase: spot}",
+        "{purchase: reservation, reservation: block}",
+        "{purchase: flexStart, maxRunHours: 24}",
     ],
 )
 def test_a_second_up_leaves_the_tpu_pool_of_every_purchase_alone(
     capacity: str, generation: str, topology: str, tmp_path: Path
 ) -> None:
-    document = environment(tmp_path, capacity, generation, topology)
+    document, scene = environment(tmp_path, capacity, generation, topology), Scene(tmp_path)
     graph = Graph(record(document))
-    changes = list(second_up(document, Scene(tmp_path)))
+    changes = list(changed(up(document, scene), scene))
     assert [change for change in changes if not ignored(graph, *change[:2])] == []
     # Without them every `up` would replace the pool.
     (pool,) = {name for name, path, change in changes if path == FEATURES and change == "delete-replace"}
@@ -121,17 +127,6 @@ def environment(path: Path, capacity: str, generation: str, topology: str) -> Do
     file = path / "Pulumi.purchase.yaml"
     file.write_text("config:\n" + "".join(f"  tpu-serving:{line}\n" for line in settings), encoding="utf-8")
     return read_document(file)
-
-
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_all_of_the_plan_is_made_and_goes_down(name: str, tmp_path: Path) -> None:
-    scene = Scene(tmp_path)
-    made = up(read_document(ROOT / name), scene)
-    google = [r for r in planned(name).graph.resources.values() if r.type.startswith("gcp:")]
-    assert sorted(n for _, n, *_ in made) == sorted(r.name for r in google)
-    for token, _, resource_id, _, state in reversed(made):
-        scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
-        assert (scene.found(token, resource_id) is None) == (token != SERVICE)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

@@ -81,37 +81,6 @@ def _contradictions(foreseen: Any, state: Any, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("token", "change", "path", "replaces"),
-    [
-        (NETWORK, {"name": "other"}, "name", True),
-        (NETWORK, {"routingMode": "GLOBAL"}, "routingMode", False),
-        (SUBNETWORK, {"ipCidrRange": "10.0.0.0/19"}, "ipCidrRange", False),
-        (SUBNETWORK, {"ipCidrRange": "10.1.0.0/20"}, "ipCidrRange", True),
-        (FIREWALL, {"sourceRanges": ["172.16.1.0/28"]}, "sourceRanges", False),
-        (CLUSTER, {"location": "us-central1"}, "location", True),
-        (CLUSTER, {"resourceLabels": {"tier": "production"}}, "resourceLabels.tier", False),
-        (NODE_POOL, {"placementPolicy": {"type": "COMPACT", "tpuTopology": "4x4"}}, "placementPolicy", True),
-        (
-            NODE_POOL,
-            {"autoscaling": {**INPUTS[NODE_POOL]["autoscaling"], "maxNodeCount": 5}},
-            "autoscaling.maxNodeCount",
-            False,
-        ),
-    ],
-)
-def test_a_change_costs_what_the_schema_says(
-    scene: Scene, token: str, change: dict[str, Any], path: str, replaces: bool
-) -> None:
-    _, state = made(scene, token)
-    forgiven = ["nodeConfig.advancedMachineFeatures"]
-    result = scene.provider.diff(token, state, scene.inputs(token, **change), forgiven)
-    assert list(result.detailed) == [path]
-    assert result.detailed[path].endswith("-replace") == replaces
-    # A name of the program's own is free only once the old resource is gone.
-    assert result.delete_before_replace == replaces
-
-
-@pytest.mark.parametrize(
     ("token", "changes"),
     [
         (NETWORK, {"routingMode": "GLOBAL"}),

@@ -89,18 +89,6 @@ def test_a_machine_type_that_the_zone_does_not_have(scene: Scene, machine_type: 
     refused(scene, NODE_POOL, words, nodeConfig=config, nodeLocations=[zone])
 
 
-def test_more_chips_than_the_quota(scene: Scene) -> None:
-    (scene.directory.cloud / "quota.json").write_text('{"europe-west4": {"CT6E": 8}}')
-    scene.make(NODE_POOL, name="first", initialNodeCount=1)
-    words = (
-        "insufficient regional quota to satisfy request: resource \"TPUS_PER_TPU_FAMILY\": request requires '8.0' "
-        "and is short '4.0'. project has a quota of '8.0' with '4.0' available."
-    )
-    refused(scene, NODE_POOL, words, name="second", initialNodeCount=2)
-    scene.make(NODE_POOL, name="second", initialNodeCount=1)
-    scene.make(NODE_POOL, name="empty", initialNodeCount=0)  # chips are taken when it grows
-
-
 def test_a_protected_cluster_stays(scene: Scene) -> None:
     made, state = scene.make(CLUSTER, deletionProtection=None)  # on unless it is switched off
     with pytest.raises(ProviderError, match="Cannot destroy cluster because deletion_protection is set to true"):
