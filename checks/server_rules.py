@@ -15,6 +15,7 @@ from checks.registry import Check, Found, models, rule
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
 from settings.names import server_flag
 from settings.refusal import Path
+from settings.secrets import HIDDEN
 
 if TYPE_CHECKING:
     from settings.model import FlagValue, Model
@@ -125,7 +126,6 @@ _DECIDED = {
         _HANDS,
     ),
 }
-OWNED_FLAGS = frozenset(_DECIDED)
 
 
 def _flags(model: Model, path: Path) -> Iterator[_Given]:
@@ -148,7 +148,7 @@ def _decided_rule(key: str) -> Check:
                 known = _DECIDED.get(name)
                 if known is None or known.rule != key or flag.value is False or _agrees(name, flag.value, served):
                     continue
-                value = "(hidden)" if key == "SC03" else flag.value
+                value = HIDDEN if key == "SC03" else flag.value
                 yield Found(flag.path, value, known.message, known.fix)
 
     return Check(key, decided)

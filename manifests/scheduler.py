@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from catalog.gke import facts
 from settings import names
 from settings.derive import SERVER_PORT, ServedModel
 
 _FOLDER = Path(__file__).parent / "epp"
-PICKER_PORT = 9002
 PICKER_METRICS_PORT = "metrics"
 
 
@@ -45,7 +45,7 @@ def scheduler(model: ServedModel) -> dict[str, Any]:
                 "endpointPickerRef": {
                     "kind": "Service",
                     "name": names.picker_service(model.name),
-                    "port": {"number": PICKER_PORT},
+                    "port": {"number": facts()["pickerPorts"][0]},
                     "failureMode": model.settings.picker_failure_mode,
                 },
             }

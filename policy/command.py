@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -90,16 +88,7 @@ def _as_text(findings: list[Finding], count: int) -> str:
 
 
 def main() -> None:
-    """Entry point. Output that cannot be written is one line and exit code 1, as for `serving`."""
-    try:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, "standard output is closed")
-        try:
-            app(prog_name="python -m policy")
-        finally:
-            sys.stdout.flush()
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError) and sys.stderr is not None:
-            sys.stderr.write(f"writing the output: {error.strerror}\n")
-            sys.stderr.flush()
-        os._exit(1)  # the interpreter would try the broken stream again
+    """Entry point; it ends as `serving` does."""
+    from settings.ending import run
+
+    run(lambda: app(prog_name="python -m policy"))

@@ -16,7 +16,7 @@ from settings.document import Document
 from settings.form import key_at, read
 from settings.names import PROJECT_NAME, RESOURCE_NAME
 from settings.refusal import Finding, Path, render_path
-from settings.secrets import hidden
+from settings.secrets import HIDDEN, hidden
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -110,15 +110,15 @@ def unknown_key(path: Path, value: Any) -> Finding:
     """A misspelt key names the right one; one that people look for is answered by the rule behind it."""
     import difflib
 
-    from catalog.temptations import find_temptation
+    from catalog.unsupported_keys import find_unsupported_key
 
     key, known = str(path[-1]), known_keys(path[:-1])
     folded = {name.lower(): name for name in known}
     close = [folded[name] for name in difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.6)]
     slip = bool(difflib.get_close_matches(key.lower(), folded, n=1, cutoff=_A_SLIP))
-    row = None if slip else find_temptation(key, str(path[0]))
+    row = None if slip else find_unsupported_key(key, str(path[0]))
     if row is not None:
-        shown = "(hidden)" if row.rule == "SC03" else value
+        shown = HIDDEN if row.rule == "SC03" else value
         return Finding(row.rule, path, shown, f"Unknown key `{key}`: {row.why}", row.fix)
     fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known)}."
     return Finding("ST01", path, value, f"Unknown key `{key}`.", fix)

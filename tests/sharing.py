@@ -18,6 +18,7 @@ _SHARED = {
     f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
     _END_TO_END: DEV,
     "tests/cluster/test_client.py": API_SERVER,
+    "tests/manifests/test_api_server.py": API_SERVER,
     "tests/rehearsal/control_plane/": API_SERVER,
     "tests/rehearsal/crds/": API_SERVER,
     "tests/rehearsal/kubelet/": "kubelet",

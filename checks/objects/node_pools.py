@@ -8,7 +8,7 @@ from typing import Any
 from catalog.tpu import SliceShape, generations
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import NODE_POOL, RESOURCE_POLICY, Resource
-from checks.objects.values import get, is_unknown, items, mapping, number, text
+from checks.objects.values import get, items, mapping, number, text
 from checks.shared import slices
 
 _SPECIFIC = "SPECIFIC_RESERVATION"
@@ -33,16 +33,6 @@ def _topology(pool: Resource) -> str:
 def _shape(pool: Resource) -> SliceShape | None:
     """The slice of a pool that names a topology."""
     return slices.find_machine_shape(_machine(pool), _topology(pool)) if _topology(pool) else None
-
-
-def _is_multi_host(pool: Resource) -> bool:
-    shape = _shape(pool)
-    if shape is not None:
-        return shape.multi_host
-    return bool(_machine(pool)) and (
-        is_unknown(pool.inputs, "placementPolicy", "policyName")
-        or bool(text(pool.inputs, "placementPolicy", "policyName"))
-    )
 
 
 @on_each("TP01", NODE_POOL)

@@ -36,11 +36,10 @@ from checks.shared.slices import (
     label_problem,
 )
 from settings.refusal import Path
-from settings.secrets import holds_secret
+from settings.secrets import HIDDEN, holds_secret
 
 _FLAG_RULES = ("VL01", "VL02", "VL03", "VL04", UNLISTED)
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-_HIDDEN = "(not repeated)"
 _PARALLEL = ("--tensor-parallel-size", "--pipeline-parallel-size", "--data-parallel-size")
 
 
@@ -139,14 +138,14 @@ def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
         if resource.kind == "Secret" and path[:1] in {("data",), ("stringData",)}:
             continue
         if holds_secret(value):
-            yield Found(resource, path, _HIDDEN, "A token stands here in clear.", fix)
+            yield Found(resource, path, HIDDEN, "A token stands here in clear.", fix)
     for pod in pods_of(resource):
         for container in containers_of(pod):
             for index, variable in enumerate(items(container.body, "env")):
                 value = text(variable, "value")
                 if text(variable, "name") in _TOKEN_VARIABLES and value and not holds_secret(value):
                     at = (*container.path, "env", index, "value")
-                    yield Found(resource, at, _HIDDEN, "A token stands here in clear.", fix)
+                    yield Found(resource, at, HIDDEN, "A token stands here in clear.", fix)
 
 
 @on_each("TP04", *POD_KINDS)

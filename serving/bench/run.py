@@ -36,7 +36,7 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True)
-class Wish:
+class BenchOptions:
     """What the caller asks for. `seconds`: what the whole run may take; `step_seconds`: the window of each step.
 
     `answer_tokens` None: 128 where answers are text, and none where they are numbers.
@@ -121,30 +121,30 @@ def report(path: Path, earlier: Run | None) -> Done:
     return Done(summary, comparison, page)
 
 
-def prepare(target: Target, wish: Wish, against: Path | None, folder: Path | None, seed: int) -> Bench:
+def prepare(target: Target, options: BenchOptions, against: Path | None, folder: Path | None, seed: int) -> Bench:
     """Check what is wished against what the environment promises.
 
     Raises:
         BenchError: it does not fit.
         RunError: the earlier run is none, or another workload's.
     """
-    model = find_model(target.outputs.models, wish.model)
+    model = find_model(target.outputs.models, options.model)
     task = next((known for known in REQUEST_PATHS if known == model.task), None)
     if task is None:
         raise BenchError(f"{model.name} is a model to {model.task}, which this version does not know")
-    answer_tokens = _answer_tokens(model, wish)
-    name = wish.model if wish.model in model.served_names else model.served_names[0]
-    workload = Workload(name, wish.prompt_words, answer_tokens, wish.shared_prefix, seed, task)
+    answer_tokens = _answer_tokens(model, options)
+    name = options.model if options.model in model.served_names else model.served_names[0]
+    workload = Workload(name, options.prompt_words, answer_tokens, options.shared_prefix, seed, task)
     earlier = read_run(against) if against is not None else None
     if earlier is not None:
         check_comparable(earlier, workload.shape, model.name)
     order = Order(
         url=target.model_url(model.url) or "",
         workload=workload,
-        max_concurrency=wish.max_concurrency,
-        step_seconds=wish.step_seconds,
+        max_concurrency=options.max_concurrency,
+        step_seconds=options.step_seconds,
         request_seconds=model.answer_timeout_seconds,
-        seconds=wish.seconds,
+        seconds=options.seconds,
         token=target.token,
         ca_file=str(target.ca_file) if target.ca_file else None,
         host=target.host,
@@ -175,9 +175,9 @@ def find_model(models: list[ModelOutput], wanted: str | None) -> ModelOutput:
     return found[0]
 
 
-def _answer_tokens(model: ModelOutput, wish: Wish) -> int:
+def _answer_tokens(model: ModelOutput, options: BenchOptions) -> int:
     """Tokens of every answer; raises BenchError where prompt or answer are too long, or the model has no such answers."""
-    tokens = wish.answer_tokens
+    tokens = options.answer_tokens
     if model.task != "chat":
         if tokens is not None:
             raise BenchError(
@@ -191,10 +191,10 @@ def _answer_tokens(model: ModelOutput, wish: Wish) -> int:
             f"--answer-tokens {tokens}: answers of {model.name} have at most {model.longest_answer_tokens}"
         )
     # A word is a token at least.
-    if wish.prompt_words + tokens > model.context_length:
+    if options.prompt_words + tokens > model.context_length:
         also = f" and --answer-tokens {tokens}" if tokens else ""
         raise BenchError(
-            f"--prompt-words {wish.prompt_words}{also} do not fit into the context of {model.name}, "
+            f"--prompt-words {options.prompt_words}{also} do not fit into the context of {model.name}, "
             f"{model.context_length} tokens"
         )
     return tokens

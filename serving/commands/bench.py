@@ -89,16 +89,16 @@ def bench(
     require_packages("cloud", "bench", as_json=as_json)
 
     from cluster.target import TargetError
-    from serving.bench.run import BenchError, Wish, prepare
+    from serving.bench.run import BenchError, BenchOptions, prepare
     from serving.bench.runfile import RunError
 
     with wrong_calls(as_json, TargetError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
-        wish = Wish(model, prompt_words, answer_tokens, shared_prefix, *steps)
+        options = BenchOptions(model, prompt_words, answer_tokens, shared_prefix, *steps)
         target = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
-        prepared = prepare(target, wish, against, directory, secrets.randbits(32))
+        prepared = prepare(target, options, against, directory, secrets.randbits(32))
     raise typer.Exit(_run(prepared, as_json))
 
 

@@ -24,7 +24,7 @@ class Box:
 
 def boxes(plan: Plan) -> tuple[dict[str, Box], set[tuple[str, str]]]:
     """Top-level components, and which needs which: the transitive reduction of the resources' dependencies."""
-    everything = plan.graph.recording.by_urn()
+    everything = plan.graph.everything
     critical = {_top(r, everything).urn for r in plan.time[2]}
     many = len(plan.deployment.models) > _MANY_MODELS
     keys: dict[str, str] = {}

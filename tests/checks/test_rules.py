@@ -11,7 +11,7 @@ import yaml
 import checks.environment
 import checks.rules
 from catalog.rules import load_rules
-from catalog.temptations import temptations
+from catalog.unsupported_keys import unsupported_keys
 from checks.environment import check
 from checks.objects import REGISTRY, context_of, on_objects
 from checks.registry import Check
@@ -121,7 +121,7 @@ def test_overrides_are_held_to_their_rule(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_settings_cannot_express_is_answered_when_somebody_looks_for_it() -> None:
     """A rule without a place in the file has a key that leads to it, or the mistake could only be guessed at."""
-    answered = {row.rule for row in temptations()}
+    answered = {row.rule for row in unsupported_keys()}
     unwritten = {rule.id for rule in load_rules().values() if "settings" not in rule.enforced}
     assert unwritten - answered == set()
     assert answered <= set(load_rules())

@@ -37,7 +37,7 @@ def test_type_tokens_are_pinned() -> None:
 
 @every
 def test_no_default_provider_is_ever_used(name: str) -> None:
-    everything = planned(name).graph.recording.by_urn()
+    everything = planned(name).graph.everything
     for r in planned(name).graph.resources.values():
         wanted = "pulumi:providers:kubernetes" if r.type.startswith("kubernetes:") else "pulumi:providers:gcp"
         assert r.provider is not None, r.name
@@ -47,7 +47,7 @@ def test_no_default_provider_is_ever_used(name: str) -> None:
 
 @every
 def test_every_resource_has_a_component_above_it(name: str) -> None:
-    everything = planned(name).graph.recording.by_urn()
+    everything = planned(name).graph.everything
     for r in planned(name).graph.resources.values():
         assert r.parent is not None
         assert not everything[r.parent].custom
@@ -163,7 +163,7 @@ def test_a_token_is_a_pulumi_secret_and_nowhere_in_the_plan() -> None:
 def test_the_critical_path_of_dev_is_what_the_next_step_needs() -> None:
     plan = planned(DEV)
     _, _, path = plan.time
-    everything = plan.graph.recording.by_urn()
+    everything = plan.graph.everything
     components = list(dict.fromkeys(everything[r.parent or ""].name for r in path))
     assert components == ["apis", "network", "cluster", "gate", "kserve", "model-qwen2-5-3b"]
     assert [r.name for r in path] == [

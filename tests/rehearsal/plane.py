@@ -58,13 +58,3 @@ def until(condition: Callable[[], T], show: Callable[[], object] = lambda: "") -
         assert time.monotonic() < deadline, f"waited in vain: {show()}"
         time.sleep(0.05)
     return answer
-
-
-def settled(look: Callable[[], T], pause: float = 1.0) -> T:
-    """The answer of `look` once it stays the same: what a process wrote before its watch told it so, it writes twice."""
-    before = look()
-    while True:
-        time.sleep(pause)
-        if (now := look()) == before:
-            return before
-        before = now

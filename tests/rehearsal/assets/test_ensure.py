@@ -25,10 +25,20 @@ Rows = Callable[..., None]
 Go = Callable[[str], Path]
 
 
-def test_a_program_is_built_offline_by_the_real_go_and_then_found(
-    rows: Rows, real_go: str, monkeypatch: pytest.MonkeyPatch
+def test_a_program_is_built_offline_by_the_real_go_with_the_modules_files_and_then_found(
+    rows: Rows, real_go: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows(hello=HELLO)
+    main = home / "assets/hello/program/main.go"
+    main.parent.mkdir()
+    main.write_text(
+        'package main\n\nimport _ "embed"\n\nvar version = "unset"\n\n//go:embed words.txt\nvar words string\n\n'
+        "func main() { print(version, words) }\n",
+        encoding="utf-8",
+    )
+    (home / "module/data").mkdir(parents=True)
+    (home / "module/data/words.txt").write_text(" of the module", encoding="utf-8")
+    monkeypatch.setattr(golang, "_download", lambda _: home / "module")
+    rows(hello={**HELLO, "package": "./program", "embed": ["data/words.txt"]})
     # What a person may have set must neither change the program nor touch the go.mod files.
     set_by_others = {"GOFLAGS": "-mod=mod", "GOOS": "plan9", "GOWORK": "/nowhere", "GOROOT": "/nowhere"}
     for name, value in {"GOPROXY": "off", **set_by_others}.items():
@@ -36,7 +46,8 @@ def test_a_program_is_built_offline_by_the_real_go_and_then_found(
     seen = Said()
     path = ensure(["hello"], seen)["hello"]
     said = subprocess.run([path], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
-    assert said.stderr == "hello v1.2.3"
+    assert said.stderr == "v1.2.3 of the module"
+    assert list(main.parent.iterdir()) == [main]
     assert seen.lines[1] == (
         "1 programs to build, about 8 s on two cores at rest; after the first it is this machine's own speed. "
         "Broken off, it goes on from there."
@@ -49,24 +60,6 @@ def test_a_program_is_built_offline_by_the_real_go_and_then_found(
 
     monkeypatch.setenv("PATH", "/nonexistent")
     assert (had("hello").path, had("hello").how) == (path, "built")
-
-
-def test_files_of_the_module_are_embedded_in_a_main_of_ours(
-    rows: Rows, real_go: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    main = home / "assets/hello/program/main.go"
-    main.parent.mkdir()
-    main.write_text(
-        'package main\n\nimport _ "embed"\n\n//go:embed words.txt\nvar words string\n\nfunc main() { print(words) }\n',
-        encoding="utf-8",
-    )
-    (home / "module/data").mkdir(parents=True)
-    (home / "module/data/words.txt").write_text("of the module", encoding="utf-8")
-    monkeypatch.setattr(golang, "_download", lambda _: home / "module")
-    rows(hello={**HELLO, "package": "./program", "embed": ["data/words.txt"]})
-    said = subprocess.run([ensure(["hello"])["hello"]], capture_output=True, text=True, check=True)
-    assert said.stderr == "of the module"
-    assert list(main.parent.iterdir()) == [main]
 
 
 def test_of_several_the_made_ones_stay_when_one_fails(rows: Rows, fake_go: Go) -> None:

@@ -39,12 +39,3 @@ def ask(context: ssl.SSLContext, port: int, request: bytes = b"CONNECT 8.8.8.8:4
             return answer
     except (ssl.SSLError, ConnectionError):
         return b""
-
-
-def test_the_api_servers_certificate_holds_for_every_name_it_is_called_by(plane: Plane) -> None:
-    record = plane.directory.load_record()
-    context = ssl.create_default_context(cafile=str(plane.directory.certs / "ca.crt"))
-    first = record.service_cidr.replace("0.0/16", "0.1")
-    for name in ("127.0.0.1", "localhost", "kubernetes.default.svc", first):
-        with socket.create_connection(("127.0.0.1", record.ports["kube-apiserver"])) as raw:
-            context.wrap_socket(raw, server_hostname=name).close()

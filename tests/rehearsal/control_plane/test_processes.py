@@ -67,18 +67,3 @@ def test_another_directorys_processes_are_left_alone(directory: RehearsalDirecto
         assert exists(child.pid)
         assert not is_marked(directory, child.pid)
         assert kill_marked(longer) == []
-
-
-def test_a_marked_command_does_not_end_itself(directory: RehearsalDirectory) -> None:
-    code = (
-        "import pathlib; from rehearsal.control_plane import stop; from rehearsal.directory import RehearsalDirectory\n"
-        f"print(1, flush=True); stop(RehearsalDirectory(pathlib.Path({str(directory.root)!r}))); print('still here')"
-    )
-    with spawn(directory, code) as child:
-        assert child.communicate()[0] == "still here\n"
-
-
-def test_a_process_that_waits_to_be_collected_has_ended(directory: RehearsalDirectory) -> None:
-    with spawn(directory, "") as child:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert not exists(child.pid)

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import random
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from tests.rehearsal.end_to_end.traffic import (
     LONG,
     NAMESPACE,
     Client,
+    Streamed,
     client_of,
     counted,
     pod_address,
@@ -33,7 +32,6 @@ from tests.rehearsal.end_to_end.traffic import (
     servers,
 )
 from tests.rehearsal.load_balancer.harness import endpoints_in_force
-from tests.rehearsal.plane import settled
 
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
@@ -113,56 +111,24 @@ def server_process(prod: Rehearsal, pod: str) -> psutil.Process:
     return found
 
 
-@dataclass
-class Asked:
-    """A streamed request of the official client: whether its answer had begun before the replica died, and its end."""
-
-    begun: bool = False
-    begun_before: bool = False
-    tokens: int = 0
-    error: str = ""
-
-
-async def fifty_streams(client: Client, all_asked: list[Asked]) -> None:
+async def fifty_streams(client: Client, seen: list[Streamed]) -> None:
     """50 streams at once of the official client, which tries again what has not begun."""
     # Tries enough for a machine that takes its time to find the replica dead.
     official = openai.AsyncOpenAI(base_url=f"{client.url}/v1", api_key="none", max_retries=10)
 
-    async def ask(number: int, asked: Asked) -> None:
+    async def ask(number: int, one: Streamed) -> None:
         body: Any = client.body(f"{number} of fifty", LONG, stream=True)
         del body["ignore_eos"]
         try:
             stream = await official.chat.completions.create(**body, extra_body={"ignore_eos": True})
-            asked.begun = True
+            one.status = 200
             async for chunk in stream:
-                asked.tokens += sum(len((choice.delta.content or "").split()) for choice in chunk.choices)
+                one.tokens += sum(len((choice.delta.content or "").split()) for choice in chunk.choices)
         except (openai.APIError, httpx.TransportError) as error:
-            asked.error = f"{type(error).__name__}: {error}"
+            one.error = f"{type(error).__name__}: {error}"
 
     async with official:
-        await asyncio.gather(*(ask(number, asked) for number, asked in enumerate(all_asked)))
-
-
-def kill_while_it_streams(
-    prod: Rehearsal, victim: str, processes: dict[str, psutil.Process], all_asked: list[Asked]
-) -> None:
-    """SIGKILL to a server that streams. All stand still before, until nothing of theirs is on its way to a client."""
-    with httpx.Client(base_url=f"http://{servers(prod)[victim]['endpoint']}", trust_env=False, timeout=60) as http:
-        wait_until(
-            lambda: sum(samples(http.get("/metrics").text, "vllm:num_requests_running")) >= 3,
-            lambda: not all(asked.error or asked.tokens == LONG for asked in all_asked),
-            lambda: str(all_asked),
-            pause=0,
-        )
-    for process in processes.values():
-        process.suspend()
-    settled(lambda: [(asked.begun, asked.tokens, asked.error) for asked in all_asked], pause=3)
-    for asked in all_asked:
-        asked.begun_before = asked.begun
-    processes[victim].kill()
-    for process in processes.values():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.resume()
+        await asyncio.gather(*(ask(number, one) for number, one in enumerate(seen)))
 
 
 def test_a_killed_replica_costs_only_what_it_was_streaming(
@@ -170,16 +136,22 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
 ) -> None:
     """Behind a GKE Gateway a POST is not tried again; the client does so, for what has not begun."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    seen = [Asked() for _ in range(50)]
-    processes = {pod: server_process(prod, pod) for pod in servers(prod)}
+    seen = [Streamed() for _ in range(50)]
+    victim = sorted(servers(prod))[0]
+    process, url = server_process(prod, victim), f"http://{servers(prod)[victim]['endpoint']}/metrics"
+
+    def streams() -> float:
+        return sum(samples(httpx.get(url, trust_env=False, timeout=60).text, "vllm:num_requests_running"))
+
     with ThreadPoolExecutor(1) as pool:
-        killed = pool.submit(kill_while_it_streams, prod, sorted(processes)[0], processes, seen)
-        asyncio.run(fifty_streams(client, seen))
-        killed.result()
-    lost = [asked for asked in seen if asked.error]
-    assert [asked for asked in lost if not asked.begun_before] == []
+        all_of_them = pool.submit(lambda: asyncio.run(fifty_streams(client, seen)))
+        wait_until(lambda: streams() >= 3, lambda: not all_of_them.done(), lambda: str(seen), pause=0)
+        process.kill()
+        all_of_them.result()
+    lost = [one for one in seen if one.error]
+    assert [one for one in lost if one.status != 200] == [], "what had not begun was lost"
     assert 0 < len(lost) < 50, seen
-    assert {asked.tokens for asked in seen if not asked.error} == {LONG}
+    assert {one.tokens for one in seen if not one.error} == {LONG}
 
 
 def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The real engine on a program without providers: what it shows, what it leaves where it is killed, what it destroys."""
+"""The real engine on a program without providers: what it shows, and what it leaves where it is killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rehearsal.control_plane.processes import marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen
-from rehearsal.engine.engine import Engine, EngineError, last_words
+from rehearsal.engine.engine import Engine, EngineError
 from settings.document import ROOT
 
 
@@ -28,10 +28,8 @@ class Part(pulumi.ComponentResource):
 
 
 def program() -> None:
-    """A component, and two outputs of which one is secret."""
+    """One component."""
     Part("test:index:Part", "part")
-    pulumi.export("said", "in clear")
-    pulumi.export("kept", pulumi.Output.secret("hidden"))
 
 
 @pytest.fixture
@@ -52,19 +50,6 @@ def made(tmp_path: Path) -> Callable[..., Engine]:
 
 def ignore(_: object) -> None:
     """No screen."""
-
-
-def test_the_same_state_is_previewed_written_read_and_destroyed(made: Any) -> None:
-    engine = made()
-    assert engine.preview(ignore) == engine.up(ignore) == {"create": 2}
-    assert engine.outputs() == {"said": "in clear", "kept": "[secret]"}
-    # The configuration is written anew by every run, the engine's salt with it.
-    workspace.prepare(made.directory, "dev", ROOT / "Pulumi.dev.yaml")
-    assert made().up(ignore) == {"same": 2}
-    last = Engine(made.directory, "dev")
-    last.destroy(ignore)
-    assert made().preview(ignore) == {"create": 2}
-    assert not made.directory.interrupted.exists()
 
 
 def test_a_program_that_fails_is_quoted_and_leaves_no_mark(made: Any) -> None:
@@ -138,8 +123,3 @@ def test_a_terminal_shows_what_is_under_way_and_errors_are_kept_by_name() -> Non
     assert screen.errors() == "gate-job: timed out"
     assert "failed       gate-job (Job)" in out.getvalue()
     assert out.getvalue().count("error gate-job: timed") == 1
-
-
-def test_the_last_words_are_standard_error_or_the_lines_that_say_error() -> None:
-    assert last_words("code: 255\n stdout: x\n stderr: error: no stack") == "error: no stack"
-    assert last_words("code: 255\n stdout:\n error: a\n error: a\n error: b\n stderr: ") == "error: a\nerror: b"

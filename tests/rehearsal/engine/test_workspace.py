@@ -10,7 +10,6 @@ import yaml
 
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from settings.document import ROOT
 
 CLOUD_KEY = "secretsprovider: gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k\nencryptedkey: abc\n"
 CONFIG = "config:\n  tpu-serving:token:\n    secure: v1:abc\n  tpu-serving:tier: dev\n"
@@ -30,13 +29,6 @@ def prepared(directory: RehearsalDirectory, text: str) -> tuple[list[str], dict[
     path = directory.pulumi_work / "Pulumi.dev.yaml"
     assert path.stat().st_mode & 0o077 == 0
     return replaced, yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def test_the_configuration_is_the_environments_own(directory: RehearsalDirectory) -> None:
-    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
-    replaced, written = prepared(directory, text)
-    assert (replaced, written) == ([], yaml.safe_load(text))
-    assert (directory.pulumi_work / "Pulumi.yaml").read_bytes() == (ROOT / "Pulumi.yaml").read_bytes()
 
 
 def test_what_is_encrypted_with_a_key_of_the_cloud_becomes_a_placeholder_and_is_named(

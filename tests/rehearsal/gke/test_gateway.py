@@ -141,19 +141,6 @@ def test_one_bad_route_stops_its_whole_gateway_and_every_other_route_and_no_othe
     assert of_parent(objects, name="free")[0]["Reconciled"] == RECONCILED
 
 
-def test_routes_and_pool_of_this_project_are_accepted_with_their_gateway_as_parent() -> None:
-    front = gateway(listener(), https(options={"networking.gke.io/cert-manager-certs": "a"}))
-    to_https = route(made.redirect(), name="redirect", parent={**PARENT, "sectionName": "http"})
-    objects = cluster(front, route(parent={**PARENT, "sectionName": "https"}), to_https)
-    good = {"Accepted": ACCEPTED, "ResolvedRefs": RESOLVED}
-    for name in ("route", "redirect"):
-        assert of_parent(objects, name=name)[0] == {**good, "Reconciled": RECONCILED}
-    assert of_parent(objects, "InferencePool", "pool")[0] == good
-    [parent] = change_of(objects, "InferencePool", "pool").status["parents"]
-    assert (parent["parentRef"], parent["controllerName"]) == (PARENT, "networking.gke.io/gateway")
-    assert [item["attachedRoutes"] for item in change_of(objects, "Gateway", "gw").status["listeners"]] == [1, 1]
-
-
 @pytest.mark.parametrize(
     ("reference", "says"),
     [

@@ -90,12 +90,6 @@ def test_a_tpu_node_has_gkes_labels_taint_and_chips() -> None:
         assert (amounts["google.com/tpu"], amounts["pods"]) == ("4", "32")
 
 
-def test_a_cpu_node_has_no_taint() -> None:
-    [made] = nodes(pool("cpu", **CPU))
-    capacity = made["status"]["capacity"]
-    assert (made["spec"]["taints"], capacity["cpu"], capacity["memory"]) == ([], "4", "16384Mi")
-
-
 @pytest.mark.parametrize(
     ("machine", "state", "topology", "unit"),
     [
@@ -119,18 +113,6 @@ def test_a_pool_that_is_not_emulated_says_so(more: Obj) -> None:
     with pytest.raises(ValueError, match="not emulated: ") as caught:
         pool(**more)
     assert decide([], [pod("a")], gaps=[str(caught.value)]).said()[0][1].endswith(f": 1 {caught.value}")
-
-
-def test_a_pending_pod_gets_a_node_of_the_pool_that_fits_and_waits_for_it() -> None:
-    both = [pool("cpu", **CPU), pool()]
-    plan = decide(both, [pod("a", chips=4)])
-    [[node]] = plan.orders
-    assert node["metadata"]["labels"]["cloud.google.com/gke-nodepool"] == "tpu"
-    [(reason, message)] = plan.said()
-    assert reason == "TriggeredScaleUp"
-    assert "0->1 (max: 2)" in message
-    waiting = decide(both, [pod("a", chips=4)], [node])
-    assert (waiting.orders, waiting.events, waiting.needed) == ([], [], {node["metadata"]["name"]})
 
 
 def test_pods_share_a_node_where_they_can_and_get_further_ones_up_to_the_maximum_by_turns_of_the_zones() -> None:

@@ -109,14 +109,6 @@ def test_programs_are_local_also_for_a_shell_and_an_unknown_one_has_the_runtimes
         prepared(tmp_path, {**python, "command": ["no-such-program"]})
 
 
-def test_the_storage_initializer_makes_its_folder(tmp_path: Path) -> None:
-    words = ["hf://owner/model", "/tmp/models"]
-    argv, environment = prepared(tmp_path, {"image": "kserve/storage-initializer:v0.20.0", "args": words})
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-    assert "hf://owner/model: not downloaded" in done.stdout
-    assert Path(environment["TPU_SERVING_ROOT"], "tmp", "models").is_dir()
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("$(A)-$(B)", "1-2"), ("$(C)", "$(C)"), ("$$(A)", "$(A)"), ("$A ${A} $(A", "$A ${A} $(A"), ("$$$(A)", "$1")],

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 import cluster as kube
-from tests.rehearsal.kubelet.conftest import NODE, PYTHON, Namespace, container, is_ready
+from tests.rehearsal.kubelet.conftest import PYTHON, Namespace, container, is_ready
 from tests.rehearsal.plane import until
 
 Json = dict[str, Any]
@@ -25,21 +25,6 @@ def _python(script: str, **more: Any) -> Json:
 
 def _pid(pod: Json, name: str = "c0") -> int:
     return int(container(pod, name)["containerID"].removeprefix("process://"))
-
-
-def test_a_node_is_ready_and_its_lease_is_renewed(client: kube.DynamicClient) -> None:
-    def ready() -> bool:
-        node = kube.get(client, "v1", "Node", NODE) or {}
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions") or [])
-
-    until(ready)
-
-    def renewed() -> str:
-        lease = kube.get(client, "coordination.k8s.io/v1", "Lease", NODE, "kube-node-lease") or {}
-        return str((lease.get("spec") or {}).get("renewTime", ""))
-
-    first = until(renewed)
-    until(lambda: renewed() != first)
 
 
 def test_a_pod_runs_with_its_own_address_environment_and_account(namespace: Namespace) -> None:
@@ -106,6 +91,10 @@ while True:
         print("saw", seen)
     time.sleep(0.05)
 """
+    reference = {"secretKeyRef": {"name": "settings", "key": "a"}}
+    namespace.pod(
+        "env", _python(f"import os; print(os.environ['A']); {FOREVER}", env=[{"name": "A", "valueFrom": reference}])
+    )
     namespace.pod(
         "late",
         _python(script, volumeMounts=[{"name": "s", "mountPath": "/etc/secret"}]),
@@ -119,20 +108,10 @@ while True:
     namespace.wait_log("late", "saw one")
     namespace.apply("Secret", "later", stringData={"key": "two"})
     namespace.wait_log("late", "saw two")
-
-
-def test_a_missing_secret_key_is_a_config_error_until_it_is_there(namespace: Namespace) -> None:
-    reference = {"secretKeyRef": {"name": "settings", "key": "a"}}
-    namespace.pod(
-        "env", _python(f"import os; print(os.environ['A']); {FOREVER}", env=[{"name": "A", "valueFrom": reference}])
-    )
-    pod = namespace.wait_pod(
-        "env", lambda p: container(p).get("state", {}).get("waiting", {}).get("reason") == "CreateContainerConfigError"
-    )
-    assert container(pod)["state"]["waiting"]["message"] == 'secret "settings" not found'
-    assert pod["status"]["phase"] == "Pending"
+    pod = namespace.wait_pod("env", lambda p: container(p).get("state", {}).get("waiting", {}).get("message"))
+    waiting = container(pod)["state"]["waiting"]
+    assert (waiting["reason"], waiting["message"]) == ("CreateContainerConfigError", 'secret "settings" not found')
     namespace.apply("Secret", "settings", stringData={"a": "value"})
-    namespace.wait_ready("env")
     namespace.wait_log("env", "value")
 
 
@@ -212,7 +191,7 @@ def test_termination_waits_for_the_hook_then_asks_then_kills(namespace: Namespac
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('up')\nwhile True: signal.pause()"
     # Not shortened, it would take all of the grace period, and more.
     hook = {"preStop": {"exec": {"command": ["/bin/sleep", "15"]}}}
-    namespace.pod("ending", _python(polite, lifecycle=hook), _python(stubborn), terminationGracePeriodSeconds=10)
+    namespace.pod("ending", _python(polite, lifecycle=hook), _python(stubborn), terminationGracePeriodSeconds=4)
     pod = namespace.wait_ready("ending")
     for name in ("c0", "c1"):
         namespace.wait_log("ending", "up", name)
@@ -224,16 +203,13 @@ def test_termination_waits_for_the_hook_then_asks_then_kills(namespace: Namespac
     assert sorted(path.name for path in folder.iterdir()) == ["c0", "c1"], "logs stay, files go"
 
 
-def test_an_image_that_the_table_does_not_know_is_ready_and_listed(namespace: Namespace) -> None:
-    namespace.pod("unknown", {"image": "example.com/some/thing:v1", "readinessProbe": {"tcpSocket": {"port": 1}}})
-    namespace.wait_ready("unknown")
+def test_an_image_that_the_table_does_not_know_is_ready_and_listed_and_a_pod_removed_by_force_ends(
+    namespace: Namespace,
+) -> None:
+    unknown = {"image": "example.com/some/thing:v1", "readinessProbe": {"tcpSocket": {"port": 1}}}
+    namespace.pod("both", _python(FOREVER), unknown)
+    pid = _pid(namespace.wait_ready("both"))
     lines = namespace.directory.unknown_images.read_text()
-    assert f"{namespace.name}/unknown c0 example.com/some/thing:v1\n" in lines
-    namespace.end("unknown")
-
-
-def test_a_pod_that_is_removed_by_force_ends_too(namespace: Namespace) -> None:
-    namespace.pod("forced", _python(FOREVER))
-    pid = _pid(namespace.wait_ready("forced"))
-    kube.delete(namespace.client, "v1", "Pod", "forced", namespace.name, grace_seconds=0)
+    assert f"{namespace.name}/both c1 example.com/some/thing:v1\n" in lines
+    kube.delete(namespace.client, "v1", "Pod", "both", namespace.name, grace_seconds=0)
     until(lambda: not psutil.pid_exists(pid))

@@ -36,6 +36,11 @@ class LoadBalancer:
         self.balancer.serve(by_kind(items))
         self.balancer.step()
 
+    def clear(self) -> None:
+        """Serve nothing, until Envoy has forgotten what it served."""
+        self.serve()
+        self.until(lambda: not [name for name in clusters_in_force(self.directory) if "_ns_" in name])
+
     def until(self, condition: Callable[[], T | None]) -> T:
         """The first true answer of `condition`, while the load balancer goes on."""
         deadline = time.monotonic() + _LIMIT
@@ -95,10 +100,15 @@ def routes_in_force(directory: RehearsalDirectory) -> str:
     return _admin(directory, "config_dump?resource=dynamic_route_configs").text
 
 
+def clusters_in_force(directory: RehearsalDirectory) -> dict[str, Any]:
+    """Envoy's clusters by name: their hosts."""
+    clusters = _admin(directory, "clusters?format=json").json()["cluster_statuses"]
+    return {item["name"]: item.get("host_statuses", ()) for item in clusters}
+
+
 def endpoints_in_force(directory: RehearsalDirectory) -> set[str]:
     """`host:port` of every endpoint that Envoy sends requests to, not only checks of health."""
-    clusters = _admin(directory, "clusters?format=json").json()["cluster_statuses"]
-    used = [item.get("host_statuses", ()) for item in clusters if not item["name"].startswith(check_name(""))]
+    used = [hosts for name, hosts in clusters_in_force(directory).items() if not name.startswith(check_name(""))]
     addresses = [host["address"]["socket_address"] for hosts in used for host in hosts]
     return {f"{address['address']}:{address['port_value']}" for address in addresses}
 
@@ -106,6 +116,19 @@ def endpoints_in_force(directory: RehearsalDirectory) -> set[str]:
 def _admin(directory: RehearsalDirectory, path: str) -> httpx.Response:
     address = (directory.root / "load-balancer" / "admin-address.txt").read_text("utf-8").strip()
     return httpx.get(f"http://{address}/{path}", trust_env=False, timeout=_LIMIT)
+
+
+@pytest.fixture(scope="module")
+def shared_lb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadBalancer]:
+    with load_balancer(tmp_path_factory.mktemp("lb")) as made:
+        yield made
+
+
+@pytest.fixture
+def lb(shared_lb: LoadBalancer) -> Iterator[LoadBalancer]:
+    """One load balancer for the tests of a module; each begins with nothing."""
+    yield shared_lb
+    shared_lb.clear()
 
 
 @contextmanager

@@ -9,15 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# What the endpoint picker reads of a server (vLLM's names).
-METRICS = """\
-vllm:num_requests_waiting{model_name="m"} 0
-vllm:num_requests_running{model_name="m"} 0
-vllm:kv_cache_usage_perc{model_name="m"} 0
-vllm:cache_config_info{block_size="16",num_gpu_blocks="1000"} 1
-vllm:lora_requests_info{max_lora="0",running_lora_adapters="",waiting_lora_adapters=""} 1
-"""
-
 
 @dataclass
 class Server:
@@ -29,8 +20,8 @@ class Server:
     seen: list[tuple[str, str]] = field(default_factory=list)
 
     def requests(self) -> list[str]:
-        """Paths that were asked for, without health checks and metrics."""
-        return [path for _, path in self.seen if path not in ("/", "/health", "/metrics")]
+        """Paths that were asked for, without health checks."""
+        return [path for _, path in self.seen if path not in ("/", "/health")]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -39,10 +30,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.played.seen.append((self.command, self.path))
-        if self.path == "/silent":
-            time.sleep(30)
-        texts = {"/metrics": METRICS, "/headers": str(self.headers).lower()}
-        body = texts.get(self.path, f"{self.played.name} {self.path}").encode()
+        told = str(self.headers).lower() if self.path == "/headers" else f"{self.played.name} {self.path}"
+        body = told.encode()
         streams = self.path.startswith("/stream")
         self.send_response(self.played.statuses.get(self.path, 200))
         self.send_header(*(("Transfer-Encoding", "chunked") if streams else ("Content-Length", str(len(body)))))

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.rehearsal.gke.objects import Obj, health_policy, pool, route
-from tests.rehearsal.load_balancer.harness import LoadBalancer, load_balancer
+from tests.rehearsal.load_balancer.harness import LoadBalancer
 from tests.rehearsal.load_balancer.objects import PICKER, gateway, pod
 from tests.rehearsal.load_balancer.servers import Server, serving
 
 LONG = "The beginning of a prompt that many requests have in common. " * 40
-
-
-@pytest.fixture(scope="module")
-def lb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadBalancer]:
-    with load_balancer(tmp_path_factory.mktemp("lb")) as made:
-        yield made
 
 
 def base(*servers: Server, failure_mode: str = "FailClose") -> list[Obj]:

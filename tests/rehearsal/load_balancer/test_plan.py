@@ -12,13 +12,10 @@ from rehearsal.load_balancer.backends import Backend, Backends, HealthCheck
 from rehearsal.load_balancer.balancer import Draining
 from rehearsal.load_balancer.configuration import clusters
 from rehearsal.load_balancer.plan import Plan, plan, resources
-from rehearsal.load_balancer.record import record
 from tests.rehearsal.gke.objects import (
     Obj,
     cluster,
     health_policy,
-    https,
-    listener,
     policy,
     route,
     rule,
@@ -93,15 +90,6 @@ def test_the_longer_prefix_comes_first_and_an_abort_last() -> None:
     assert [next(iter(item["match"].values())) for item in host["routes"]] == ["/a/b", "/a", "/", "/"]
     assert "envoy.filters.http.fault" in host["routes"][-1]["typed_per_filter_config"]
     assert (host["domains"], set(made.backends)) == (["*"], {POOL, EPP})
-
-
-def test_the_record_names_the_url_to_use_and_each_endpoints_health() -> None:
-    found = record(planned(gateway(listener(), https()), pod("a", ONE)), {(POOL, ONE): (True, "t1")})
-    assert [row["url"] for row in found["gateways"]] == ["http://127.0.0.1:20080", "https://127.0.0.1:20443"]
-    assert found["gateway"]["name"] == "https"
-    row = {"kind": "InferencePool", "namespace": "ns", "name": "pool", "pod": "a", "endpoint": "127.90.0.1:8000"}
-    assert found["backends"] == [{**row, "healthy": True, "since": "t1"}]
-    assert record(planned(gateway(programmed=False)), {}) == {"gateway": None, "gateways": [], "backends": []}
 
 
 def test_what_is_limited_by_nobodys_policy() -> None:

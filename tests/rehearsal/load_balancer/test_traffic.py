@@ -20,19 +20,12 @@ import trustme
 from rehearsal.control_plane.children import ChildError
 from rehearsal.load_balancer.record import authority
 from tests.rehearsal.gke.objects import Obj, health_policy, https, listener, policy, redirect, route
-from tests.rehearsal.load_balancer.harness import LoadBalancer, endpoints_in_force, load_balancer, routes_in_force
+from tests.rehearsal.load_balancer.harness import LoadBalancer, endpoints_in_force, load_balancer
 from tests.rehearsal.load_balancer.objects import OWN, gateway, pod, web, web_route
 from tests.rehearsal.load_balancer.servers import Server, serving
 
 NO_UPSTREAM = "no healthy upstream"
 CHECK = health_policy("web")
-
-
-@pytest.fixture(scope="module")
-def lb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadBalancer]:
-    """One for all tests: what one serves, the next replaces."""
-    with load_balancer(tmp_path_factory.mktemp("lb")) as made:
-        yield made
 
 
 @pytest.fixture
@@ -120,30 +113,6 @@ def test_https_to_a_plain_server_is_a_wrong_version_number(lb: LoadBalancer, ser
     """Field issues 6 and 15: the check is satisfied, every request fails."""
     lb.serve(gateway(), web_route(), web(appProtocol="https"), CHECK, one(server))
     assert "WRONG_VERSION_NUMBER" in lb.says("/ns/m/x", 503, "upstream connect error").text
-
-
-def streamed(lb: LoadBalancer) -> str:
-    try:
-        return lb.get("/ns/m/stream?seconds=3").text
-    except httpx.RemoteProtocolError:
-        return ""
-
-
-def test_an_answer_is_cut_after_thirty_seconds_without_a_policy_and_survives_with_one(
-    lb: LoadBalancer, server: Server
-) -> None:
-    base = (gateway(), web_route(), web(), CHECK, one(server))
-    scale = lb.directory.root / "backend-time-scale.txt"
-    scale.write_text("0.05")
-    lb.serve(*base)
-    lb.says("/ns/m/x", 200, "one")
-    assert streamed(lb) == ""
-    silent = lb.get("/ns/m/silent")
-    assert (silent.status_code, silent.text) == (504, "upstream request timeout")
-    lb.serve(*base, policy("GCPBackendPolicy", "web", timeoutSec=400))
-    lb.until(lambda: '"20s"' in routes_in_force(lb.directory))
-    assert streamed(lb).endswith("end")
-    scale.unlink()
 
 
 def test_an_unprogrammed_gateway_ends_its_connections_and_gets_its_port_back(lb: LoadBalancer, server: Server) -> None:

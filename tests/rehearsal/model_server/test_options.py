@@ -38,11 +38,6 @@ def test_a_cache_that_cannot_hold_one_request_ends_the_start() -> None:
         options_of(parse(["serve", "/m", "--num-gpu-blocks-override=1", "--max-model-len=4096"]), {})
 
 
-def test_it_listens_on_the_pods_address_only() -> None:
-    options = options_of(parse(["serve", "/m", "--host=0.0.0.0"]), {"TPU_SERVING_POD_IP": "127.65.0.10"})
-    assert options.host == "127.65.0.10"
-
-
 def test_the_page_size_follows_the_context_and_the_cache_has_the_tokens_of_the_field_report() -> None:
     for length, size in {100: 16, 1024: 64, 2048: 128, 4096: 256, 8192: 256, 32768: 16}.items():
         options = options_of(parse(["serve", "/m", f"--max-model-len={length}"]), {})

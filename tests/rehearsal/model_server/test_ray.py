@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import cluster as kube
 from checks.environment import require
 from manifests.server import leader_script, worker_script
-from rehearsal.model_server import ray
 from settings.document import ROOT, read_document
 from tests.rehearsal.model_server.conftest import HANGS, Server, wait_for
 
@@ -95,15 +93,3 @@ def test_a_pipeline_over_hosts_ends_as_the_runtime_does(tmp_path: Path, pods: li
     pods.append(Pod(tmp_path / "leader", LEADER, script))
     assert pods[1].process.wait(HANGS) == 1
     assert "initialize_pp_transfer_connect" in pods[1].log_file.read_text()
-
-
-def test_a_leaders_name_is_its_pods_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    pods = {
-        (Path("/some/rehearsal/kubeconfig"), "v1", "Pod", "llama-0", "models"): {"status": {"podIP": "127.65.0.10"}}
-    }
-    monkeypatch.setenv("TPU_SERVING_REHEARSAL", "/some/rehearsal")
-    monkeypatch.setattr(kube, "connect", lambda kubeconfig: kubeconfig)
-    monkeypatch.setattr(kube, "get", lambda *about: pods.get(about))
-    assert ray._resolved("llama-0.llama.models") == "127.65.0.10"
-    with pytest.raises(OSError, match="no pod other-0"):
-        ray._resolved("other-0.llama.models")

@@ -113,8 +113,3 @@ def test_what_is_not_done_when_the_time_is_up_is_cut(start: Start) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             events(running)
     assert server.process.wait(HANGS) == 0
-
-
-def test_tls_bytes_on_a_plain_port_are_answered_in_plain_text(server: Server) -> None:
-    with pytest.raises(httpx.ConnectError, match=r"(?i)wrong.version.number"):
-        httpx.get(server.url.replace("http:", "https:"), verify=False, trust_env=False)  # noqa: S501

@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import io
-import ipaddress
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import pytest
 
-from catalog.gke import POOL_GROUP
 from rehearsal.cloud import CloudResource
 from rehearsal.gke.addons import features
-from rehearsal.gke.gateway.objects import Cloud, Objects, by_kind
+from rehearsal.gke.gateway.objects import Objects, by_kind
 from rehearsal.gke.gateway.status import changes
 from rehearsal.kubelet.probes import Timing
 from rehearsal.load_balancer.backends import Backends
 from rehearsal.model_server.options import parse
 from rehearsal.undo import load_undos
 from serving.program.record import Resource
+from tests.rehearsal.gke.objects import CLOUD, GLOBAL, INTERNAL, NOW, POOL_API, gateway_class, obj
+from tests.rehearsal.gke.objects import service as service_of
 from tests.rehearsal.undo.recording import recorded
 
 Registered = dict[str, Resource]
 Obj = dict[str, Any]
-NOW = "2026-11-27T12:00:00Z"
 NAMESPACE, NAME = "llm-serving", "qwen2-5-3b"
 
 
@@ -41,33 +40,25 @@ def of_type(found: Registered, end: str) -> list[Obj]:
     return [resource.inputs for resource in found.values() if resource.type.endswith(end)]
 
 
-def complete(obj: Obj) -> Obj:
-    """As the API server would have it."""
-    return {**obj, "metadata": {**obj["metadata"], "generation": 1, "creationTimestamp": NOW}}
-
-
 def objects(found: Registered) -> Objects:
     """The program's objects, and the classes, Services and pool that GKE and KServe make."""
     kinds = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
-    made = [r.inputs for r in found.values() if r.type.startswith("kubernetes:") and r.inputs.get("kind") in kinds]
+    ours = [r.inputs for r in found.values() if r.type.startswith("kubernetes:") and r.inputs.get("kind") in kinds]
     [service] = of_type(found, ":LLMInferenceService")
-    pool = service["spec"]["router"]["scheduler"]["pool"]["spec"]
-    for api, kind, name, spec in (
-        (f"{POOL_GROUP}/v1", "InferencePool", f"{NAME}-inference-pool", pool),
-        ("v1", "Service", f"{NAME}-epp-service", {"ports": [{"port": 9002}], "selector": {"app": "picker"}}),
-        ("v1", "Service", f"{NAME}-kserve-workload-svc", {"ports": [{"port": 8000}], "selector": {"app": "server"}}),
-        ("gateway.networking.k8s.io/v1", "GatewayClass", "gke-l7-rilb", {}),
-        ("gateway.networking.k8s.io/v1", "GatewayClass", "gke-l7-global-external-managed", {}),
-    ):
-        namespace = {} if kind == "GatewayClass" else {"namespace": NAMESPACE}
-        made.append({"apiVersion": api, "kind": kind, "metadata": {"name": name, **namespace}, "spec": spec})
-    return by_kind(map(complete, made))
+    pool = obj(
+        POOL_API, "InferencePool", f"{NAME}-inference-pool", service["spec"]["router"]["scheduler"]["pool"]["spec"]
+    )
+    made = [pool, service_of(f"{NAME}-epp-service", 9002, "picker"), service_of(f"{NAME}-kserve-workload-svc", 8000)]
+    for item in made:
+        item["metadata"]["namespace"] = NAMESPACE
+    known = {"generation": 1, "creationTimestamp": NOW}
+    ours = [{**item, "metadata": {**item["metadata"], **known}} for item in ours]
+    return by_kind([*ours, *made, *map(gateway_class, (INTERNAL, GLOBAL))])
 
 
 def said(found: Registered, kind: str, condition: str) -> str:
     """Reason and message of a condition that the Gateway controller writes as False."""
-    cloud = Cloud(proxy_only_subnet=True, range=ipaddress.IPv4Network("127.64.255.0/24"))
-    for change in changes(objects(found), cloud, NOW):
+    for change in changes(objects(found), CLOUD, NOW):
         if change.object["kind"] == kind:
             parents = change.status.get("parents") or [change.status]
             for item in (item for parent in parents for item in parent["conditions"]):

@@ -42,9 +42,6 @@ def test_the_catalogue_is_complete_and_names_what_exists() -> None:
         assert undo.rule.id == undo.id
         assert undo.failure in load_failures()
         assert undo.failure in by_name[undo.check].failures, undo.id
-
-
-def test_every_field_issue_of_the_list_can_be_felt() -> None:
     covered = {issue for undo in load_undos().values() for issue in undo.rule.field_issues}
     assert {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15} <= covered
 
@@ -112,11 +109,6 @@ def test_only_what_is_never_ready_is_waited_for_shortly(untouched: tuple[str, di
     assert short_waits(recorded(environment, ["CL01"])) == {"gate-job"} <= set(before)
     assert short_waits(recorded(environment, ["CL01", "GW01"])) == {"gate-job"} | models
     assert short_waits(recorded(environment, ["HC01"])) == set()
-
-
-def test_several_undos_are_taken_away_together_and_each_once() -> None:
-    deployment = require(read_document(find_environment("dev")))[0]
-    assert [undo.id for undo in find_undos(["rt01", "HC01", "RT01"], deployment)] == ["RT01", "HC01"]
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--undo", "list"], 0), (["--undo", "XX99"], 2)])

@@ -1,4 +1,4 @@
-"""Creation takes its scaled time and goes on without whoever waited; a cluster is the local control plane."""
+"""Creation takes its scaled time and goes on without whoever waited; what Google decides of a cluster and a pool."""
 
 from __future__ import annotations
 
@@ -45,16 +45,6 @@ def test_a_cancel_ends_the_wait_and_the_cloud_goes_on(scene: Scene) -> None:
     assert another.read(NETWORK, made[0], scene.inputs(NETWORK)) is not None
     with pytest.raises(ProviderError, match="already exists"):
         another.create(NETWORK, scene.inputs(NETWORK), False)
-
-
-def test_the_cluster_is_the_local_control_plane(scene: Scene) -> None:
-    scene.make(SUBNETWORK)
-    _, state = scene.make(CLUSTER)
-    assert (
-        state["endpoint"] == state["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"] == "127.0.0.1:6443"
-    )
-    assert state["masterAuth"]["clusterCaCertificate"] == "Q0E="
-    assert (state["clusterIpv4Cidr"], state["servicesIpv4Cidr"]) == ("10.4.0.0/14", "10.8.0.0/20")
 
 
 def test_a_cluster_follows_its_minimum_version_upwards_only(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Keys that do not exist because the mistake behind them can't be made here. Data: `data/temptations.yaml`."""
+"""Keys that do not exist because the mistake behind them can't be made here. Data: `data/unsupported_keys.yaml`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from catalog.records import record
 
 
 @dataclass(frozen=True)
-class Temptation:
+class UnsupportedKey:
     """Patterns of keys, the rule that such a key would break, and what to write instead."""
 
     keys: tuple[str, ...]
@@ -21,15 +21,15 @@ class Temptation:
 
 
 @cache
-def temptations() -> tuple[Temptation, ...]:
+def unsupported_keys() -> tuple[UnsupportedKey, ...]:
     """All of them, in the order in which they are asked."""
-    return tuple(record(Temptation, row) for row in read_yaml("temptations.yaml")["rows"])
+    return tuple(record(UnsupportedKey, row) for row in read_yaml("unsupported_keys.yaml")["rows"])
 
 
-def find_temptation(key: str, section: str) -> Temptation | None:
+def find_unsupported_key(key: str, section: str) -> UnsupportedKey | None:
     """What is known of an unknown key in a section (`gateway`; the key itself at the top); None where nothing is."""
     plain = "".join(letter for letter in key.lower() if letter.isalnum())
-    for row in temptations():
+    for row in unsupported_keys():
         here = row.under is None or row.under == section
         if here and any(_matches(plain, pattern) for pattern in row.keys):
             return row

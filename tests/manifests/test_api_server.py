@@ -10,9 +10,10 @@ import pytest
 
 import cluster as kube
 from tests.graph.planning import ENVIRONMENTS, planned
-from tests.rehearsal.crds.conftest import Object
+from tests.rehearsal.crds.conftest import Object, defined, refusal
 from tests.rehearsal.plane import Plane
 
+__all__ = ["defined", "refusal"]
 Refusal = Callable[[Object], str | None]
 
 
