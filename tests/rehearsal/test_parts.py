@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from catalog.lock import load_lock
+from rehearsal.assets.table import table
 from rehearsal.parts import Part, all_parts, assets_of
 from settings.document import ROOT
 from tests.manifests.test_manifests import DEPLOYMENTS
@@ -62,4 +64,7 @@ def test_the_document_names_every_part_and_behaviour() -> None:
     text = rehearsal_reference()
     for part in PARTS:
         assert part.part in text
-    assert text.count("\n| ") >= sum(len(part.behaviour()) for part in STAND_INS)
+    assert text.count("\n- ") >= sum(len(part.behaviour()) for part in STAND_INS)
+    # Which picker is rehearsed, and which is deployed.
+    assert f"`epp` {table().binaries['epp'].version}" in text
+    assert f"deployed is llm-d's {load_lock().images['epp'].tag}" in text
