@@ -78,6 +78,15 @@ def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def roles() -> dict[str, dict[str, Any]]:
+    """Role -> `why`, `reads` (the role that only reads, where there is one), and the `reasons` that make it necessary."""
+    by_role: dict[str, list[str]] = {}
+    for reason, granted in _data()["permissions"].items():
+        for role in granted:
+            by_role.setdefault(role, []).append(reason)
+    return {role: {**_data()["roles"][role], "reasons": reasons} for role, reasons in by_role.items()}
+
+
 def _data() -> dict[str, Any]:
     data: dict[str, Any] = read_yaml("preflight.yaml")
     return data

@@ -1,4 +1,4 @@
-"""Zones that are listed for a TPU generation. Lists change: they warn, they never refuse. Data: `data/zones.yaml`."""
+"""Zones that are listed for a TPU generation. Lists change: they warn, they never reject. Data: `data/zones.yaml`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def is_listed(zone: str, generation: str) -> bool:
 def _zones(generation: str, kind: str) -> tuple[str, ...]:
     facts = read_yaml("zones.yaml")["generations"].get(generation) or {}
     return tuple(row["zone"] for row in facts.get(kind, ()))
+
+
+def zones_of(region: str) -> list[str]:
+    """Zones of a region that are listed for any generation."""
+    every = (zone for generation in read_yaml("zones.yaml")["generations"] for zone in listed_zones(generation))
+    return sorted({zone for zone in every if zone.rsplit("-", 1)[0] == region})
 
 
 def nearest_zones(zone: str, generation: str, count: int = 3) -> list[str]:

@@ -82,7 +82,6 @@ def _as_text(findings: list[Finding], count: int) -> str:
     for f in findings:
         level = "Warning" if f.warning else "Rejected"
         lines += [f"{level} {f.rule}  {render_path(f.path)}", f"    {f.said}", f"    Fix: {f.fix}"]
-        lines += [f"    Source: {f.source}"] if f.source else []
     refused = sum(not f.warning for f in findings)
     return "\n".join([*lines, f"{count} resources: {refused} rejected, {len(findings) - refused} warnings"]) + "\n"
 

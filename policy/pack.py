@@ -101,8 +101,7 @@ def _context() -> Context:
 
 def message(finding: Finding) -> str:
     """A finding in words; the engine puts the rule's own text before it."""
-    source = load_rules()[finding.rule].source
-    return f"{render_path(finding.path)}: {finding.message}\nFix: {finding.fix}\nSource: {source}"
+    return f"{render_path(finding.path)}: {finding.message}\nFix: {finding.fix}"
 
 
 def plain(value: Any) -> Any:

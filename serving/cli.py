@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 # Command -> the module of `serving.commands` it is in, in the order of `--help`.
 _COMMANDS = {
@@ -29,20 +31,42 @@ def application(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
     """The application with these commands."""
     made = typer.Typer(
         name="serving",
-        help="LLM serving on Google Cloud TPU behind GKE's own Gateway.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_root)
     for name in names:
         module = importlib.import_module(f"serving.commands.{_COMMANDS[name]}")
-        made.command()(getattr(module, name))
+        made.command(cls=_Command)(getattr(module, name))
     return made
 
 
-def _root() -> None:
+class _Command(TyperCommand):
+    """Usage as everybody writes it: ENV, not {ENV}."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import tomllib
+
+        from settings.document import ROOT
+
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        typer.echo(f"{project['name']} {project['version']}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
     """LLM serving on Google Cloud TPU behind GKE's own Gateway, as one dependency graph.
 
     ENV is the name of an environment (dev reads Pulumi.dev.yaml) or the path of such a file.

@@ -16,7 +16,7 @@ from settings.text import count
 
 _NARROWEST, _WIDEST = 60, 100
 _INDENT = 8
-_LABEL = 9  # as wide as "Source:  "
+_LABEL = 9  # as wide as "Runbook: "
 
 
 def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
 
 
 def describe(findings: Iterable[Finding], width: int = _WIDEST) -> Iterator[str]:
-    """Each finding: rule, place and value; what is wrong and what happens otherwise; what to write; who says so."""
+    """Each finding: rule, place and value; what is wrong and what happens otherwise; what to write."""
     for f in findings:
         where = f"line {f.line}: " if f.line else ""
         value = "" if f.value is None else f" = {_short(f.value)}"
@@ -55,8 +55,6 @@ def describe(findings: Iterable[Finding], width: int = _WIDEST) -> Iterator[str]
             yield " " * _INDENT + line
         sentence, *pasted = f.fix.split("\n")
         yield from labelled("Fix:", sentence, width, pasted)
-        if f.source:
-            yield from labelled("Source:", f.source, width)
 
 
 def labelled(label: str, text: str, width: int, pasted: Iterable[str] = ()) -> Iterator[str]:

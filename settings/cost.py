@@ -35,6 +35,11 @@ class Cost:
     prices_as_of: str
 
     @property
+    def complete(self) -> bool:
+        """Whether everything has a price, so that the sum is the total."""
+        return all(item.unit_price is not None for item in self.items)
+
+    @property
     def per_hour(self) -> float:
         """Sum of what has a price."""
         return round(sum(i.per_hour or 0 for i in self.items), 6)

@@ -85,7 +85,8 @@ def _finding(document: Document, path: Path, problem: Any) -> Finding:
     else:
         message = f"{problem['msg'].removeprefix('Value error, ')}."
         if kind == "string_pattern_mismatch":  # nobody reads a regular expression
-            message = f"This is not a valid {_name_of(path)}."
+            region = path[-1] == "zone" and isinstance(value, str) and _REGION.fullmatch(value)
+            message = "This is a region, not a zone." if region else f"This is not a valid {_name_of(path)}."
         finding = Finding("ST02", path, value, message, _wanted(path, problem, value))
     return replace(finding, line=document.line_of(path))
 
@@ -133,19 +134,56 @@ _KINDS = {
 }
 
 
+# What to write where a value has not the form of its key, and no near one is found.
+_FORMS = {
+    "id": "a project id such as my-project: 6 to 30 lowercase letters, digits and dashes",
+    "number": "the project number, digits only",
+    "zone": "a zone such as europe-west4-a",
+    "topology": "a topology such as 2x2",
+    "machineType": "a machine type such as e2-standard-4",
+    "hostname": "a host name such as llm.example.com, without scheme, port and path",
+    "reservation": "a name, or projects/P/reservations/R where another project owns it",
+    "caCertificate": "the PEM text of the certificate, from BEGIN CERTIFICATE to END CERTIFICATE",
+    "reason": "a reason of at least 10 characters",
+    "version": "a version number, or latest",
+    "pulumiConfig": "a key such as hfToken",
+    "servedNames": "names without line breaks and without a dash at the beginning",
+}
+_NAME = "a name of lowercase letters, digits and dashes that begins with a letter, at most 63 characters"
+_LIMITS = {
+    "greater_than_equal": ("ge", "or more"),
+    "less_than_equal": ("le", "or less"),
+    "greater_than": ("gt", "or more, but not this value itself"),
+}
+_REGION = re.compile(r"[a-z]+-[a-z]+\d+")
+
+
 def _wanted(path: Path, problem: Any, value: Any) -> str:
     """What to write instead of a value: the nearest choice where there are choices, else the kind of value."""
     described, key = _describe(path), path[-1] if path else ""
+    if problem["type"] in _LIMITS:
+        limit, words = _LIMITS[problem["type"]]
+        return f"Write {key}: {problem['ctx'][limit]:g} {words}."
     if problem["type"] in _KINDS:
         number = isinstance(value, str) and value.isdecimal() and problem["type"] == "int_type"
         kind = f"Write {key}: {value}, without quotes" if number else _KINDS[problem["type"]]
-        return f"{kind}. {described}".rstrip()
+        return f"{kind}."
     if str(key).lower().endswith("cidr"):
-        return f"Write an IPv4 range such as {key}: 10.0.0.0/20. {described}"
+        return f"Write an IPv4 range such as {key}: 10.0.0.0/20."
     near = _nearest(problem)
     if near and isinstance(key, int):
         return f"Write {path[-2]}: [{near}]."
-    return f"Write {key}: {near}. {described}".rstrip() if near else described or "Correct the value."
+    if near:
+        return f"Write {key}: {near}."
+    if problem["type"] != "string_pattern_mismatch":
+        return f"Correct the value. {described}".rstrip()
+    if key == "zone" and isinstance(value, str) and _REGION.fullmatch(value):
+        from catalog.zones import zones_of  # only a refusal needs it
+
+        return f"Write zone: {', or '.join(zones_of(value)) or f'{value}-a, or another zone of that region'}."
+    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    form = _NAME if problem["ctx"]["pattern"] == RESOURCE_NAME else _FORMS.get(name)
+    return f"Write {form}." if form else f"Correct the value. {described}".rstrip()
 
 
 def _nearest(problem: Any) -> str | None:

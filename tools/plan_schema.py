@@ -69,11 +69,11 @@ def _environment_definitions() -> dict[str, Any]:
                 },
                 "weightsBytes": {"type": ["integer", "null"], "minimum": 0, "description": "Null where not known."},
                 "startSeconds": {
-                    "type": "array",
+                    "type": ["array", "null"],
                     "items": _COUNT,
                     "minItems": 2,
                     "maxItems": 2,
-                    "description": "From an empty pool to Ready: as fast as measured, as slow as reported.",
+                    "description": "From an empty pool to Ready: as fast as measured, as slow as reported; null for unknown size.",
                 },
                 "startupBudgetSeconds": _COUNT,
             },
@@ -117,7 +117,8 @@ def _estimate_definitions() -> dict[str, Any]:
         ),
         "Time": _closed(
             {
-                "criticalPathSeconds": _COUNT,
+                "criticalPathSeconds": {**_COUNT, "description": "A model of unknown size counts without its weights."},
+                "slowestSeconds": {**_COUNT, "description": "The same with everything as slow as reported."},
                 "serialSeconds": {**_COUNT, "description": "All steps one after the other."},
                 "path": {**_TEXTS, "description": "Names of the resources on the critical path, in order."},
             },

@@ -10,6 +10,7 @@ from typing import Any
 from serving.bench.compare import Comparison
 from serving.bench.plots import Plot, plots
 from serving.bench.summary import Summary
+from settings.text import count
 
 # What the page may load: what stands in it.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -110,7 +111,7 @@ def _about(summary: Summary) -> str:
     work = run.workload
     facts: dict[str, Any] = {
         "environment": f"{run.environment}: {run.where}",
-        "model": f"{run.model.name}, {run.model.replicas} replicas, {run.model.chips} chips",
+        "model": f"{run.model.name}, {count(run.model.replicas, 'replica')}, {count(run.model.chips, 'chip')}",
         "asked": f"{work.model} at {run.url}",
         "workload": f"prompts of {work.prompt_words} words, {work.shared_prefix:.0%} of them shared; "
         + (f"answers of {work.answer_tokens} tokens" if work.task == "chat" else f"answers are numbers ({work.task})"),

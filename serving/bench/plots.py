@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from serving.bench.measure import PERCENTILES, Step
 from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
+from settings.text import count
 
 _HEIGHT = 360
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
@@ -53,7 +54,7 @@ def plots(summary: Summary, earlier: Summary | None) -> Iterator[Plot]:
     yield Plot(
         "per-chip",
         "Throughput of a chip",
-        f"{counted} per second, divided by {summary.run.model.chips} chips.",
+        f"{counted} per second, divided by {count(summary.run.model.chips, 'chip')}.",
         _lines(runs, "tokens/s a chip", lambda run, step: {"": run.per_chip(step)}),
     )
     yield Plot(

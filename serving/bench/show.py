@@ -15,6 +15,7 @@ from serving.bench.measure import PERCENTILES, Step, Window, step
 from serving.bench.runfile import asked_of, window_of
 from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
+from settings.text import count
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -145,7 +146,7 @@ def _cost(summary: Summary, item: Step) -> str:
         figures = _money(cost.prompts)
     return (
         f"Cost in {run.outputs.currency} of a million tokens at {item.level} at once: {figures} "
-        f"({cost.per_hour:.2f} an hour for {run.model.chips} chips, prices of {run.outputs.prices_as_of})"
+        f"({cost.per_hour:.2f} an hour for {count(run.model.chips, 'chip')}, prices of {run.outputs.prices_as_of})"
     )
 
 

@@ -64,11 +64,10 @@ class Finding:
         yield "Needed", self.needed
         yield "Found", self.message
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Everything about it, each with its label; lines to paste follow the first one of their text."""
+    def advice(self) -> Iterator[tuple[str, str]]:
+        """Cause and fix, each with its label; lines to paste follow the first one of their text."""
         known = self.known
-        rules = f" (rules {', '.join(known.rules)})" if known and known.rules else ""
-        yield from ((label, text) for label, text in self.seen() if text)
+        rules = f" (rule{'s' * (len(known.rules) > 1)} {', '.join(known.rules)})" if known and known.rules else ""
         if known:
             yield "Cause", known.why + rules
         if self.fix:
@@ -250,6 +249,16 @@ class Report:
                 elif outcome.check not in checks:
                     checks.append(outcome.check)
         return found
+
+    @property
+    def groups(self) -> list[list[tuple[Finding, list[Check]]]]:
+        """What did not pass, with what has the same cause and the same fix together."""
+        found: dict[tuple[Verdict, str, str], list[tuple[Finding, list[Check]]]] = {}
+        for finding, checks in self.not_passed:
+            found.setdefault((finding.verdict, finding.failure or finding.object, finding.fix), []).append(
+                (finding, checks)
+            )
+        return list(found.values())
 
     def as_json(self) -> dict[str, Any]:
         """The shape that `--format json` prints."""

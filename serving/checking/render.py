@@ -11,7 +11,6 @@ from serving.refused import labelled
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 _WIDEST = 100
 _LONGEST_SEEN = 60
@@ -27,32 +26,36 @@ def print_report(console: Console, report: Report) -> None:
 
     console.width = width = min(console.width, _WIDEST)
     console.print(f"{report.environment}: {report.where}", highlight=False, markup=False, soft_wrap=True)
-    console.print(_table(report))
-    for finding, checks in report.not_passed:
-        heading = f"\n[bold {_COLOURS[finding.verdict]}]{finding.verdict.words}[/] {escape(_title(finding, checks))}"
-        console.print(heading, highlight=False, soft_wrap=True)
-        for label, text in _lines(finding, checks):
-            first, *pasted = text.split("\n")
-            for line in labelled(f"{label}:", first, width, pasted):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in _table(report, width):
+        console.print(line, highlight=False, soft_wrap=True)
+    for group in report.groups:
+        console.print()
+        for title, verdict, lines in _parts(group):
+            console.print(
+                f"[bold {_COLOURS[verdict]}]{verdict.words}[/] {escape(title)}", highlight=False, soft_wrap=True
+            )
+            for label, text in lines:
+                first, *pasted = text.split("\n")
+                for line in labelled(f"{label}:", first, width, pasted):
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
     for heading, texts in report.notes:
         console.print(f"\n{heading}", highlight=False, markup=False)
         for text in texts:
-            lines = textwrap.wrap(text, width, initial_indent="  - ", subsequent_indent="    ")
-            console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+            wrapped = textwrap.wrap(text, width, initial_indent="  - ", subsequent_indent="    ")
+            console.print("\n".join(wrapped), highlight=False, markup=False, soft_wrap=True)
     console.print(f"\n[bold {_COLOURS[report.verdict]}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
 
 
 def render_markdown(report: Report) -> str:
     """The report as the text of an issue or a comment."""
     lines = [f"### `{report.environment}`: {cell(report.line)}", "", f"Looked at: {cell(report.where)}.", ""]
-    for finding, checks in report.not_passed:
-        lines += [f"**{finding.verdict.words}** {cell(_title(finding, checks))}", ""]
-        for label, text in _lines(finding, checks):
+    for title, verdict, said in (part for group in report.groups for part in _parts(group)):
+        lines += [f"**{verdict.words}** {cell(title)}", ""]
+        for label, text in said:
             first, *pasted = text.split("\n")
             shown = first if label == "Runbook" else cell(first)
             lines += [f"- {label}: {shown}", *(["", *(f"      {line}" for line in pasted), ""] if pasted else [])]
-        lines.append("")
+        lines += [""] if said else []
     rows = [f"| {o.check.name} | {o.verdict.words} | {cell(_seen(o))} |" for o in report.outcomes]
     lines += folded("every check", ["| check | verdict | seen |", "| --- | --- | --- |", *rows])
     for heading, texts in report.notes:
@@ -79,18 +82,21 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, width: int) -> Iterator[str]:
+    """Lines of a table; what was seen goes over several lines, and no word is broken."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("check", "verdict", "seconds"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("seen")
+    names = max(len("check"), *(len(outcome.check.name) for outcome in report.outcomes))
+    words = max(len(verdict.words) for verdict in Verdict)
+    margin = names + 2 + words + 2 + len("seconds") + 2
+    yield f"[bold]{'check':<{names}}  {'verdict':<{words}}  seconds  seen[/]"
     for outcome in report.outcomes:
-        word = f"[{_COLOURS[outcome.verdict]}]{outcome.verdict.words}[/]"
-        table.add_row(outcome.check.name, word, f"{outcome.seconds:.1f}", escape(_seen(outcome)))
-    return table
+        first, *rest = textwrap.wrap(
+            _seen(outcome), width - margin, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        word = f"[{_COLOURS[outcome.verdict]}]{outcome.verdict.words:<{words}}[/]"
+        yield f"{outcome.check.name:<{names}}  {word}  {outcome.seconds:>7.1f}  {escape(first)}".rstrip()
+        yield from (" " * margin + escape(line) for line in rest)
 
 
 def _seen(outcome: Outcome) -> str:
@@ -107,12 +113,20 @@ def _title(finding: Finding, checks: Iterable[Check]) -> str:
     return f"{', '.join(check.name for check in checks)}: {finding.object}"
 
 
-def _lines(finding: Finding, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
-    """Everything about a finding; where an expectation is from only where it was not met."""
-    yield from finding.lines()
+def _parts(group: Sequence[tuple[Finding, list[Check]]]) -> Iterator[tuple[str, Verdict, list[tuple[str, str]]]]:
+    """Title and lines of each finding of a group; what they have in common only below the last one."""
+    seen = [[(label, text) for label, text in finding.seen() if text] for finding, _ in group]
+    last, alike = len(group) - 1, all(lines == seen[0] for lines in seen)
+    checks = [check for _, checks in group for check in checks]
+    for index, (finding, own) in enumerate(group):
+        lines = [] if alike and index < last else seen[index]
+        if index == last:
+            lines = [*lines, *finding.advice(), *_notes(finding, checks)]
+        yield _title(finding, own), finding.verdict, lines
+
+
+def _notes(finding: Finding, checks: Iterable[Check]) -> Iterator[tuple[str, str]]:
     if finding.verdict is not Verdict.UNKNOWN:
-        for source in dict.fromkeys(source for check in checks for source in check.sources):
-            yield "Source", source
         for unsure in dict.fromkeys(check.unverified for check in checks if check.unverified):
             yield "Unsure", unsure
     if finding.known is not None:

@@ -52,11 +52,11 @@ def acceptance(
     compare: Compare = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Create an environment in Google Cloud, prove it, destroy it, and write a record of it to publish.
+    """Deploy to a real project, verify, destroy; keep a record.
 
     Steps: preflight, up, verify, a second preview, drift, one value changed and back, destroy, leftovers. It asks before
     it creates anything that costs money. Called again, it goes on where it broke off. Exit codes: 0 all passed, 1
-    something did not, 2 the call was wrong, 130 interrupted.
+    something did not, 2 invalid input or usage, 130 interrupted.
 
     Examples:
 

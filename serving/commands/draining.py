@@ -74,8 +74,8 @@ def _document(name: str, found: Drained, flow: Flow, lost: float) -> dict[str, A
     }
 
 
-def sentences(done: dict[str, Any], model: ServedModel, start: tuple[float, float]) -> list[str]:
-    """What a person is told. `start` is what a start takes on TPUs, in seconds."""
+def sentences(done: dict[str, Any], model: ServedModel, start: tuple[float, float] | None) -> list[str]:
+    """What a person is told. `start` is what a start takes on TPUs, in seconds, None where nobody knows."""
     nodes, failed = ", ".join(done["nodes"]), sum(done["failed"].values())
     lines = [
         f"Drained: {nodes}, gone after {done['secondsUntilGone']} s; "
@@ -87,6 +87,6 @@ def sentences(done: dict[str, Any], model: ServedModel, start: tuple[float, floa
     lines.append(f"  {failed} of {done['requests']} requests failed ({named}).")
     lines.append(f"  Nobody was answered for {done['secondsWithoutAnswer']} s.")
     if model.settings.replicas == 1:
-        slow, fast = (f"{seconds / 60:.0f}" for seconds in (start[1], start[0]))
-        lines.append(f"  A start is short here; on TPUs it takes {fast} to {slow} min. A second replica would answer.")
+        takes = f"{start[0] / 60:.0f} to {start[1] / 60:.0f} min" if start else "an unknown time"
+        lines.append(f"  A start is short here; on TPUs it takes {takes}. A second replica would answer.")
     return lines

@@ -12,8 +12,8 @@ def render_markdown(plan: Plan) -> str:
     data, deployment, cost = plan.as_json(), plan.deployment, plan.cost
     exposure = "external" if deployment.settings.gateway.external else "internal"
     lines = [
-        f"### `{deployment.name}`: {len(data['models'])} model{'s' if len(data['models']) > 1 else ''}, "
-        f"{deployment.chips} chips in {deployment.zone}, ${cost.per_hour * 24:,.2f}/day, {exposure}",
+        f"### `{deployment.name}`: {count(len(data['models']), 'model')}, "
+        f"{count(deployment.chips, 'chip')} in {deployment.zone}, {'' if cost.complete else 'at least '}${cost.per_hour * 24:,.2f}/day, {exposure}",
         "",
         "| model | slice | replicas | chips | URL |",
         "| --- | --- | ---: | ---: | --- |",
@@ -27,7 +27,9 @@ def render_markdown(plan: Plan) -> str:
         each = item.per_hour
         shown = "no price known | | " if each is None else f"{each:,.2f} | {each * 24:,.2f} | {each * 730:,.2f}"
         lines.append(f"| {item.quantity} x {cell(item.name)} | {shown} |")
-    lines.append(f"| **sum** | {cost.per_hour:,.2f} | {cost.per_hour * 24:,.2f} | {cost.per_month:,.2f} |")
+    lines.append(
+        f"| **{'sum' if cost.complete else 'total unknown; known items'}** | {cost.per_hour:,.2f} | {cost.per_hour * 24:,.2f} | {cost.per_month:,.2f} |"
+    )
     lines += ["", *_closing(plan)]
     created = plan.graph.order
     rows = [f"- {r.type.rsplit(':', 1)[-1]} {cell(r.name)}" for r in created]

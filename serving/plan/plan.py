@@ -33,22 +33,36 @@ class Plan:
         """The estimate of what it costs."""
         return estimate(self.deployment)
 
-    def seconds(self, resource: Resource) -> float:
-        """Estimated seconds to create a resource; a model counts from its empty pool to Ready."""
+    def seconds(self, resource: Resource, *, slow: bool = False) -> float:
+        """Estimated seconds to create a resource, `slow` as slow as reported; a model counts from its empty pool to Ready.
+
+        One of unknown size counts without its weights.
+        """
         if resource.type == SERVICE_TYPE:
             model = next(m for m in self.deployment.models if resource.inputs["metadata"]["name"] == m.name)
-            return sum(self.start_seconds(model)) / 2
-        return seconds_of(resource.type, resource.inputs)
+            fast, slowest = self.start_seconds(model) or model_start_seconds(0)
+            return slowest if slow else (fast + slowest) / 2
+        return seconds_of(resource.type, resource.inputs, slow=slow)
 
     @staticmethod
-    def start_seconds(model: ServedModel) -> tuple[float, float]:
-        """From nothing to Ready: as fast as measured, and as slow as reported."""
-        return model_start_seconds((model.weights_bytes or 0) / _GIB)
+    def start_seconds(model: ServedModel) -> tuple[float, float] | None:
+        """From nothing to Ready: as fast as measured, and as slow as reported; None for a model of unknown size."""
+        return None if model.weights_bytes is None else model_start_seconds(model.weights_bytes / _GIB)
 
     @cached_property
     def time(self) -> tuple[float, float, list[Resource]]:
         """(critical path in seconds, all steps one after the other, the path)."""
         return self.graph.critical_path(self.seconds)
+
+    @cached_property
+    def slowest(self) -> float:
+        """The critical path where everything is as slow as reported, in seconds."""
+        return self.graph.critical_path(lambda resource: self.seconds(resource, slow=True))[0]
+
+    @property
+    def of_unknown_start(self) -> list[str]:
+        """Names of the models whose size, and so start, is not known."""
+        return [model.name for model in self.deployment.models if self.start_seconds(model) is None]
 
     def objects(self) -> list[Manifest]:
         """The Kubernetes objects in the order they are created."""
@@ -95,6 +109,7 @@ class Plan:
             },
             "time": {
                 "criticalPathSeconds": round(longest),
+                "slowestSeconds": round(self.slowest),
                 "serialSeconds": round(serial),
                 "path": [r.name for r in path],
             },
@@ -132,6 +147,7 @@ class Plan:
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:
+        start = self.start_seconds(model)
         return {
             "name": model.name,
             "servedNames": model.settings.names_for_clients,
@@ -146,6 +162,6 @@ class Plan:
             "requestPath": model.request_path,
             "backend": model.backend,
             "weightsBytes": model.weights_bytes,
-            "startSeconds": [round(seconds) for seconds in self.start_seconds(model)],
+            "startSeconds": start and [round(seconds) for seconds in start],
             "startupBudgetSeconds": model.startup_budget_seconds,
         }

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from catalog.zones import nearest_zones
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
@@ -46,7 +47,7 @@ def render_text(plan: Plan, stream: TextIO, resources: bool = False) -> str:
         if resources:
             console.print()
             console.print(_tree(plan))
-    return capture.get()
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def _width() -> int:
@@ -61,7 +62,7 @@ def _size(plan: Plan) -> str:
 
 def _tree(plan: Plan) -> Tree:
     resources = plan.graph.tree
-    root = Tree(_size(plan))
+    root = Tree(f"{_size(plan)}, by component; the order of creation is in --format svg")
     _grow(root, None, resources)
     return root
 
@@ -83,7 +84,7 @@ def _models(plan: Plan) -> Iterator[str]:
     yield "[bold]Models[/]"
     for m in plan.deployment.models:
         hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
-        start = "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(m)))
+        start = _start(plan, m) or "unknown"
         size = ", ".join(
             (count(m.settings.replicas, "replica"), count(m.shape.chips, "chip"), count(m.shape.devices, "device"))
         )
@@ -94,7 +95,7 @@ def _models(plan: Plan) -> Iterator[str]:
 
 def _cost(plan: Plan) -> Table:
     cost = plan.cost
-    title = f"Cost, {cost.currency}, list prices of {cost.prices_as_of}; all replicas running, traffic not included"
+    title = f"Cost in {cost.currency} without traffic, list prices of {cost.prices_as_of}, all replicas running"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("", "quantity", "each/h", "per hour", "per month"):
         table.add_column(column, justify="right" if column else "left")
@@ -103,9 +104,8 @@ def _cost(plan: Plan) -> Table:
         per_hour = "" if item.per_hour is None else f"{item.per_hour:.2f}"
         per_month = "" if item.per_hour is None else f"{item.per_hour * 730:,.0f}"
         table.add_row(item.name, str(item.quantity), each, per_hour, per_month)
-    complete = all(item.unit_price is not None for item in cost.items)
     table.add_row(
-        "[bold]sum[/]" if complete else "[bold]sum of what has a price[/]",
+        "[bold]sum[/]" if cost.complete else "[bold]total unknown; known items[/]",
         "",
         "",
         f"[bold]{cost.per_hour:.2f}[/]",
@@ -115,8 +115,9 @@ def _cost(plan: Plan) -> Table:
 
 
 def _time(plan: Plan) -> Table:
-    longest, serial, path = plan.time
-    title = f"Time of the first up, estimated: {_minutes(longest)} (sequential: {_minutes(serial)})"
+    _, serial, path = plan.time
+    least = "at least " if plan.of_unknown_start else ""
+    title = f"Time of the first up: {least}{about(plan)} (sequential: {serial / 60:.0f} min)"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("on the critical path", min_width=48)
     table.add_column("takes", justify="right")
@@ -140,6 +141,10 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(
             f"[bold]Quota[/] {family} in {deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
         )
+    for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
+        others = [zone for zone in nearest_zones(deployment.zone, generation, 4) if zone != deployment.zone][:3]
+        if others:
+            console.print(f"[bold]Other zones[/] listed for {generation}: {', '.join(others)}")
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     console.print(f"[bold]Maintenance[/] {maintenance(plan)}")
     for m in deployment.models:
@@ -170,11 +175,16 @@ def maintenance(plan: Plan) -> str:
 
 def drained(plan: Plan, model: ServedModel) -> str:
     """What it costs when GKE drains a node of a model: the time until a new replica is ready."""
-    start = "{:.0f} to {:.0f} min".format(*(seconds / 60 for seconds in plan.start_seconds(model)))
+    start = _start(plan, model) or "an unknown time"
     left = model.settings.replicas - 1
     if left:
         return f"a drained node: {model.name} goes on with {left} of {left + 1} replicas for {start}"
     return f"a drained node: {model.name} does not answer for {start}"
+
+
+def _start(plan: Plan, model: ServedModel) -> str | None:
+    seconds = plan.start_seconds(model)
+    return "{:.0f} to {:.0f} min".format(*(s / 60 for s in seconds)) if seconds else None
 
 
 def cpu_pool(plan: Plan) -> str:
@@ -185,6 +195,11 @@ def cpu_pool(plan: Plan) -> str:
     if needed is None:
         return f"{most}; whether {len(deployment.models)} endpoint pickers fit was not checked"
     return f"{most}; controllers and {count(needed.pickers, 'endpoint picker')} need {needed.nodes} ({needed.cpu:.1f} CPUs)"
+
+
+def about(plan: Plan) -> str:
+    """How long the first up takes, to the minute: more would say more than is known."""
+    return f"about {plan.time[0] / 60:.0f} min, up to {plan.slowest / 60:.0f}"
 
 
 def _minutes(seconds: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from serving.checking.render import caution, cell, folded
 from serving.plan.against.contract import ChipChange, Difference, ModelChange
 from serving.plan.against.headline import money
+from settings.text import count
 
 _WIDTH = 100
 _MOST_LINES = 8
@@ -46,11 +47,11 @@ def _losses(made: Difference) -> Iterator[str]:
 
 
 def _model(model: ModelChange) -> Iterator[str]:
-    count = f"{model.chips.after or model.chips.before} chips"
+    chips = count(model.chips.after or model.chips.before, "chip")
     if model.change == "added":
-        yield f"{model.name} is added: {count}, {model.url}"
+        yield f"{model.name} is added: {chips}, {model.url}"
     elif model.change == "removed":
-        yield f"{model.name} is REMOVED: {count} go, its URL stops answering"
+        yield f"{model.name} is REMOVED: {chips} freed, its URL stops answering"
     if model.breaks_clients and model.change != "removed":
         yield f"{model.name} BREAKS CLIENTS: {_few(model.breaks_clients)}"
     if model.restart_because:
@@ -91,7 +92,7 @@ def _chips(change: ChipChange) -> str:
 def _quota(made: Difference) -> Iterator[str]:
     for q in made.quota:
         yield (
-            f"{q.family} in {q.region} ({q.metric.rpartition('/')[2]}): {q.before} -> {q.after} chips, "
+            f"{q.family} in {q.region} ({q.metric.rpartition('/')[2]}): {q.before} -> {count(q.after, 'chip')}, "
             f"{q.during_update_before} -> {q.during_update_after} during rolling updates"
         )
 
@@ -142,11 +143,10 @@ def render_markdown(made: Difference) -> str:
         else:
             lines += [f"**{section.title}**", "", *(f"- {cell(line)}" for line in section.lines), ""]
     if made.resources:
-        count = len(made.resources)
         rows = (
             f"- {r.action} {r.kind} {cell(r.name + (f': {_few(r.properties)}' if r.properties else ''))}"
             for r in made.resources
         )
-        lines += [*folded(f"{count} resource{'s' if count > 1 else ''} differ", rows), ""]
+        lines += [*folded(f"{count(len(made.resources), 'resource')} differ", rows), ""]
     lines.append(f"<sub>{cell(_against(made))}; offline estimate, list prices</sub>")
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from serving.google.errors import ASKING
 from serving.google.quotas import Quota, find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
+from settings.text import count
 
 _UNLIMITED = -1
 
@@ -45,7 +46,7 @@ def _best(results: list[Finding]) -> Finding:
 
 def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Finding:
     name, dimensions = f"{item.id}: {generation} chips in {context.region}", item.dimensions(context.region)
-    needed = f"{update} chips" + (
+    needed = count(update, "chip") + (
         f" ({steady} for the replicas, {update - steady} for an update)" if update > steady else ""
     )
     found = find_quota(context.google, item.id)
@@ -56,11 +57,11 @@ def _quota(context: Context, generation: str, item: QuotaId, steady: int, update
     if limit is None:
         entries = f"{len(found.limits)} entries, none for this region"
         return unknown("quota-not-listed", name, needed=needed, message=entries, fix=fix)
-    said = f"{limit} chips"
+    said = count(limit, "chip")
     if limit <= _UNLIMITED:
         return passed(name, f"{generation} chips unlimited", needed)
     if limit >= update:
-        return passed(name, f"{limit} {generation} chips, {update} needed", needed)
+        return passed(name, f"{count(limit, f'{generation} chip')}, {update} needed", needed)
     if limit >= steady:
         return warned("quota-no-room-for-update", name, needed=needed, message=said, fix=fix)
     return failed("quota-too-small", name, needed=needed, message=said, fix=_fixed(found, fix))

@@ -8,6 +8,7 @@ from typing import Any
 from serving.checking.findings import Finding, passed, warned
 from serving.live.context import Context, title
 from serving.verify.registry import READING, check
+from settings.text import count
 
 _API = "monitoring.googleapis.com/v1"
 
@@ -29,7 +30,7 @@ def metrics_scraped(context: Context) -> Iterator[Finding]:
                 continue
             pods = [pod for pod in context.objects("v1", "Pod") if _selects(monitoring, pod)]
             if pods:
-                yield passed(title(monitoring), f"{len(pods)} pods")
+                yield passed(title(monitoring), count(len(pods), "pod"))
             else:
                 yield warned("metrics-not-scraped", title(monitoring), "its selector matches no running pod")
 

@@ -46,7 +46,7 @@ def test_a_ready_project_is_one_table_and_its_last_line(call: Scene) -> None:
     assert "Fix:" not in done.stdout
 
 
-def test_a_failure_says_needed_found_cause_fix_source_and_runbook_in_100_columns(call: Scene) -> None:
+def test_a_failure_says_needed_found_cause_fix_and_runbook_in_100_columns(call: Scene) -> None:
     no_quota(call)
     done = run("dev")
     assert done.exit_code == 1
@@ -56,7 +56,6 @@ def test_a_failure_says_needed_found_cause_fix_source_and_runbook_in_100_columns
         "        Found:   0 chips\n",
         "        Cause:   TPU quota of a new project is 0 or small",
         f"--quota-id={FAMILY} \\\n",
-        "        Source:  Google ",
         "        Runbook: docs/runbook.md#quota-too-small\n",
     ):
         assert part in done.stdout
