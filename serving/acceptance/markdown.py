@@ -77,7 +77,7 @@ def _finding(finding: Finding) -> str:
     seen = ": ".join(filter(None, [cell(finding.object), cell(finding.message)]))
     verdict = {"unknown": "could not ask"}.get(finding.verdict, finding.verdict)
     return f"{verdict}, {finding.check}{runbook}: {seen}" + (
-        f" Usual cause: {cell(finding.cause)}" if finding.cause else ""
+        f"; usual cause: {cell(finding.cause)}" if finding.cause else ""
     )
 
 

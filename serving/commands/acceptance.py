@@ -95,7 +95,7 @@ def acceptance(
         place = _place(environment, path, document.name, kept.folder, kubeconfig, rehearsal=rehearsal)
         with kept.locked():
             steps = _steps(plan, document, place, kept.folder, with_options, seconds)
-            record, interrupted = _run(steps, kept, answers, path)
+            record, interrupted = _run(steps, kept, answers, document)
     _print(record, kept, as_json=as_json)
     raise typer.Exit(_INTERRUPTED if interrupted else int(record.ended is None or record.failed))
 
@@ -193,9 +193,10 @@ def _questions(plan: Plan, *, emulated: bool) -> Questions:
     )
 
 
-def _run(steps: Steps, kept: Kept, answers: Answers, path: Path) -> tuple[Record, bool]:
+def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tuple[Record, bool]:
     """One call, with an end from outside taken like an interrupt."""
     import hashlib
+    import json
     import signal
 
     from serving.acceptance.describe import fresh_record
@@ -212,7 +213,8 @@ def _run(steps: Steps, kept: Kept, answers: Answers, path: Path) -> tuple[Record
             steps,
             kept,
             answers,
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            # Of the settings alone: `pulumi stack init` writes its key into the file.
+            hashlib.sha256(json.dumps(document.data, sort_keys=True, default=str).encode()).hexdigest(),
             lambda: fresh_record(
                 steps.plan,
                 emulated=steps.place.emulated,

@@ -104,8 +104,8 @@ def test_faults_in_up_verify_and_destroy_leave_a_record_and_in_the_end_nothing(s
     cloud.write(directory.cloud, left)
     done, record = accept(smallest)
     assert (done.code, record.verdict) == (1, "failed: up")
-    [said] = record.step("up").findings
-    assert "already" in said.message and name not in said.message
+    said = " ".join(finding.message for finding in record.step("up").findings)
+    assert "already exists" in said and name not in said
     assert record.ended is not None
     cloud.remove(directory.cloud, left.type, left.id)
     assert_nothing_left(smallest)
