@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -45,10 +46,24 @@ def application(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
 
 
 class _Command(TyperCommand):
-    """Usage as everybody writes it: ENV, not {ENV}."""
+    """Usage as everybody writes it: ENV, not {ENV}; examples that can be pasted however narrow the terminal is."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        text, width = self.help or "", formatter.width - 8
+        self.help = "\n\n".join(
+            _example(part, width) if part.startswith("    ") else part for part in text.split("\n\n")
+        )
+        super().format_help_text(ctx, formatter)
+        self.help = text
+
+
+def _example(command: str, width: int) -> str:
+    """A command over as many lines as it needs, each but the last with the shell's sign that it goes on."""
+    lines = textwrap.wrap(command.strip(), width, break_long_words=False, break_on_hyphens=False)
+    return "\b\n" + " \\\n".join(f"    {'  ' if index else ''}{line}" for index, line in enumerate(lines))
 
 
 def _version(wanted: bool) -> None:

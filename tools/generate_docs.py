@@ -148,6 +148,12 @@ def rules_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _field_issue(number: int) -> str:
+    """A problem of the field report, with its mistake as a file where a file can have it."""
+    path = f"tests/field_report/issue_{number:02d}.yaml"
+    return f"[issue {number}](../{path})" if (ROOT / path).is_file() else f"issue {number}"
+
+
 _PLACES = {"settings": "the environment file", "objects": "rendered objects", "policy": "the policy pack"}
 
 
@@ -159,7 +165,7 @@ def _rule_details(rule: Rule) -> list[str]:
     for source in rule.sources:
         lines.append(f"- Source: [{source}]({source.url})" if source.url else f"- Source: {source}")
     if rule.field_issues:
-        lines.append(f"- Field issue: {', '.join(map(str, rule.field_issues))}")
+        lines.append(f"- Seen in a deployment by hand: {', '.join(map(_field_issue, rule.field_issues))}")
     if rule.unverified:
         lines.append(f"- Not verified: {rule.unverified}")
     return lines

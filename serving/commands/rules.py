@@ -112,9 +112,8 @@ def _everything(rule: Rule) -> Iterator[str]:
         pasted = [source.url] if source.url else []
         yield from labelled("Source:" if index == 0 else "", str(source), width, pasted)
     if rule.field_issues:
-        issues = ", ".join(map(str, rule.field_issues))
-        word = "issues" if len(rule.field_issues) > 1 else "issue"
-        yield from labelled("Field:", f"{word} {issues} of the field report", width)
+        issues = ", ".join(f"issue {number}" for number in rule.field_issues)
+        yield from labelled("Seen:", f"in a deployment by hand, {issues}: tests/field_report/", width)
     if rule.unverified:
         yield from labelled("Open:", f"Not verified: {rule.unverified}", width)
     for index, place in enumerate(rule.enforced):

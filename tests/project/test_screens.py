@@ -46,6 +46,15 @@ def test_usage_names_the_environment_without_braces() -> None:
     assert "plan [OPTIONS] ENV\n" in run("serving", "plan", "-h").out
 
 
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_examples_of_the_help_can_be_pasted_at_80_columns(name: str) -> None:
+    said = run("serving", name, "-h", variables={"COLUMNS": "80"}).out
+    assert max(map(len, said.splitlines())) <= 80
+    whole = re.sub(r" \\\n +", " ", said)
+    examples = re.findall(r"^    ((?:python|pulumi) .+)$", SUBCOMMANDS[name].help, flags=re.MULTILINE)
+    assert examples and [example for example in examples if f"  {example}\n" not in whole] == []
+
+
 def test_the_version_is_the_projects() -> None:
     assert re.fullmatch(r"tpu-serving \d+\.\d+\.\d+\n", run("serving", "--version").out)
 
