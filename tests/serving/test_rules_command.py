@@ -30,7 +30,7 @@ def test_one_rule_is_printed_with_everything_known_about_it() -> None:
         assert part in text
     assert all(s.url in done.out for s in rule.sources)
     assert "Not verified: " in serving("rules", "GW04").out
-    assert "issues 1, 9" in serving("rules", "GW01").out
+    assert "issue 1, issue 9" in serving("rules", "GW01").out
     assert "no key for it" in serving("rules", "GW08").out
     assert "overrides:" in serving("rules", "TP13").out
 
