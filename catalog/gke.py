@@ -20,6 +20,7 @@ class GatewayClass(StrEnum):
 # Names that users bring from other generations, shells or documentation: what the thing is called here.
 POOL_GROUP = "inference.networking.k8s.io"
 ALPHA_POOL_GROUP = "inference.networking.x-k8s.io"
+LONGEST_RUN_HOURS = 168  # of a flex-start node: seven days
 
 
 @cache

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from catalog.gke import LONGEST_RUN_HOURS
 from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import SliceShape, find_shape, generations, table_of, topologies
 from catalog.zones import is_for_ai, is_listed, listed_on, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from checks.shared.indexed import indexed
-from settings.capacity import LONGEST_RUN_HOURS
 from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Path
 

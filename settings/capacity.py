@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from catalog.gke import LONGEST_RUN_HOURS
 from settings.base import Section
-
-LONGEST_RUN_HOURS = 168  # of a flex-start node: seven days
 
 
 class Capacity(Section):
