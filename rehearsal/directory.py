@@ -45,7 +45,7 @@ class Record(BaseModel):
     pod_cidr: str = ""
     pids: dict[str, int] = Field(default_factory=dict)
     binaries: dict[str, str] = Field(default_factory=dict)
-    stand_ins: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
     time_scale: float = 0.001
     backoff_scale: float = 0.1
     probe_delay_scale: float = 0.1

@@ -13,7 +13,7 @@ from cluster.target import remove_target
 from rehearsal import die_with_parent
 from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import environment, last_lines
-from rehearsal.control_plane.names import BINARIES, STAND_INS, SUPERVISOR
+from rehearsal.control_plane.names import BINARIES, CONTROLLERS, SUPERVISOR
 from rehearsal.directory import READY, STARTING, Record, RehearsalDirectory
 
 # Seconds. A start takes 5; a machine that is busy with something else may need much longer.
@@ -31,7 +31,7 @@ def start(
     binaries: Mapping[str, Path],
     *,
     progress: Progress,
-    stand_ins: Sequence[str] = STAND_INS,
+    controllers: Sequence[str] = CONTROLLERS,
     fresh: bool = False,
     attached: bool = False,
 ) -> bool:
@@ -48,9 +48,9 @@ def start(
         ControlPlaneError: it can't be started.
         DirectoryError: the directory can't be used.
     """
-    wanted = Record(binaries=_checked(binaries), stand_ins=tuple(stand_ins), phase=STARTING)
+    wanted = Record(binaries=_checked(binaries), controllers=tuple(controllers), phase=STARTING)
     record = directory.load_record()
-    same = (record.binaries, record.stand_ins) == (wanted.binaries, wanted.stand_ins)
+    same = (record.binaries, record.controllers) == (wanted.binaries, wanted.controllers)
     if same and not fresh and is_whole(directory):
         return False
     if directory.record.exists():

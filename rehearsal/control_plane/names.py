@@ -6,5 +6,5 @@ BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 SUPERVISOR = "supervisor"
 EGRESS_PROXY = "egress-proxy"
 
-# The emulators in the order in which they are started; each is run as `python -m MODULE DIRECTORY`.
-STAND_INS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")
+# What acts in the cluster, in the order in which it is started; each is run as `python -m MODULE DIRECTORY`.
+CONTROLLERS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")

@@ -73,7 +73,7 @@ class Supervisor:
         self._run("kube-controller-manager", flags.kube_controller_manager(directory))
         self._run("kube-scheduler", flags.kube_scheduler(directory))
         self._run_module(EGRESS_PROXY, "rehearsal.control_plane.egress_proxy")
-        for module in record.stand_ins:
+        for module in record.controllers:
             self._run_module(module.rpartition(".")[2].replace("_", "-"), module)
         # The controllers work: they have made the service account of a namespace.
         account = "/api/v1/namespaces/default/serviceaccounts/default"

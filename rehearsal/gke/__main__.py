@@ -13,13 +13,13 @@ from pathlib import Path
 
 import cluster as kube
 from rehearsal import assets, cloud
+from rehearsal.emulator import Emulator, main
 from rehearsal.gke.addons import Addons, features
 from rehearsal.gke.events import Events, now
 from rehearsal.gke.gateway.objects import KINDS, Cloud, by_kind
 from rehearsal.gke.gateway.status import changes
 from rehearsal.gke.nodes.controller import Nodes
 from rehearsal.load_balancer.balancer import Balancer
-from rehearsal.stand_in import StandIn, main
 
 _MANAGER = "sc-gateway-controller"
 # Envoy's health checks are looked at this often, the cloud's files and what time brings about at the latest, seconds.
@@ -29,7 +29,7 @@ _STEP, _PASS = 0.25, 1.0
 class Gke:
     """Made and run in the main thread."""
 
-    def __init__(self, own: StandIn, envoy: Path) -> None:
+    def __init__(self, own: Emulator, envoy: Path) -> None:
         record = own.directory.load_record()
         self._own, self._client, self._changed = own, own.connect(), threading.Event()
         self._range = list(ipaddress.IPv4Network(record.service_cidr).subnets(new_prefix=24))[-1]
@@ -109,7 +109,7 @@ def _name(link: str) -> str:
     return link.rpartition("/")[2]
 
 
-def run(own: StandIn) -> None:
+def run(own: Emulator) -> None:
     """Until the process is told to end."""
     Gke(own, assets.find(["envoy"])["envoy"].path).run()
 

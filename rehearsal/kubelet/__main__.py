@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import sys
 
-from rehearsal import stand_in
+from rehearsal import emulator
 from rehearsal.kubelet.kubelet import Kubelet
 
 
-async def _serve(own: stand_in.StandIn) -> None:
+async def _serve(own: emulator.Emulator) -> None:
     task = asyncio.create_task(Kubelet(own).run())
     task.add_done_callback(lambda _: own.stop.set())
     await asyncio.to_thread(own.stop.wait)
@@ -20,4 +20,4 @@ async def _serve(own: stand_in.StandIn) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(stand_in.main(sys.argv[1:], lambda own: asyncio.run(_serve(own))))
+    sys.exit(emulator.main(sys.argv[1:], lambda own: asyncio.run(_serve(own))))

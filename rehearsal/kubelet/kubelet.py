@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 import cluster as kube
+from rehearsal.emulator import Emulator
 from rehearsal.kubelet.api import ERRORS, Api
 from rehearsal.kubelet.container import now
 from rehearsal.kubelet.context import Machine
 from rehearsal.kubelet.pod import Pod
-from rehearsal.stand_in import StandIn
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ RENEW_SECONDS = 10.0
 class Kubelet:
     """Acts for every node that carries the rehearsal's label."""
 
-    def __init__(self, own: StandIn) -> None:
+    def __init__(self, own: Emulator) -> None:
         self._own = own
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()

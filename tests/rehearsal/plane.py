@@ -40,12 +40,12 @@ def programs() -> dict[str, Path]:
 
 
 @contextmanager
-def running(folder: Path, stand_ins: Sequence[str]) -> Iterator[Plane]:
+def running(folder: Path, controllers: Sequence[str]) -> Iterator[Plane]:
     """A control plane of the test's own, which ends with the block, or with this process."""
     directory = RehearsalDirectory(folder / "plane")
     binaries = programs()
     try:
-        start(directory, binaries, progress=lambda _: None, stand_ins=stand_ins, attached=True)
+        start(directory, binaries, progress=lambda _: None, controllers=controllers, attached=True)
         yield Plane(directory, kube.connect(directory.kubeconfig))
     finally:
         stop(directory)

@@ -16,21 +16,21 @@ from tests.manifests.test_manifests import DEPLOYMENTS
 from tools.rehearsal_docs import rehearsal_reference
 
 PARTS = all_parts()
-STAND_INS = [part for part in PARTS if part.package]
+EMULATORS = [part for part in PARTS if part.package]
 
 
-def test_every_program_in_the_table_is_an_asset_and_every_stand_in_a_package() -> None:
+def test_every_program_in_the_table_is_an_asset_and_every_emulator_a_package() -> None:
     binaries = yaml.safe_load((ROOT / "rehearsal/assets/assets.yaml").read_text(encoding="utf-8"))["binaries"]
     assert {part.asset for part in PARTS if part.asset} <= set(binaries)
-    assert all((ROOT / "rehearsal" / part.package).is_dir() for part in STAND_INS)
+    assert all((ROOT / "rehearsal" / part.package).is_dir() for part in EMULATORS)
 
 
 def test_no_behaviour_is_left_out_of_the_table() -> None:
     found = {str(path.parent.relative_to(ROOT / "rehearsal")) for path in ROOT.glob("rehearsal/**/behaviour.yaml")}
-    assert found == {part.package for part in STAND_INS}
+    assert found == {part.package for part in EMULATORS}
 
 
-@pytest.mark.parametrize("part", STAND_INS, ids=lambda part: part.package)
+@pytest.mark.parametrize("part", EMULATORS, ids=lambda part: part.package)
 def test_every_behaviour_has_a_source_and_a_test_that_exists(part: Part) -> None:
     rows = part.behaviour()
     assert rows
@@ -64,7 +64,7 @@ def test_the_document_names_every_part_and_behaviour() -> None:
     text = rehearsal_reference()
     for part in PARTS:
         assert part.part in text
-    assert text.count("\n- ") >= sum(len(part.behaviour()) for part in STAND_INS)
+    assert text.count("\n- ") >= sum(len(part.behaviour()) for part in EMULATORS)
     # Which picker is rehearsed, and which is deployed.
     assert f"`epp` {table().binaries['epp'].version}" in text
     assert f"deployed is llm-d's {load_lock().images['epp'].tag}" in text

@@ -34,14 +34,14 @@ import pathlib, sys
 from rehearsal.control_plane import start
 from rehearsal.directory import RehearsalDirectory
 binaries = {name: pathlib.Path(path) for name, path in (item.split("=", 1) for item in sys.argv[2:])}
-start(RehearsalDirectory(pathlib.Path(sys.argv[1])), binaries, progress=print, stand_ins=(), attached=True)
+start(RehearsalDirectory(pathlib.Path(sys.argv[1])), binaries, progress=print, controllers=(), attached=True)
 print("ready", flush=True)
 sys.stdin.read()
 """
 
 
 def begin(directory: RehearsalDirectory, binaries: dict[str, Path], **options: object) -> bool:
-    return start(directory, binaries, **{"progress": lambda _: None, "stand_ins": (), **options})  # type: ignore[arg-type]
+    return start(directory, binaries, **{"progress": lambda _: None, "controllers": (), **options})  # type: ignore[arg-type]
 
 
 def note(directory: RehearsalDirectory, name: str) -> None:
@@ -122,9 +122,9 @@ def test_of_one_that_was_cut_off_nothing_is_kept(binaries: dict[str, Path], dire
             )
             assert words in str(why_ended(directory))
             assert_nothing_runs(directory, addresses)
-        stand_ins = ("rehearsal.kubelet",) if victim in ("other programs", "a fresh start") else ()
-        assert begin(directory, binaries, stand_ins=stand_ins, fresh=victim == "a fresh start"), victim
-        assert ("kubelet" in directory.load_record().pids) == bool(stand_ins)
+        controllers = ("rehearsal.kubelet",) if victim in ("other programs", "a fresh start") else ()
+        assert begin(directory, binaries, controllers=controllers, fresh=victim == "a fresh start"), victim
+        assert ("kubelet" in directory.load_record().pids) == bool(controllers)
         assert not old & {process.pid for process in processes.marked(directory)}
         assert kube.get(kube.connect(directory.kubeconfig), "v1", "ConfigMap", "old", "default") is None
         assert not (directory.cloud / "old").exists() and not directory.interrupted.exists()

@@ -19,7 +19,7 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True)
-class StandIn:
+class Emulator:
     """A process that acts in a rehearsal's cluster until `stop` is set."""
 
     directory: RehearsalDirectory
@@ -47,11 +47,11 @@ class StandIn:
         return kube.Store(self.connect(), api_version, kind, stop=self.stop, on_change=on_change, **selectors)
 
 
-def main(arguments: list[str], run: Callable[[StandIn], None]) -> int:
+def main(arguments: list[str], run: Callable[[Emulator], None]) -> int:
     """Run an emulator on the directory that is the only argument."""
     (path,) = arguments
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    own = StandIn(RehearsalDirectory(Path(path)))
+    own = Emulator(RehearsalDirectory(Path(path)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: own.stop.set())
     with contextlib.suppress(StoppedError):
