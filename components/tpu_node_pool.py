@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from catalog.gke import LONGEST_RUN_HOURS
 from catalog.tpu import SliceShape, generations
 from components.base import Component, Dependencies
 from components.nodes import NodesOf, node_config
 from components.sdk import compute, container
-from settings.capacity import LONGEST_RUN_HOURS, Capacity
+from settings.capacity import Capacity
 from settings.derive import PODS_PER_TPU_NODE
 
 # What GKE decides on TPU hosts and the provider would replace the pool for (providers/google/answers.yaml): it turns SMT

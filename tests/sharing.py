@@ -13,7 +13,6 @@ _SHARED = {
     f"{_END_TO_END}test_cut_off.py": OTHERS,
     f"{_END_TO_END}test_examples.py": OTHERS,
     f"{_END_TO_END}test_own_program.py": OTHERS,
-    f"{_END_TO_END}test_own_program.py": OTHERS,
     f"{_END_TO_END}test_prod.py": OTHERS,
     f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
     _END_TO_END: DEV,

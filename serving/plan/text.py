@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from catalog.gke import LONGEST_RUN_HOURS
 from catalog.zones import nearest_zones
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
-from settings.capacity import LONGEST_RUN_HOURS
 from settings.cpu_pool import room
 from settings.derive import ServedModel
 from settings.text import count
