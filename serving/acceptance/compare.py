@@ -25,10 +25,9 @@ def compare(plan: Plan, record: Record) -> Iterator[str]:
     yield f"{'':<44} {'took':>12} {'estimate':>12}"
     up = record.step("up")
     if up.status == "passed" and up.seconds is not None:
-        low, high = up_seconds(plan)
-        yield _line(
-            "up", up.seconds, high if up.seconds > high else low if up.seconds < low else None, f"{duration(high)}"
-        )
+        about, slowest = up_seconds(plan)
+        beyond = about if up.seconds < about else slowest if up.seconds > slowest else None
+        yield _line("up", up.seconds, beyond, duration(about))
     known = estimates(plan)
     for timing in up.timings:
         expected = known.get(timing.resource)

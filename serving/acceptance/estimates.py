@@ -33,11 +33,9 @@ def estimates(plan: Plan) -> dict[str, float]:
 
 
 def up_seconds(plan: Plan) -> tuple[float, float]:
-    """Of the whole `up`: with models that start as fast as measured, and with everything as slow as reported."""
+    """Of the whole `up`, as the plan prints it: about, and with everything as slow as reported."""
     longest, _, _ = plan.time
-    starts = [start for model in plan.deployment.models if (start := plan.start_seconds(model)) is not None]
-    faster = [sum((fast, slow)) / 2 - fast for fast, slow in starts]
-    return longest - max(faster, default=0.0), plan.slowest
+    return longest, plan.slowest
 
 
 def timings(plan: Plan, took: Iterable[Took]) -> tuple[Timing, ...]:

@@ -59,7 +59,7 @@ def _row(step: Step) -> str:
     said = ": ".join(filter(None, [_STATUS[step.status], cell(step.note)]))
     if step.attempts > 1:
         said += f" (attempt {step.attempts})"
-    estimate = " to ".join(map(duration, step.estimate_seconds or ()))
+    estimate = ", up to ".join(map(duration, step.estimate_seconds or ()))
     took = "" if step.seconds is None else duration(step.seconds)
     return f"| {step.name}: {TITLES[step.name]} | {said} | {took} | {estimate} | {changes} |"
 

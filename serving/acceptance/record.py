@@ -66,9 +66,7 @@ class Step(_Part):
     note: str = ""
     started: datetime.datetime | None = None
     seconds: float | None = None
-    estimate_seconds: tuple[float, float] | None = Field(
-        None, description="As measured before, and as slow as reported."
-    )
+    estimate_seconds: tuple[float, float] | None = Field(None, description="About so long, and as slow as reported.")
     changes: dict[str, int] = Field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     timings: tuple[Timing, ...] = ()

@@ -232,12 +232,12 @@ def _say_what_comes(steps: Steps) -> None:
     from serving.acceptance.markdown import duration
 
     plan, cost = steps.plan, steps.plan.cost
-    low, high = map(duration, up_seconds(plan))
+    about, slowest = map(duration, up_seconds(plan))
     complete = all(item.unit_price is not None for item in cost.items)
     total = f"{cost.per_hour:.2f} {cost.currency} an hour" if complete else "total unknown, a price is missing"
     steps.say(f"Acceptance of {plan.deployment.name} on {steps.place.where}.")
     steps.say(f"Cost: {total} (list prices of {cost.prices_as_of}), from up until destroy has ended.")
-    steps.say(f"Time: {low} to {high} for up alone. Everything that it creates is destroyed at the end.")
+    steps.say(f"Time: about {about} for up alone, up to {slowest}. Everything that it creates is destroyed at the end.")
 
 
 def _compare(plan: Plan, files: list[Path]) -> None:
