@@ -22,7 +22,10 @@ _PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
 
 @dataclass(frozen=True)
 class Line:
-    """One pinned thing. `error`: why nobody could be asked."""
+    """One pinned thing, or a dated list whose day stands for a version.
+
+    `error`: why nobody could be asked; `old`: a list of more than six months ago.
+    """
 
     kind: str
     name: str
@@ -30,10 +33,13 @@ class Line:
     where: str
     newer: list[str] = field(default_factory=list)
     error: str | None = None
+    old: bool = False
 
     @property
     def said(self) -> str:
         """What is known of newer versions."""
+        if self.old:
+            return "older than six months: read its sources again"
         if self.error is not None:
             return f"could not ask: {self.error}"
         return f"newest {self.newer[-1]} ({len(self.newer)} newer)" if self.newer else "is the newest"
@@ -42,7 +48,7 @@ class Line:
 def versions(
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """Show pinned versions beside newer ones; nothing is changed.
+    """Show pinned versions beside newer ones, and lists older than six months; nothing is changed.
 
     Asks registries and the package index; what does not answer is listed. A newer version is no failure: the exit
     code is 0.
@@ -59,13 +65,30 @@ def versions(
         if output is Format.TEXT:
             sys.stdout.write(f"{line.kind:<9}{line.name:<30}{line.locked:<23}{line.said}\n")
             sys.stdout.flush()
+    lists = list(_lists())
     if output is Format.JSON:
-        sys.stdout.write(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
+        sys.stdout.write(json.dumps([asdict(line) for line in (*lines, *lists)], indent=2) + "\n")
         return
     count = sum(bool(line.newer) for line in lines)
     silent = sum(line.error is not None for line in lines)
+    old = [line for line in lists if line.old]
+    for line in old:
+        sys.stdout.write(f"{line.kind:<9}{line.name:<30}{line.locked:<23}{line.said}\n")
     sys.stdout.write(f"\n{REHEARSED_PICKER}\n")
+    sys.stdout.write(
+        f"{len(old)} of {len(lists)} dated lists are older than six months; the oldest is {lists[0].name} of "
+        f"{lists[0].locked}.\n"
+    )
     sys.stdout.write(f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n")
+
+
+def _lists() -> Iterator[Line]:
+    """The dated lists of the catalogue, oldest first."""
+    from catalog.lists import dated_lists, is_old
+    from checks.shared.clock import today
+
+    for name, day in dated_lists().items():
+        yield Line("list", name, day.isoformat(), "catalog/data", old=is_old(day, today()))
 
 
 def _lines() -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 
 from settings.document import ROOT
+from tests import commands as called
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
 FORK_PATH = ROOT / ".github/workflows/pull-request.yaml"
@@ -168,6 +170,31 @@ def test_the_examples_of_other_systems_follow_their_schemas_and_call_our_targets
         follow_the_schema(kind, path)
         called = re.findall(r"(?:- make |args: \[)([a-z-]+)", block)
         assert called and set(called) <= TARGETS
+
+
+def test_gitlabs_token_is_in_the_file_that_the_configuration_names_before_anything_runs(tmp_path: Path) -> None:
+    [block] = [block for kind, _, block in examples() if kind == "gitlab-ci"]
+    cloud = yaml.safe_load(block)[".cloud"]
+    [named] = re.findall(r"--credential-source-file=([\w/-]+)", block)
+    [command] = cloud["before_script"]
+    [variable] = cloud["id_tokens"]
+    file = tmp_path / "token"
+    script = command.replace(named, str(file))
+    assert str(file) in script
+    subprocess.run(["sh", "-c", script], env={**os.environ, variable: "header.body.signature"}, check=True)
+    assert (file.read_text(encoding="utf-8"), file.stat().st_mode & 0o077) == ("header.body.signature", 0)
+
+
+def test_the_nights_account_may_read_secrets_where_there_are_some() -> None:
+    """Every namespace of a Helm release, and of a Secret that the program makes, is in the commands of docs/ci.md."""
+    [listed] = re.findall(r"for namespace in ([\w -]+); do", (ROOT / "docs/ci.md").read_text(encoding="utf-8"))
+    found = set()
+    for environment in ("prod", "examples/multi-host.yaml", "examples/gated-model.yaml"):
+        for resource in called.run("serving", "plan", environment, "--format", "json").document["resources"]:
+            if resource["type"] in ("kubernetes:helm.sh/v3:Release", "kubernetes:core/v1:Secret"):
+                inputs = resource["inputs"]
+                found.add(inputs.get("namespace") or inputs["metadata"]["namespace"])
+    assert set(listed.split()) == found
 
 
 def test_a_forks_path_runs_without_network_after_set_up(tmp_path: Path) -> None:

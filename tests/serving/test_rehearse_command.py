@@ -117,3 +117,18 @@ def test_a_directory_that_can_not_be_written_any_more_is_said(
     done = CliRunner().invoke(application(["rehearse"]), ["rehearse", str(file)])
     assert done.exit_code == 1
     assert f"failed: /state/rehearsal.json: {os.strerror(number)}. A rehearsal needs about 1 GB of disk" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--drain", "gpt"], "has no model gpt: qwen2-5-3b."),
+        (["--drain", "qwen2-5-3b", "--undo", "RT01"], "--undo"),
+        (["--drain", "qwen2-5-3b", "--preview"], "--preview"),
+    ],
+)
+def test_a_drain_that_can_not_be_is_rejected_before_anything_runs(file: Path, options: list[str], said: str) -> None:
+    done = CliRunner().invoke(application(), ["rehearse", str(file), *options])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not RehearsalDirectory(rehearsal_folder(str(file))).path.exists()

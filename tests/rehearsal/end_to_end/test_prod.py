@@ -168,6 +168,19 @@ def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client
     assert victim in grown(asked, counted(prod, _STARTED))
 
 
+def test_a_drained_node_of_three_replicas_loses_no_request(prod: Rehearsal, client: Client) -> None:
+    done = prod.rehearse("--drain", client_model(prod)).succeeded()
+    assert done["drain"]["requests"] > 20
+    assert (done["drain"]["failed"], done["drain"]["secondsWithoutAnswer"]) == ({}, 0)
+    assert len(done["drain"]["nodes"]) == 1 and done["verify"]["verdict"] == "serves"
+
+
+def client_model(prod: Rehearsal) -> str:
+    """The name of prod's model."""
+    (model,) = prod.last["outputs"]["models"]
+    return str(model["name"])
+
+
 def test_down_that_was_killed_is_finished_by_the_next(prod: Rehearsal, tmp_path: Path) -> None:
     log, ports = tmp_path / "log", prod.ports()
     with begun(log, "down", str(prod.file)) as process:

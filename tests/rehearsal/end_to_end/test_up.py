@@ -16,10 +16,13 @@ from typing import Any
 import psutil
 
 import cluster as kube
+from catalog.gke import facts
 from rehearsal.control_plane.processes import marked
+from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal, is_ready, listening, refreshed
 
 MODEL = "qwen2-5-3b"
+_PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
 
 
 def test_every_resource_is_created_and_the_controller_says_ready(dev: Rehearsal) -> None:
@@ -118,6 +121,14 @@ def written(rehearsal: Rehearsal) -> Iterator[tuple[str, Any]]:
         yield f"cloud {path.name}", path.read_text(encoding="utf-8")
 
 
+def test_the_picker_asks_for_what_the_cpu_pool_is_sized_by(dev: Rehearsal) -> None:
+    """KServe itself takes the tokenizer out where no scorer needs it (catalog/data/gke.yaml)."""
+    (pod,) = kube.list_objects(dev.client, "v1", "Pod", "llm-serving", label_selector=_PICKER)
+    asked = {c["name"]: c["resources"]["requests"] for c in pod["spec"]["containers"]}
+    wanted = facts()["cpuPoolRequests"]["picker"]
+    assert asked == {"main": {"cpu": str(wanted["cpu"]), "memory": f"{wanted['memoryGib']}Gi"}}
+
+
 def test_a_second_run_writes_nothing_and_the_preview_says_so(dev: Rehearsal) -> None:
     before = dict(written(dev))
     resources = len(dev.state()["resources"])
@@ -153,3 +164,11 @@ def test_a_changed_request_timeout_changes_exactly_the_backend_policies(dev: Reh
     ]
     assert limits == [900, 900]
     assert run.document["outputs"]["models"][0]["answerTimeoutSeconds"] == 900
+
+
+@of_everything
+def test_a_drain_of_the_only_replica_says_how_long_nobody_was_answered(dev: Rehearsal) -> None:
+    done = dev.rehearse("--drain", MODEL).succeeded()
+    assert done["drain"]["failed"]
+    assert 0 < done["drain"]["secondsWithoutAnswer"] <= done["seconds"]["drain"]
+    assert done["verify"]["verdict"] == "serves"

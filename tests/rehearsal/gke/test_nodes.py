@@ -165,3 +165,15 @@ def test_idle_nodes_go_down_to_the_minimum() -> None:
     assert len(idle_slices([cpu], nodes(cpu, 3), ())) == 2
     there = nodes(pool(), 2)
     assert list(idle_slices([pool()], there, [there[0]["metadata"]["name"]])) == [there[1]["metadata"]["name"]]
+
+
+def test_a_cordoned_node_has_no_place_and_counts_for_its_pool() -> None:
+    one = pool()
+    [there] = nodes(one)
+    cordoned = {**there, "spec": {**there["spec"], "unschedulable": True}}
+    assert decide([one], [pod("server", chips=4)], [there]).orders == []
+    [[made]] = decide([one], [pod("server", chips=4)], [cordoned]).orders
+    assert made["metadata"]["name"] != there["metadata"]["name"]
+    full = pool(autoscaling={"minNodeCount": 0, "maxNodeCount": 1})
+    waits = decide([full], [pod("server", chips=4)], [cordoned])
+    assert waits.orders == [] and "max node group size reached" in str(waits.said())
