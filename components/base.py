@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,15 +17,18 @@ class Component(pulumi.ComponentResource):
     """A ComponentResource of this project; token `tpu-serving:<module>:<Name>`.
 
     `opts` names the providers that its children get (`gcp`, `kubernetes`), or a parent that has them. What children wait
-    for is said by each component's own arguments.
+    for is said by each component's own arguments. Its children go with what its `deleted_with` names.
     """
 
     def __init__(self, token: str, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        opts = copy.copy(opts or pulumi.ResourceOptions())
+        # The engine ignores it on a component, with a warning, and does not pass it on.
+        self._goes_with, opts.deleted_with = opts.deleted_with, None
         super().__init__(token, name, None, opts)
 
     def child(self, depends_on: Dependencies = (), **options: Any) -> pulumi.ResourceOptions:
         """Options of a child: our parent, real dependencies, and nothing of the caller's leaking in."""
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), **options)
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), deleted_with=self._goes_with, **options)
 
     def object(self, name: str, obj: Manifest, depends_on: Dependencies = (), **options: Any) -> KubernetesObject:
         """A Kubernetes object as a child."""

@@ -33,7 +33,10 @@ class ServingEnvironment:
         network = foundation(deployment, services, self._google)
         self.cluster = Cluster(deployment, services, network, self._google)
         self._both = pulumi.ResourceOptions(providers=[google, self.cluster.kubernetes])
-        gate = ReadinessGate(objects.platform, self.cluster.nodes, self._both)
+        # What leaves nothing outside of the cluster goes with it, unless the cluster is protected (ADR 43).
+        goes_with = None if deployment.deletion_protection else self.cluster.cluster
+        self._inside = pulumi.ResourceOptions(providers=[google, self.cluster.kubernetes], deleted_with=goes_with)
+        gate = ReadinessGate(objects.platform, self.cluster.nodes, self._inside)
         pools = [(pool.shape, self._pool(pool, services, network).pool) for pool in deployment.pools]
         controllers = self._controllers(objects.platform, gate, [*self.cluster.nodes, *network.webhooks])
         self.gateway = Gateway(
@@ -95,11 +98,11 @@ class ServingEnvironment:
         watched: list[pulumi.Resource] = [gate.job]
         if platform.cert_manager is not None:
             token = "tpu-serving:platform:CertManager"
-            made = ChartController(token, "cert-manager", platform.cert_manager, runnable, self._both)
+            made = ChartController(token, "cert-manager", platform.cert_manager, runnable, self._inside)
             certificates.append(made.release)
         if platform.leader_worker_set is not None:
             token = "tpu-serving:platform:LeaderWorkerSet"
-            made = ChartController(token, "lws", platform.leader_worker_set, runnable, self._both)
+            made = ChartController(token, "lws", platform.leader_worker_set, runnable, self._inside)
             watched.append(made.release)
         kserve = KServe(
             platform.kserve,
@@ -108,6 +111,6 @@ class ServingEnvironment:
             watched=watched,
             certificates=certificates,
             runnable=runnable,
-            opts=self._both,
+            opts=self._inside,
         )
         return [kserve.ready]

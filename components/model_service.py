@@ -2,7 +2,7 @@
 
 The route exists before the service: KServe makes neither pool nor picker while a referenced route is missing. Nothing
 here waits for what KServe makes later; the service alone is awaited, until Ready, with the whole budget (KS11). None of
-these has `deleted_with`: their controllers must see them go, or load balancer parts leak.
+these goes with the cluster: their controllers must see them go, or load balancer parts leak.
 """
 
 from __future__ import annotations

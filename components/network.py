@@ -63,9 +63,11 @@ class Network(Component):
             "network-vpc",
             name=name,
             project=self._project,
+            description=self._deployment.network_mark,
             auto_create_subnetworks=False,
             routing_mode="REGIONAL",
-            opts=self.child(self._apis),
+            # Another description would replace the network; one without it stays as it is.
+            opts=self.child(self._apis, ignore_changes=["description"]),
         )
         nodes = compute.Subnetwork(
             "network-nodes",
@@ -94,7 +96,7 @@ class Network(Component):
         name = self._deployment.network_name
         router = compute.Router(
             "network-router",
-            name=f"{name}-router",
+            name=self._deployment.router_name,
             network=network.id,
             project=self._project,
             region=self._deployment.region,
@@ -116,7 +118,7 @@ class Network(Component):
         # GKE opens 443 and 10250 only; KServe's and LeaderWorkerSet's webhooks listen on 9443 (CL03).
         return compute.Firewall(
             "network-webhooks",
-            name=f"{self._deployment.network_name}-webhooks",
+            name=self._deployment.webhook_firewall_name,
             project=self._project,
             network=network.id,
             direction="INGRESS",

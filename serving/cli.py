@@ -21,6 +21,7 @@ _COMMANDS = {
     "bench": "bench",
     "drift": "drift",
     "acceptance": "acceptance",
+    "leftovers": "leftovers",
     "down": "rehearse",
     "rules": "rules",
     "lock": "lock",

@@ -1,71 +1,139 @@
-"""docs/runbook.md, made from the failures and from what can name them: preflight, verify, and drift."""
+"""The runbook: an index of symptoms (docs/runbook.md), and a page a part, made from the failures and from what names them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from serving.checking.ask import ANY
-from serving.checking.failures import Failure, load_failures
+from serving.checking.failures import PARTS, RUNBOOK, Failure, load_failures
 from serving.drift.findings import Kind
 from serving.google.errors import ASKING
 from serving.preflight import registry as before
 from serving.verify import registry as after
 from serving.verify.checks.traffic import CONNECTION
 
-_BEGINNING = """\
+_SYMPTOMS = Path(__file__).parent / "checking/data/symptoms.yaml"
+_INDEX = """\
 # Runbook
 
-What to do when `python -m serving preflight ENV` does not say "ready", `python -m serving verify ENV` does not say
-"serves", or `python -m serving drift ENV` says "drift". They print the name of each finding; here is one section for each.
-Rules are explained by `python -m serving rules RULE`. `NS` stands for the models' namespace.
+Find what you see; each row leads to its sections. `preflight`, `verify`, `drift` and `bench` print the name and the page
+of what they found. Rules are explained by `python -m serving rules RULE`. `NS` stands for the models' namespace.
 
-Generated from `serving/preflight/`, `serving/verify/` and `serving/drift/` by `make docs`; change the data there.
+| part | when |
+|---|---|
+| [Before: preflight](runbook/preflight.md) | `python -m serving preflight ENV` does not say "ready" |
+| [up, refresh, destroy](runbook/up-refresh-destroy.md) | `pulumi` ends with an error, or waits |
+| [After: objects](runbook/verify.md) | `python -m serving verify ENV` does not say "serves", and names an object |
+| [After: requests](runbook/requests.md) | a request fails, for `verify`, `bench` or a client |
+| [Drift](runbook/drift.md) | `python -m serving drift ENV` says "drift" |
 
-## Checks before: preflight
+## By symptom
+
+| you see | sections |
+|---|---|
+{symptoms}
+## By the words that Pulumi and Google print
+
+| words | section |
+|---|---|
+{words}
+Generated from `serving/*/data/` by `make docs`; change the data there.
+"""
+_HEADS = {
+    "preflight": """\
+# Before: preflight
+
+What to do when `python -m serving preflight ENV` does not say "ready". All parts: [Runbook](../runbook.md).
 
 Any check that asks Google may also end with one of these: {asking}.
 
 | check | asks | can name |
 |---|---|---|
-{before}
-## Checks after: verify
+{before}""",
+    "up-refresh-destroy": """\
+# up, refresh, destroy
+
+What to do when `pulumi up`, `refresh` or `destroy` ends with an error or waits, found by the words that Pulumi and Google
+print. Below each section is where its words are from; those with a test in this repository are what the real engine or
+provider prints. All parts: [Runbook](../runbook.md).
+""",
+    "verify": """\
+# After: objects
+
+What to do when `python -m serving verify ENV` does not say "serves" and names an object. What requests end with is on
+[its own page](requests.md); all parts: [Runbook](../runbook.md).
 
 Any check may also end with one of these: {reading}.
 
-A check that sends requests may also end with one of these: {connection}.
-
 backends-healthy asks Google on the cloud, as preflight does, and may end with whatever keeps preflight from an answer.
 
-| check | looks at | sends requests | can name |
-|---|---|---|---|
-{after}
-## Drift
+| check | looks at | can name |
+|---|---|---|
+{quiet}""",
+    "requests": """\
+# After: requests
+
+What to do when a request fails: for `python -m serving verify ENV`, for `bench`, or for a client. What the cluster's objects
+say is on [its own page](verify.md); all parts: [Runbook](../runbook.md).
+
+A check that sends requests may also end with one of these: {connection}.
+
+| check | sends | can name |
+|---|---|---|
+{traffic}""",
+    "drift": """\
+# Drift
+
+What to do when `python -m serving drift ENV` says "drift". All parts: [Runbook](../runbook.md).
 
 | finding | what it is |
 |---|---|
-{drift}
-## Sections
-"""
+{drift}""",
+}
 
 
-def render() -> str:
-    """The whole document."""
-    beginning = _BEGINNING.format(
-        asking=_links([*ASKING, *ANY]),
-        before="".join(
-            f"| {check.name} | {check.looks_at} | {_links(_own(check.failures, ASKING))} |\n"
-            for check in before.checks()
-        ),
-        reading=_links([*after.READING, "unexpected"]),
-        connection=_links(CONNECTION),
-        after="".join(
-            f"| {check.name} | {check.looks_at} | {'yes' if check.traffic else 'no'} | "
-            f"{_links(_own(check.failures, (*after.READING, *CONNECTION, *ASKING)))} |\n"
-            for check in after.checks()
-        ),
-        drift="".join(f"| {_links([kind])} | {load_failures()[kind].looks} |\n" for kind in Kind),
-    )
-    return beginning + "".join(_section(failure) for failure in load_failures().values())
+def render() -> dict[str, str]:
+    """The text of every page by its path in the repository."""
+    pages = {f"{RUNBOOK}/{part}.md": _page(part) for part in PARTS}
+    return {f"{RUNBOOK}.md": _index(), **pages}
+
+
+def symptoms() -> dict[str, list[str]]:
+    """What somebody sees -> the failures that may be behind it, the likely ones first."""
+    data: dict[str, list[str]] = yaml.safe_load(_SYMPTOMS.read_text(encoding="utf-8"))
+    return data
+
+
+def _index() -> str:
+    seen = "".join(f"| {said} | {_links(names, '')} |\n" for said, names in symptoms().items())
+    printed = sorted((words.text, key) for key, failure in load_failures().items() for words in failure.words)
+    words = "".join(f"| `{text}` | {_links([key], '')} |\n" for text, key in printed)
+    return _INDEX.format(symptoms=seen, words=words)
+
+
+def _page(part: str) -> str:
+    sections = "".join(_section(failure) for failure in load_failures().values() if failure.part == part)
+    return _HEADS[part].format(**_tables(part)) + sections
+
+
+def _tables(part: str) -> dict[str, str]:
+    def row(check: Any, shared: Iterable[str]) -> str:
+        return f"| {check.name} | {check.looks_at} | {_links(_own(check.failures, shared), part)} |\n"
+
+    shared = (*after.READING, *CONNECTION, *ASKING)
+    return {
+        "asking": _links([*ASKING, *ANY], part),
+        "before": "".join(row(check, ASKING) for check in before.checks()),
+        "reading": _links([*after.READING, "unexpected"], part),
+        "connection": _links(CONNECTION, part),
+        "quiet": "".join(row(check, shared) for check in after.checks() if not check.traffic),
+        "traffic": "".join(row(check, shared) for check in after.checks() if check.traffic),
+        "drift": "".join(f"| {_links([kind], part)} | {load_failures()[kind].looks} |\n" for kind in Kind),
+    }
 
 
 def _own(names: Iterable[str], shared: Iterable[str]) -> list[str]:
@@ -73,14 +141,28 @@ def _own(names: Iterable[str], shared: Iterable[str]) -> list[str]:
     return [name for name in names if name not in tuple(shared)]
 
 
-def _links(names: Iterable[str]) -> str:
-    return ", ".join(f"[{name}](#{name})" for name in dict.fromkeys(names))
+def _links(names: Iterable[str], part: str) -> str:
+    """Links from the page of a part; from the index where `part` is empty."""
+    return ", ".join(f"[{name}]({_address(load_failures()[name], part)})" for name in dict.fromkeys(names))
+
+
+def _address(failure: Failure, part: str) -> str:
+    page = "" if failure.part == part else f"{failure.part}.md" if part else f"runbook/{failure.part}.md"
+    return f"{page}#{failure.id}"
 
 
 def _section(failure: Failure) -> str:
-    steps = "".join(f"{number}. {step}\n" for number, step in enumerate(failure.do, 1))
-    rules = f"\nRules: {', '.join(failure.rules)}.\n" if failure.rules else ""
-    return (
-        f"\n### {failure.id}\n\n**How it looks:** {failure.looks}\n\n**Why:** {failure.why}\n\n"
-        f"**What to do:**\n\n{steps}{rules}"
-    )
+    return "".join(f"\n{paragraph}\n" for paragraph in _paragraphs(failure))
+
+
+def _paragraphs(failure: Failure) -> Iterator[str]:
+    yield f"## {failure.id}"
+    yield f"**How it looks:** {failure.looks}"
+    if failure.words:
+        rows = "\n".join(f"| `{words.text}` | {words.source} |" for words in failure.words)
+        yield f"| words | known from |\n|---|---|\n{rows}"
+    yield f"**Why:** {failure.why}"
+    yield "**What to do:**"
+    yield "\n".join(f"{number}. {step}" for number, step in enumerate(failure.do, 1))
+    if failure.rules:
+        yield f"Rules: {', '.join(failure.rules)}."

@@ -165,6 +165,11 @@ class Deployment:
         return self.settings.network.name or f"tpu-serving-{self.name}"
 
     @property
+    def network_mark(self) -> str:
+        """The description of a network that the program makes: by it `leftovers` knows that it may delete there."""
+        return f"tpu-serving, environment {self.name}"
+
+    @property
     def nodes_subnet_name(self) -> str:
         """Name of the node subnet, ours or existing."""
         existing = self.settings.network.subnetwork if self.settings.network.mode == "existing" else None
@@ -175,6 +180,16 @@ class Deployment:
         """Name of the proxy-only subnet, ours or existing."""
         subnet = self.settings.network.proxy_only_subnet
         return (subnet.name if subnet.mode == "existing" else None) or f"{self.network_name}-proxy-only"
+
+    @property
+    def router_name(self) -> str:
+        """Name of the router with the NAT, in a network of ours."""
+        return f"{self.network_name}-router"
+
+    @property
+    def webhook_firewall_name(self) -> str:
+        """Name of the firewall rule for webhooks, in a network of ours."""
+        return f"{self.network_name}-webhooks"
 
     def workload_principal(self, account: str) -> str:
         """IAM member of a Kubernetes service account of the models' namespace (workload identity federation)."""

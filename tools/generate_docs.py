@@ -1,8 +1,8 @@
 """Writes the generated documentation, or with `--check` names what is stale: `python -m tools.generate_docs [--check]`.
 
-Generated: `docs/settings.md`, `docs/outputs.schema.json`, `docs/plan-schema.json`, `docs/rules.md`, `docs/runbook.md`,
-`docs/rehearsal.md`, `docs/screens.md`, `docs/support.md`, `docs/acceptance/record.schema.json`, `docs/graph.svg`, the roles
-in `docs/guide/first-deployment.md` and the `config:` block of `Pulumi.yaml`.
+Generated: `docs/settings.md`, `docs/outputs.schema.json`, `docs/plan-schema.json`, `docs/rules.md`, `docs/runbook.md`
+and `docs/runbook/`, `docs/rehearsal.md`, `docs/screens.md`, `docs/support.md`, `docs/acceptance/record.schema.json`,
+`docs/graph.svg`, the roles in `docs/guide/first-deployment.md` and the `config:` block of `Pulumi.yaml`.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def generate() -> dict[str, str]:
         "docs/difference-schema.json": _as_json(difference_schema()),
         "docs/review-schema.json": _as_json(review_schema()),
         "docs/rules.md": rules_reference(),
-        "docs/runbook.md": runbook(),
+        **runbook(),
         "docs/rehearsal.md": rehearsal_reference(),
         "docs/support.md": support_matrix(),
         "docs/acceptance/record.schema.json": record_schema_text(),

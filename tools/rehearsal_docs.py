@@ -8,6 +8,7 @@ from catalog.lock import load_lock
 from rehearsal.assets.table import table
 from rehearsal.parts import Part, all_parts
 from rehearsal.undo import load_undos
+from serving.checking.failures import find_failure
 
 _HEAD = """# Rehearsal
 
@@ -79,7 +80,7 @@ def _undos() -> Iterator[str]:
     yield "| rule | fault | symptom | verify reports |"
     yield "|---|---|---|---|"
     for undo in load_undos().values():
-        named = f"`{undo.check}`: [{undo.failure}](runbook.md#{undo.failure})"
+        named = f"`{undo.check}`: [{undo.failure}]({find_failure(undo.failure).anchor.removeprefix('docs/')})"
         cells = (f"[{undo.id}](rules.md#{undo.id.lower()})", _cell(undo.undoes), _cell(undo.symptom), named)
         yield f"| {' | '.join(cells)} |"
     yield ""

@@ -1,6 +1,6 @@
-"""Every failure that a check can name: how it looks, why, what to do. Printed as docs/runbook.md.
+"""Every failure that has a section in the runbook: how it looks, why, what to do. Printed as docs/runbook/PART.md.
 
-Data: the folder `data/` of each command that names failures.
+Data: the folder `data/` of each command that names failures, and of this package what Pulumi and Google print.
 """
 
 from __future__ import annotations
@@ -12,50 +12,79 @@ from typing import Any
 
 import yaml
 
-RUNBOOK = "docs/runbook.md"
+RUNBOOK = "docs/runbook"
 _FOLDER = Path(__file__).parent.parent
-# In the order of the runbook.
-FILES = (
-    *(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network")),
-    *(f"verify/data/{name}" for name in ("kubernetes", "traffic")),
-    "drift/data/findings",
-    "verify/data/asking",
-)
+# The parts of the runbook, each with its files, in the order of its sections.
+PARTS = {
+    "preflight": tuple(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network")),
+    "verify": ("verify/data/kubernetes", "verify/data/asking"),
+    "requests": ("verify/data/traffic",),
+    "drift": ("drift/data/findings",),
+    "up-refresh-destroy": ("checking/data/pulumi",),
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words that a tool prints, as they stand in its message; `source` is a document, a record, or the test that prints them."""
+
+    text: str
+    source: str
 
 
 @dataclass(frozen=True)
 class Failure:
     """One failure. `why` is a sentence or two, also printed as the likely cause; `do` are steps; `rules` are rule ids.
 
-    `consequence`: usually something else that is also reported is the cause.
+    `consequence`: usually something else that is also reported is the cause. `words`: what Pulumi or Google print of it.
     """
 
     id: str
+    part: str
     looks: str
     why: str
     do: tuple[str, ...]
     rules: tuple[str, ...] = ()
     consequence: bool = False
+    words: tuple[Words, ...] = ()
 
     @property
     def anchor(self) -> str:
         """Its section of the runbook."""
-        return f"{RUNBOOK}#{self.id}"
+        return f"{RUNBOOK}/{self.part}.md#{self.id}"
 
 
 @cache
 def load_failures() -> dict[str, Failure]:
     """All failures by id, in the order of the runbook."""
-    found: dict[str, Failure] = {}
-    for name in FILES:
-        entries: dict[str, dict[str, Any]] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-        for key, entry in entries.items():
-            texts = {field: " ".join(entry[field].split()) for field in ("looks", "why")}
-            steps = tuple(" ".join(step.split()) for step in entry["do"])
-            found[key] = Failure(
-                key, texts["looks"], texts["why"], steps, tuple(entry.get("rules", ())), entry.get("consequence", False)
-            )
-    return found
+    return {
+        key: _failure(key, part, entry)
+        for part, names in PARTS.items()
+        for name in names
+        for key, entry in _read(name).items()
+    }
+
+
+def _read(name: str) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return entries
+
+
+def _failure(key: str, part: str, entry: dict[str, Any]) -> Failure:
+    return Failure(
+        key,
+        part,
+        _one_line(entry["looks"]),
+        _one_line(entry["why"]),
+        tuple(map(_one_line, entry["do"])),
+        tuple(entry.get("rules", ())),
+        entry.get("consequence", False),
+        tuple(Words(_one_line(row["text"]), _one_line(row["source"])) for row in entry.get("words", ())),
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def find_failure(name: str) -> Failure:

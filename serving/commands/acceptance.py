@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serving.acceptance.run import Answers
     from serving.acceptance.steps import Questions, Steps
     from serving.plan.plan import Plan
+    from settings.derive import Deployment
     from settings.document import Document
 
 _INTERRUPTED = 130
@@ -186,11 +187,20 @@ def _questions(plan: Plan, *, emulated: bool) -> Questions:
     if emulated:
         nobody = "the emulated cloud has none of Google's APIs to ask"
         return Questions(None, None, nobody, nobody)
-    return Questions(
-        lambda: preflight(context(plan.deployment, _REQUEST_SECONDS)),
-        None,
-        why_no_leftovers="this version has no command that looks for leftovers",
-    )
+    deployment = plan.deployment
+    return Questions(lambda: preflight(context(deployment, _REQUEST_SECONDS)), lambda: _left(deployment))
+
+
+def _left(deployment: Deployment) -> list[tuple[str, str]]:
+    """Kind and place of what `serving leftovers` lists; a cluster that still lives is left as well."""
+    from serving.commands.leftovers import google
+    from serving.leftovers.find import ClusterLivesError, find
+
+    try:
+        found = find(google(deployment), deployment)
+    except ClusterLivesError as error:
+        return [("cluster", str(error))]
+    return [(item.kind.title, f"{item.name} in {item.place}") for item in found.leftovers]
 
 
 def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tuple[Record, bool]:

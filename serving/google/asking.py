@@ -86,6 +86,14 @@ class Google:
         found: dict[str, Any] | None = self.once(key, lambda: self._ask(api, method, parameters))
         return found
 
+    def change(self, api: str, method: str, **parameters: Any) -> dict[str, Any] | None:
+        """As `find`, asked anew each time: a method that changes something, or the state of such a change.
+
+        Raises:
+            CannotAskError: there is no answer, or it is a refusal.
+        """
+        return self._ask(api, method, parameters)
+
     def everything(self, api: str, method: str, **parameters: Any) -> list[dict[str, Any]]:
         """All pages of a list.
 

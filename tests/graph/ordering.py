@@ -12,6 +12,8 @@ from tests.graph.planning import kind, of_kind
 
 MODEL, CPU_POOL, GATE, GATEWAY = "LLMInferenceService", "cluster-cpu-pool", "gate-job", "gateway-object"
 WEBHOOKS = "kserve-webhooks-job"
+# Components without a part outside of the cluster.
+_PLATFORM = ("gate", "cert-manager", "lws", "kserve")
 # GKE's Gateway controller takes the load balancer apart only while these are deleted one by one.
 BY_THE_GATEWAY_CONTROLLER = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
 
@@ -146,9 +148,14 @@ def of_all_custom_resources_only_models_are_awaited(order: Order) -> Iterator[st
 
 
 def controllers_see_their_objects_go(order: Order) -> Iterator[str]:
+    """Only what leaves nothing outside of the cluster goes with it: its platform, where nothing protects it (ADR 43)."""
+    protected = order.plan.deployment.deletion_protection
+    [cluster] = [r for r in order.plan.graph.order if kind(r) == "Cluster"]
     for r in order.plan.graph.order:
-        if r.deleted_with or (r.protect and r.type.startswith("kubernetes:")):
-            yield f"{r.name} is not deleted by itself"
+        platform = (r.parent or "").rpartition("::")[2] in _PLATFORM
+        wanted = cluster.urn if platform and not protected else None
+        if r.deleted_with != wanted or (r.protect and r.type.startswith("kubernetes:")):
+            yield f"{r.name} is deleted with {r.deleted_with}"
 
 
 INVARIANTS = (

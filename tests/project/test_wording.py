@@ -47,7 +47,7 @@ ALLOWED = (
     r"connections? (is |are )?refused|refused connection|refused or broken connection",  # TCP's own word
     r"refuses? to start",  # plain English, of a server
     r"[\w./-]*(stand-in|refus)[\w./-]*[-_./:][\w./-]+|[\w./-]+[-_./:][\w.-]*(refus|stand-in)[\w./-]*",  # names of files, checks
-    r"state is locked",  # Pulumi's state has a lock
+    r"(state is|stack is currently) locked",  # Pulumi's state has a lock
     r"rules set aside, with reason and last day",  # of a released contract (docs/contract)
 )
 PACKAGES = (

@@ -73,9 +73,10 @@ class Provider:
         )
         return {path: _CHANGES[found.kind] for path, found in answer.detailedDiff.items()}
 
-    def create(self, inputs: Json) -> tuple[str, Json]:
-        """Id and state of a new object."""
-        answer = self._stub.Create(provider_pb2.CreateRequest(urn=urn_of(inputs), properties=packed(inputs)))
+    def create(self, inputs: Json, timeout: float = 0) -> tuple[str, Json]:
+        """Id and state of a new object; `timeout` is what the provider may wait for it, 0 its own default, seconds."""
+        request = provider_pb2.CreateRequest(urn=urn_of(inputs), properties=packed(inputs), timeout=timeout)
+        answer = self._stub.Create(request)
         return answer.id, unpacked(answer.properties)
 
     def read(self, urn: str, name: str, state: Json, inputs: Json) -> tuple[str, Json]:

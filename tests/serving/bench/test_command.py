@@ -206,7 +206,7 @@ def test_an_endpoint_that_does_not_serve_gets_one_request_and_its_failure_a_name
         assert len(server.requests) == 1
     assert done.exit_code == 1
     assert f"no load was sent: {failure}: " in done.stderr
-    assert f"Runbook: docs/runbook.md#{failure}" in done.stderr
+    assert f"Runbook: docs/runbook/requests.md#{failure}" in done.stderr
     assert list(tmp_path.glob("*.jsonl")) == []
 
 

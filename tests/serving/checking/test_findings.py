@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from serving.checking.failures import load_failures
+from serving.checking.failures import find_failure, load_failures
 from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, Words, worst
 from serving.checking.render import cell, print_report, render_markdown
 
@@ -63,8 +63,8 @@ def test_every_format_names_every_failure_and_ends_or_begins_with_the_verdict(ma
     assert markdown.startswith("### `dev`: ")
     wrong = {f.failure for outcome in made.outcomes for f in outcome.findings if f.verdict is not Verdict.PASS}
     for failure in wrong:
-        assert f"Runbook: docs/runbook.md#{failure}" in text
-        assert f"docs/runbook.md#{failure}\n" in markdown
+        assert f"Runbook: {find_failure(failure).anchor}" in text
+        assert f"{find_failure(failure).anchor}\n" in markdown
     told = {item["failure"] for check in data["checks"] for item in check["results"] if item["verdict"] != "pass"}
     assert told == wrong
 

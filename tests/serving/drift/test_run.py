@@ -284,7 +284,12 @@ def test_every_format_says_the_same(scene: Scene) -> None:
         print_report(console, report)
     text, markdown, data = captured.get(), render_markdown(report), report.as_json()
     assert max(map(len, text.splitlines()[:-1])) <= 100
-    for part in ("requestPath", "kubectl-edit (Update), 2026-11-27T11:00:00Z", "docs/runbook.md#field-changed", "Lens"):
+    for part in (
+        "requestPath",
+        "kubectl-edit (Update), 2026-11-27T11:00:00Z",
+        "docs/runbook/drift.md#field-changed",
+        "Lens",
+    ):
         assert part in text
         assert part in markdown
     assert text.strip().splitlines()[-1] == data["verdict"] == report.line

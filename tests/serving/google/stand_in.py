@@ -53,6 +53,14 @@ def error(status: int, message: str, reason: str = "", service: str = "", word: 
     return status, {"error": body}
 
 
+class RefusedRequestError(Exception):
+    """What a handler raises for an answer of `error`."""
+
+    def __init__(self, answer: tuple[int, dict[str, Any]]) -> None:
+        super().__init__(answer[1]["error"]["message"])
+        self.answer = answer
+
+
 @dataclass
 class GoogleStandIn:
     """The server. `handlers`: (API, method) -> answer, None for 404. `token`: what a good request carries."""
@@ -130,7 +138,10 @@ class GoogleStandIn:
         instead = self.trouble(name, method.name)
         if instead is not None:
             return instead
-        given = self.handlers[(name, method.name)](values, query, data)
+        try:
+            given = self.handlers[(name, method.name)](values, query, data)
+        except RefusedRequestError as refused:
+            return _as_bytes(refused.answer)
         if given is None:
             return _as_bytes(_not_found(name, parts.path))
         self.problems += api.wrong_value(method.response, given, method.name)
@@ -181,7 +192,7 @@ def _handler(stand_in: GoogleStandIn) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = _serve  # noqa: N815 - names of the base class
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - names of the base class
 
         def log_message(self, *arguments: object) -> None:
             """Nothing on standard error."""

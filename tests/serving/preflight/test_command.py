@@ -56,7 +56,7 @@ def test_a_failure_says_needed_found_cause_fix_and_runbook_in_100_columns(call: 
         "        Found:   0 chips\n",
         "        Cause:   TPU quota of a new project is 0 or small",
         f"--quota-id={FAMILY} \\\n",
-        "        Runbook: docs/runbook.md#quota-too-small\n",
+        "        Runbook: docs/runbook/preflight.md#quota-too-small\n",
     ):
         assert part in done.stdout
     *above, verdict = done.stdout.strip().splitlines()
@@ -87,7 +87,7 @@ def test_json_is_one_document_and_says_the_same(call: Scene) -> None:
         "0 chips",
     )
     assert result["fix"].startswith("Ask for more")
-    assert result["runbook"] == "docs/runbook.md#quota-too-small"
+    assert result["runbook"] == "docs/runbook/preflight.md#quota-too-small"
 
 
 WRONG: list[tuple[list[str], str]] = [

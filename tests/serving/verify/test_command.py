@@ -44,7 +44,7 @@ def test_a_failure_is_told_with_words_cause_rules_and_runbook(scene: Scene, clou
         "fail routes: HTTPRoute llm-serving/qwen2-5-3b-route",
         "        Found:   Accepted=False (Invalid): Error GWCER104: [Timeouts] are",
         "RT01",
-        "  Runbook: docs/runbook.md#route-not-accepted",
+        "  Runbook: docs/runbook/verify.md#route-not-accepted",
     ):
         assert part in said
     assert said.strip().splitlines()[-1].startswith("does not serve: routes: route-not-accepted: ")
@@ -59,7 +59,7 @@ def test_json_is_one_document_and_says_the_same(scene: Scene, cloud: list[str]) 
     [routes] = [item for item in data["checks"] if item["check"] == "routes"]
     assert routes["verdict"] == "fail"
     assert routes["results"][0]["rules"] == ["RT01", "RT02", "RT04"]
-    assert routes["results"][0]["runbook"] == "docs/runbook.md#route-not-accepted"
+    assert routes["results"][0]["runbook"] == "docs/runbook/verify.md#route-not-accepted"
 
 
 def test_what_many_checks_meet_is_told_once(scene: Scene, cloud: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""What is left of an environment's network after `pulumi destroy`, and its deletion."""
