@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import runpy
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from pulumi.runtime.stack import wait_for_rpcs
 
 from checks.environment import require
+from providers.base import UNKNOWN
 from providers.google.facts import facts, tokens
 from providers.google.trees import under
 from rehearsal.existing_cloud import seed_cloud
@@ -27,6 +29,23 @@ TPU_POOL = "models: [{name: chat, source: 'hf://Qwen/Qwen2.5-3B-Instruct', conte
 # Type, logical name, id, inputs and state.
 Made = tuple[str, str, str, dict[str, Any], dict[str, Any]]
 FEATURES = "nodeConfig.advancedMachineFeatures"
+
+# Ids as the provider forms them (d.SetId in the files named in types.yaml), by the last part of the type.
+IDS = {
+    "Service": r"{p}/[\w.]+",
+    "Account": r"projects/{p}/serviceAccounts/[\w-]+@{p}\.iam\.gserviceaccount\.com",
+    "IAMMember": r"{p}/roles/[\w.]+/serviceAccount:.+",
+    "Network": r"projects/{p}/global/networks/[\w-]+",
+    "Subnetwork": r"projects/{p}/regions/[\w-]+/subnetworks/[\w-]+",
+    "Firewall": r"projects/{p}/global/firewalls/[\w-]+",
+    "Router": r"projects/{p}/regions/[\w-]+/routers/[\w-]+",
+    "RouterNat": r"{p}/[\w-]+/[\w-]+/[\w-]+",
+    "Address": r"projects/{p}/regions/[\w-]+/addresses/[\w-]+",
+    "ResourcePolicy": r"projects/{p}/regions/[\w-]+/resourcePolicies/[\w-]+",
+    "SecretIamMember": r"projects/{p}/secrets/[\w-]+/roles/[\w.]+/.+",
+    "Cluster": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+",
+    "NodePool": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+/nodePools/[\w-]+",
+}
 
 
 class PluginMocks(pulumi.runtime.Mocks):
@@ -92,7 +111,10 @@ def test_all_of_the_plan_is_made_a_second_up_changes_nothing_and_it_goes_down(na
         r.name for r in graph.resources.values() if r.type.startswith("gcp:")
     )
     assert [change for change in changed(made, scene) if not ignored(graph, *change[:2])] == []
-    for token, _, resource_id, _, state in reversed(made):
+    for token, _, resource_id, inputs, state in reversed(made):
+        assert re.fullmatch(IDS[token.rsplit(":", 1)[-1]].format(p=re.escape(inputs["project"])), resource_id)
+        none, foreseen = scene.provider.create(token, inputs, True)
+        assert (none, _contradictions(foreseen, state, "")) == ("", [])
         scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
         assert (scene.found(token, resource_id) is None) == (token != SERVICE)
 
@@ -140,3 +162,14 @@ def test_nothing_is_made_before_its_api_is_on(name: str) -> None:
         if service not in {graph.resources[urn].inputs.get("service") for urn in graph.needs(resource.urn)}:
             early.append(f"{resource.name} does not wait for {service}")
     assert early == []
+
+
+def _contradictions(foreseen: Any, state: Any, path: str) -> list[str]:
+    """Where a preview of a creation knows something that the creation contradicts."""
+    if foreseen is UNKNOWN:
+        return []
+    if isinstance(foreseen, dict) and isinstance(state, dict):
+        return [p for key in foreseen for p in _contradictions(foreseen[key], state.get(key), f"{path}.{key}")]
+    if path in (".network", ".subnetwork"):  # references come back as self links
+        return []
+    return [] if foreseen == state else [path]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from catalog.durations import seconds_of
 from providers.base import ProviderError
-from providers.google.facts import channel_default
+from providers.google.facts import answers, channel_default
 from rehearsal import cloud
 from rehearsal.directory import Record
 from rehearsal.plugins.gcp.provider import GcpProvider
-from tests.rehearsal.plugins.gcp.scene import CLUSTER, NETWORK, NODE_POOL, PROJECT, REGION, SUBNETWORK, ZONE, Scene
+from tests.rehearsal.plugins.gcp.scene import (
+    CLUSTER,
+    FIREWALL,
+    NETWORK,
+    NODE_POOL,
+    PROJECT,
+    REGION,
+    SUBNETWORK,
+    ZONE,
+    Scene,
+)
 
 NEVER = 1e6  # a time scale at which nothing is ever finished
 
@@ -71,3 +82,31 @@ def test_a_pool_says_what_its_nodes_are(scene: Scene) -> None:
     assert len(cpu["managedInstanceGroupUrls"]) == 3
     assert cpu["nodeConfig"]["effectiveTaints"] == []
     assert "advancedMachineFeatures" not in cpu["nodeConfig"]
+
+
+@pytest.mark.parametrize(
+    ("token", "changes"),
+    [
+        (NETWORK, {"routingMode": "GLOBAL"}),
+        (SUBNETWORK, {"privateIpGoogleAccess": False}),
+        (FIREWALL, {"targetTags": ["third"]}),
+        (NODE_POOL, {"autoscaling": {"minNodeCount": 0, "maxNodeCount": 8, "locationPolicy": "ANY"}}),
+        (CLUSTER, {"gatewayApiConfig": {"channel": "CHANNEL_DISABLED"}}),
+        (CLUSTER, {"resourceLabels": None}),
+    ],
+)
+def test_an_update_changes_that_and_nothing_else(scene: Scene, token: str, changes: dict[str, Any]) -> None:
+    for needed in (SUBNETWORK, CLUSTER):
+        if needed != token:
+            scene.make(needed)
+    resource_id, before = scene.make(token)
+    after = scene.update(token, resource_id, **changes)
+    assert scene.state(token, resource_id) == after
+    followed = {answer.path for answer in answers(token) if answer.follows}
+    assert {key for key in {*before, *after} if before.get(key) != after.get(key)} <= {*changes, *followed}
+    assert all(after.get(key) == value for key, value in changes.items())
+
+
+def test_an_unknown_type_is_an_error_that_names_it(scene: Scene) -> None:
+    with pytest.raises(ProviderError, match="gcp:storage/bucket:Bucket is not known"):
+        scene.provider.check("gcp:storage/bucket:Bucket", {})
