@@ -6,7 +6,7 @@ from checks.environment import require
 from serving.plan.graph import Graph
 from serving.plan.invariants import findings as findings_on
 from serving.plan.plan import Plan
-from serving.program.record import Recording, record
+from serving.program.record import Recording, record, uncollected
 from settings.derive import Deployment
 from settings.document import Document
 from settings.refusal import Finding, RefusedError, refusals
@@ -21,6 +21,7 @@ def planned(document: Document, recording: Recording | None = None) -> Plan:
     return of_checked(document, *require(document), recording)
 
 
+@uncollected()
 def of_checked(
     document: Document, deployment: Deployment, findings: list[Finding], recording: Recording | None = None
 ) -> Plan:

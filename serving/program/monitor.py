@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf import json_format
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_SENTINEL
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
@@ -14,7 +15,7 @@ from serving.program.record import SECRET, UNKNOWN, Resource
 
 
 class _FreshCloud(Mocks):
-    """Answers as a provider does in the preview of something new: the inputs, and nothing it does not know yet."""
+    """Knows nothing yet."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         return "", dict(args.inputs)
@@ -24,20 +25,23 @@ class _FreshCloud(Mocks):
 
 
 class RecordingMonitor(MockMonitor):
-    """Keeps every RegisterResource request, in the order of arrival."""
+    """Keeps every RegisterResource request, in the order of arrival.
+
+    Answers as a provider does in the preview of something new: the inputs, and nothing it does not know yet.
+    """
 
     def __init__(self) -> None:
         super().__init__(_FreshCloud())
         self.recorded: list[Resource] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
-        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        urn = self.make_urn(request.parent, request.type, request.name)
         if request.type != "pulumi:pulumi:Stack":
             inputs = json_format.MessageToDict(request.object)
             secrets: list[str] = []
             self.recorded.append(
                 Resource(
-                    urn=answer.urn,
+                    urn=urn,
                     name=request.name,
                     type=request.type,
                     parent=request.parent or None,
@@ -56,7 +60,8 @@ class RecordingMonitor(MockMonitor):
                     property_dependencies={k: sorted(v.urns) for k, v in request.propertyDependencies.items()},
                 )
             )
-        return answer
+        # The inputs come back as they are: MockMonitor would take them apart and put them together again.
+        return RegisterResourceResponse(urn=urn, object=request.object)
 
 
 def _clean(value: Any, secrets: list[str], path: str) -> Any:
