@@ -8,8 +8,6 @@ from typing import Any
 
 import yaml
 
-from catalog.compiled import compiled
-
 DATA_DIR = Path(__file__).parent / "data"
 
 
@@ -29,5 +27,4 @@ def read_yaml(name: str) -> Any:
         FileNotFoundError: no such data file.
     """
     path = DATA_DIR / name
-    # Building Python objects from YAML is slow, whoever parses it.
-    return compiled([path], yaml.__version__, lambda: yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader))  # noqa: S506 - a safe loader
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader

@@ -15,10 +15,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, Literal
 
-from catalog.compiled import compiled
 from catalog.files import DATA_DIR, UnknownVersionError, read_yaml
 from catalog.records import record
 
@@ -191,7 +189,7 @@ def load_flags(version: str) -> FlagTable:
         how = "`python -m serving lock --update-flags` writes one"
         raise UnknownVersionError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
     path = DATA_DIR / "vllm_flags" / f"{plain}.json"
-    return compiled([path, Path(__file__)], "", lambda: table_of(json.loads(path.read_text(encoding="utf-8"))))
+    return table_of(json.loads(path.read_text(encoding="utf-8")))
 
 
 def table_of(data: dict[str, Any]) -> FlagTable:

@@ -13,7 +13,6 @@ from checks.shared.gateway import proxy_range_problem
 from checks.shared.ranges import free_range
 from settings.derive import PODS_PER_TPU_NODE, SERVER_PORT, Deployment
 from settings.refusal import Path
-from settings.values import is_written
 
 _PLANE: Path = ("cluster", "controlPlane", "cidr")
 _PLANE_PREFIX = 28
@@ -113,12 +112,12 @@ def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
     ranges: dict[Path, tuple[str, bool]] = {}
     if network.mode == "create":
         for key, name in (("nodesCidr", "nodes_cidr"), ("podsCidr", "pods_cidr"), ("servicesCidr", "services_cidr")):
-            ranges[("network", key)] = getattr(network, name), is_written(network, name)
+            ranges[("network", key)] = getattr(network, name), name in network.model_fields_set
     proxies, plane = network.proxy_only_subnet, cluster.control_plane
     if proxies.mode == "create":
-        ranges[_PROXIES] = proxies.cidr, is_written(proxies, "cidr")
+        ranges[_PROXIES] = proxies.cidr, "cidr" in proxies.model_fields_set
     if cluster.private_nodes:
-        ranges[_PLANE] = plane.cidr, is_written(plane, "cidr")
+        ranges[_PLANE] = plane.cidr, "cidr" in plane.model_fields_set
     return ranges
 
 
@@ -160,10 +159,10 @@ def without_effect(deployment: Deployment) -> Iterator[Found]:
     idle: list[tuple[Path, object, str]] = [
         (("network", camel(key)), getattr(network, key), network.mode)
         for key in keys[network.mode]
-        if is_written(network, key)
+        if key in network.model_fields_set
     ]
     key = {"existing": "cidr", "create": "name"}[proxies.mode]
-    if is_written(proxies, key):
+    if key in proxies.model_fields_set:
         idle.append((("network", "proxyOnlySubnet", key), getattr(proxies, key), proxies.mode))
     for path, value, mode in idle:
         other = "create" if mode == "existing" else "existing"

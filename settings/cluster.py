@@ -8,7 +8,6 @@ from pydantic import Field
 
 from settings.base import Cidr, MachineType, ResourceName, Section
 from settings.maintenance import Maintenance
-from settings.values import own_defaults
 
 
 class AuthorizedNetwork(Section):
@@ -55,9 +54,9 @@ class Cluster(Section):
         "TPU generations (CL02); the channel's default when left out. GKE rejects one that it no longer offers.",
     )
     private_nodes: bool = Field(True, description="Nodes without public addresses, with Cloud NAT for their way out.")
-    control_plane: ControlPlane = Field(default_factory=own_defaults)
-    cpu_pool: CpuPool = Field(default_factory=own_defaults)
-    maintenance: Maintenance = Field(default_factory=own_defaults)
+    control_plane: ControlPlane = Field(default_factory=ControlPlane)
+    cpu_pool: CpuPool = Field(default_factory=CpuPool)
+    maintenance: Maintenance = Field(default_factory=Maintenance)
     deletion_protection: bool | None = Field(
         None, description="Protect the cluster from deletion; on in production when left out."
     )

@@ -14,7 +14,6 @@ from settings.model import Model
 from settings.network import Network
 from settings.platform import Platform
 from settings.project import Location, Project
-from settings.values import own_defaults
 
 
 class Prices(Section):
@@ -44,13 +43,11 @@ class Environment(Section):
     tier: Literal["dev", "staging", "production"] = Field(
         "dev", description="Environment tier; sets safety defaults: dev, staging, production."
     )
-    network: Network = Field(default_factory=own_defaults, description="VPC and address ranges.")
-    cluster: Cluster = Field(default_factory=own_defaults, description="GKE cluster.")
-    capacity: Capacity = Field(
-        default_factory=own_defaults, description="Purchase model of TPU chips, and spare slices."
-    )
-    platform: Platform = Field(default_factory=own_defaults, description="Controllers: installed or existing.")
-    gateway: Gateway = Field(default_factory=own_defaults, description="Exposure, address, TLS.")
+    network: Network = Field(default_factory=Network, description="VPC and address ranges.")
+    cluster: Cluster = Field(default_factory=Cluster, description="GKE cluster.")
+    capacity: Capacity = Field(default_factory=Capacity, description="Purchase model of TPU chips, and spare slices.")
+    platform: Platform = Field(default_factory=Platform, description="Controllers: installed or existing.")
+    gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
-    prices: Prices = Field(default_factory=own_defaults, description="Your own prices in place of list prices.")
+    prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
     overrides: list[Override] = Field(default_factory=list, description="Rule exceptions, with reason and expiry date.")

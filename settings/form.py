@@ -1,24 +1,14 @@
-"""The form of an environment file: its validator, and what its keys are called and mean.
-
-Both are made from the pydantic models of this folder, once, and kept (catalog/compiled.py).
-"""
+"""What the keys of an environment file are called and mean, as the models of this folder declare them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pydantic_core
+from pydantic import BaseModel
 
-from catalog.compiled import compiled
-from catalog.files import DATA_DIR
-
-if TYPE_CHECKING:
-    from settings.environment import Environment
-
-_HERE = Path(__file__).parent
+from settings.environment import Environment
 
 
 @dataclass
@@ -29,44 +19,30 @@ class Key:
     keys: dict[str, Key] = field(default_factory=dict)
 
 
-@dataclass
-class Form:
-    """What is kept: the core schema, and the keys of the whole file."""
-
-    schema: Any
-    root: Key
-
-
-@cache
-def _form() -> Form:
-    def make() -> Form:
-        from settings.declared import form  # the models, and with them all of pydantic
-
-        return form()
-
-    sources = [_HERE / "environment.py", *sorted(_HERE.glob("*.py")), _HERE.parent / "catalog" / "gke.py"]
-    return compiled([*sources, DATA_DIR / "gke.yaml"], pydantic_core.__version__, make)
-
-
-@cache
-def _validator() -> pydantic_core.SchemaValidator:
-    return pydantic_core.SchemaValidator(_form().schema)
-
-
-def read(data: dict[str, Any]) -> Environment:
-    """The settings in `data`.
-
-    Raises:
-        ValidationError: pydantic's, with everything that is wrong.
-    """
-    # What comes back are `settings.values.Values` with the attributes of the models, to which everything is typed.
-    return _validator().validate_python(data)  # type: ignore[no-any-return]
-
-
 def key_at(path: tuple[str | int, ...]) -> Key | None:
     """A key of the file by its path, list places left out; None where there is none."""
-    current: Key | None = _form().root
+    current: Key | None = _root()
     for part in path:
         if current is not None and isinstance(part, str):
             current = current.keys.get(part)
     return current
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation such as `list[Model]` or `Tls | None` holds, None where it holds none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(section_in, getattr(annotation, "__args__", ()))), None)
+
+
+@cache
+def _root() -> Key:
+    return Key("", _keys(Environment))
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Key]:
+    keys = {}
+    for name, declared in model.model_fields.items():
+        below = section_in(declared.annotation)
+        keys[declared.alias or name] = Key(declared.description or "", _keys(below) if below else {})
+    return keys

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
 from settings.base import CertificateName, HostName, Reason, ResourceName, SecretName, Section
-from settings.values import GatewayFacts, iso_date
+from settings.dates import iso_date
 
 IsoDate = Annotated[date, BeforeValidator(iso_date)]
 
@@ -61,7 +61,7 @@ class Waiver(Section):
     until: IsoDate = Field(description="Expiry date: the last day (YYYY-MM-DD).")
 
 
-class Gateway(GatewayFacts, Section):
+class Gateway(Section):
     """One Gateway an environment, in the models' namespace."""
 
     name: ResourceName = Field("inference-gateway", description="Name of the Gateway.")
@@ -78,3 +78,18 @@ class Gateway(GatewayFacts, Section):
     authentication: Authentication | None = Field(None, description="Edge authentication.")
     global_access: bool = Field(False, description="Internal class: reachable from other regions of the VPC.")
     waiver: Waiver | None = Field(None, description="Exception for an external Gateway without TLS or authentication.")
+
+    @property
+    def external(self) -> bool:
+        """True where the class exposes the models to the internet."""
+        return self.gateway_class_name == GatewayClass.EXTERNAL
+
+    @property
+    def scheme(self) -> str:
+        """Scheme of the URLs clients use."""
+        return "https" if self.tls else "http"
+
+    @property
+    def port(self) -> int:
+        """Port of the listener that serves the models."""
+        return 443 if self.tls else 80

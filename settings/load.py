@@ -8,18 +8,16 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic_core import ValidationError
+from pydantic import ValidationError
 
 from settings.document import Document
-from settings.form import key_at, read
+from settings.environment import Environment
+from settings.form import key_at
 from settings.names import PROJECT_NAME, RESOURCE_NAME
 from settings.refusal import Finding, Path, render_path
 from settings.secrets import HIDDEN, hidden
-
-if TYPE_CHECKING:
-    from settings.environment import Environment
 
 # The least that a file must say: what is proposed for a key that is missing, and stands for a value that is wrong.
 _LEAST: dict[str, Any] = {
@@ -46,7 +44,7 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
     replaced: set[Path] = {f.path for f in findings if f.rule == "ST02"}
     for _ in range(8):
         try:
-            return read(data), findings, replaced
+            return Environment.model_validate(data), findings, replaced
         except ValidationError as error:
             problems = error.errors(include_url=False)
         for problem in problems:

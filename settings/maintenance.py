@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from settings.base import Section
-from settings.values import iso_time
+from settings.dates import iso_time
 
 Moment = Annotated[AwareDatetime, BeforeValidator(iso_time)]
 

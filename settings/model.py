@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from settings.base import MachineType, SecretName, Section
-from settings.values import ModelFacts, own_defaults
 
 
 class TpuSlice(Section):
@@ -54,7 +53,7 @@ class Resources(Section):
 FlagValue = bool | int | float | str | list[Any] | dict[str, Any]
 
 
-class Model(ModelFacts, Section):
+class Model(Section):
     """One LLMInferenceService."""
 
     name: str = Field(description="Name of the service; part of its URL. A DNS label of at most 38 characters (KS04).")
@@ -115,5 +114,10 @@ class Model(ModelFacts, Section):
     environment: dict[str, str] = Field(
         default_factory=dict, description="Variables of the server, such as MODEL_IMPL_TYPE; never a token."
     )
-    resources: Resources = Field(default_factory=own_defaults)
+    resources: Resources = Field(default_factory=Resources)
     disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")
+
+    @property
+    def names_for_clients(self) -> list[str]:
+        """What a client may put into `model`."""
+        return self.served_names or [self.name]

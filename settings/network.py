@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from settings.base import Cidr, ProjectId, Provision, ResourceName, Section
-from settings.values import own_defaults
 
 
 class ProxyOnlySubnet(Section):
@@ -30,4 +29,4 @@ class Network(Section):
     nodes_cidr: Cidr = Field("10.0.0.0/20", description="Range of the nodes.")
     pods_cidr: Cidr = Field("10.4.0.0/14", description="Range of the pods.")
     services_cidr: Cidr = Field("10.8.0.0/20", description="Range of the Services.")
-    proxy_only_subnet: ProxyOnlySubnet = Field(default_factory=own_defaults)
+    proxy_only_subnet: ProxyOnlySubnet = Field(default_factory=ProxyOnlySubnet)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from settings.base import ProjectId, Section
-from settings.values import LocationFacts
 
 
 class Project(Section):
@@ -20,10 +19,15 @@ class Project(Section):
     )
 
 
-class Location(LocationFacts, Section):
+class Location(Section):
     """Region of the cluster and the one zone of the TPU pools."""
 
     zone: str = Field(
         pattern=r"^[a-z]+-[a-z]+\d+-[a-z0-9]+$", description="Zone of the TPU node pools, for example europe-west4-a."
     )
     region: str | None = Field(None, description="Region of network and cluster; derived from the zone when left out.")
+
+    @property
+    def region_name(self) -> str:
+        """The region, given or derived from the zone."""
+        return self.region or self.zone.rsplit("-", 1)[0]

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from settings.declared import section_in
 from settings.environment import Environment
+from settings.form import section_in
 from settings.names import PROJECT_NAME
 
 _WIDTH, _COLUMN = 110, 44

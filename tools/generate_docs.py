@@ -24,11 +24,10 @@ from catalog.rules import LEVELS, Rule, load_rules
 from serving.plan.against.contract import difference_schema
 from serving.plan.review.contract import review_schema
 from serving.runbook import render as runbook
-from settings.declared import section_in
 from settings.environment import Environment
+from settings.form import section_in
 from settings.names import PROJECT_NAME
 from settings.outputs import Outputs
-from settings.values import own_defaults
 from tools.annotated import annotated
 from tools.plan_schema import plan_schema
 from tools.rehearsal_docs import rehearsal_reference
@@ -84,7 +83,7 @@ def _default(field: FieldInfo) -> str:
             if "when left out" in (field.description or "") and section_in(field.annotation) is None
             else "none"
         )
-    if field.default_factory is own_defaults:
+    if section_in(field.annotation) is field.default_factory:
         return "see below"
     return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
 

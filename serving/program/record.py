@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from settings.dates import as_go
 from settings.document import ROOT, Document, read_document
 from settings.names import PROJECT_NAME
 from settings.refusal import RefusedError
-from settings.values import as_go
 
 UNKNOWN = "known after up"
 SECRET = "[secret]"

@@ -11,7 +11,6 @@ from serving.plan.against.source import Source
 from serving.plan.make import planned as plan
 from serving.plan.plan import Plan
 from settings.document import Document
-from settings.values import as_data
 
 
 def against(planned: Plan, source: Source) -> Difference:
@@ -54,7 +53,7 @@ _OWN = {"project": "projects", "location": "locations", "network": "networks"}
 
 def _moved(document: Document, planned: Plan) -> tuple[Document, list[str]]:
     """The document in the place of the plan: another environment's project and ranges are no change of this one."""
-    here = as_data(planned.deployment.settings)
+    here = planned.deployment.settings.model_dump(by_alias=True, exclude_none=True)
     data, notes = dict(document.data), []
     for key, word in _OWN.items():
         there = data.get(key) or {}
