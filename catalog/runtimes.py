@@ -1,4 +1,4 @@
-"""What a runtime loads and knows by name, per version; written from its wheels by `catalog.refresh.runtime`."""
+"""What a runtime loads and knows by name, per version; written from its wheels by `tools.runtime_tables.runtime`."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def load_runtime(version: str) -> Runtime:
     """
     path = DATA_DIR / "runtimes" / f"{version.removeprefix('v')}.json"
     if not path.is_file():
-        raise UnknownVersionError(
-            f"no table of the runtime {version}; `python -m serving lock --update-flags` writes one"
-        )
+        raise UnknownVersionError(f"no table of the runtime {version}; `python -m tools.runtime_tables` writes one")
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     quantization = data["quantization"]
     return Runtime(

@@ -1,6 +1,6 @@
 """The flags of `vllm serve`, per pinned vLLM version, as its wheel has them; and what a TPU lacks of them.
 
-The tables in `data/vllm_flags/` are written by `catalog.refresh.vllm_flags` and never by hand. Not covered on purpose:
+The tables in `data/vllm_flags/` are written by `tools.runtime_tables.vllm_flags` and never by hand. Not covered on purpose:
 argparse also takes an unambiguous beginning of a flag (`--max-model`); such a short form counts as unknown here.
 """
 
@@ -186,7 +186,7 @@ def load_flags(version: str) -> FlagTable:
     plain = version.removeprefix("v")
     if plain not in flag_versions():
         known = ", ".join(flag_versions())
-        how = "`python -m serving lock --update-flags` writes one"
+        how = "`python -m tools.runtime_tables` writes one"
         raise UnknownVersionError(f"no flag table for vLLM {plain!r}; there is one for: {known}. {how}")
     path = DATA_DIR / "vllm_flags" / f"{plain}.json"
     return table_of(json.loads(path.read_text(encoding="utf-8")))

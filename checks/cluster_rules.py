@@ -80,6 +80,3 @@ def open_to_everybody(deployment: Deployment) -> Iterator[Found]:
             said = "The API server's IP endpoint is open to the whole internet."
             fix = "Name the ranges that need it, or remove the line: the DNS endpoint needs none."
             yield Found(("cluster", "controlPlane", "authorizedNetworks", index, "cidr"), network.cidr, said, fix)
-
-
-CHECKS = (gke_version, cpu_nodes, protection, region_and_zone, control_plane, open_to_everybody, room_for_pickers)

@@ -169,15 +169,3 @@ def security_policy(deployment: Deployment) -> Iterator[Found]:
     own = re.sub(r"[^a-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
     fix = f"Write securityPolicy: {own or 'my-allow-list'}, the name of a policy made with --region."
     yield Found((*_PATH, "authentication", "securityPolicy"), name, said, fix)
-
-
-CHECKS = (
-    gateway_class,
-    exposure,
-    address,
-    certificate,
-    listener_secret,
-    without_effect,
-    identity_aware_proxy,
-    security_policy,
-)

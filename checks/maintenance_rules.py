@@ -87,6 +87,3 @@ def one_replica(deployment: Deployment) -> Iterator[Found]:
         if deployment.settings.tier == "production" and model.replicas == 1:
             said = "One replica serves production: whatever ends its node interrupts it."
             yield Found(("models", index, "replicas"), 1, said, "Write replicas: 2.")
-
-
-CHECKS = (window, exclusions, any_time, one_replica)

@@ -109,6 +109,3 @@ def startup_budget(deployment: Deployment) -> Iterator[Found]:
             yield Found(
                 (*path, "startupBudgetSeconds"), budget, said, "Write startupBudgetSeconds: 900, or leave it out."
             )
-
-
-CHECKS = (distinct, route_names, name, source, lengths, answer_time, startup_budget)

@@ -283,16 +283,3 @@ def names(deployment: Deployment) -> Iterator[Found]:
         if network.mode == "existing":
             fix = "Make the proxy-only subnet by hand, and write mode: existing and its name under proxyOnlySubnet."
         yield Found(("network", "name"), deployment.network_name, said, fix)
-
-
-CHECKS = (
-    proxy_only_subnet,
-    address_ranges,
-    authorized_networks,
-    existing_network,
-    webhook_ports,
-    shared_vpc,
-    room_in_the_ranges,
-    names,
-    without_effect,
-)

@@ -74,6 +74,3 @@ def models_namespace(deployment: Deployment) -> Iterator[Found]:
         said = f"{name} belongs to {'a controller' if name in ours else 'Kubernetes or GKE'}."
         path: Path = ("platform", "modelsNamespace")
         yield Found(path, name, said, f"Write modelsNamespace: {_MODELS_NAMESPACE}, or leave it out.")
-
-
-CHECKS = (models_namespace, kserve_version, leader_worker_set, room_for_the_download)

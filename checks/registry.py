@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from checks.shared.problem import Problem
 from settings.derive import Deployment
@@ -22,6 +22,9 @@ class Found(NamedTuple):
     message: str
     fix: str
 
+
+Made = TypeVar("Made")
+_ALL: list[Any] = []
 
 Function = Callable[[Deployment], Iterator[Found]]
 
@@ -41,7 +44,18 @@ class Check:
 
 def rule(key: str) -> Callable[[Function], Check]:
     """Makes a check of a function over a deployment."""
-    return lambda function: Check(key, function)
+    return lambda function: register(Check(key, function))
+
+
+def register(check: Made) -> Made:
+    """Every implementation of a rule, on a file or on objects, is known from the import of its module on."""
+    _ALL.append(check)
+    return check
+
+
+def implementations(kind: type[Made]) -> tuple[Made, ...]:
+    """Those of a kind that have been imported: checks of files, or of objects."""
+    return tuple(check for check in _ALL if isinstance(check, kind))
 
 
 def at(path: Path, value: Any, problem: Problem | None) -> Iterator[Found]:

@@ -17,24 +17,26 @@ from checks import (
     supply_rules,
     tpu_rules,
 )
-from checks.registry import Check
+from checks.registry import Check, implementations
 from checks.shared import clock
 from checks.shared.overrides import SHORTEST_REASON, can_be_set_aside, in_force
 from settings.derive import Deployment
 from settings.refusal import Finding, explain
 
-CHECKS: tuple[Check, ...] = (
-    *gateway_rules.CHECKS,
-    *network_rules.CHECKS,
-    *cluster_rules.CHECKS,
-    *maintenance_rules.CHECKS,
-    *platform_rules.CHECKS,
-    *tpu_rules.CHECKS,
-    *model_rules.CHECKS,
-    *server_rules.CHECKS,
-    *runtime_rules.CHECKS,
-    *supply_rules.CHECKS,
+# Their rules are known once they are imported.
+_MODULES = (
+    gateway_rules,
+    network_rules,
+    cluster_rules,
+    maintenance_rules,
+    platform_rules,
+    tpu_rules,
+    model_rules,
+    server_rules,
+    runtime_rules,
+    supply_rules,
 )
+CHECKS = implementations(Check)
 
 
 def on_settings(deployment: Deployment) -> list[Finding]:

@@ -238,15 +238,3 @@ def _matrix_problem(model: ServedModel) -> str | None:
     if own == "untested":
         return f"The support matrix of {release} lists it, untested on {generation}."
     return f"No model of its family ({model.architecture}) is in the support matrix of {release} for {generation}."
-
-
-CHECKS = (
-    narrow_floats,
-    flags_together,
-    runner_of_the_task,
-    own_variables,
-    known_variables,
-    loadable,
-    unchecked,
-    tested_by_the_release,
-)

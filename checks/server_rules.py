@@ -275,11 +275,3 @@ def shutdown_time(deployment: Deployment) -> Iterator[Found]:
                 said = f"The pod is killed after {GRACE_SECONDS} s."
                 fix = f"Write shutdown-timeout: {GRACE_SECONDS} or less; {SHUTDOWN_SECONDS} when left out."
                 yield Found(flag.path, flag.value, said, fix)
-
-
-CHECKS = (
-    *(_flag_rule(key) for key in ("VL01", "VL02", "VL03", "VL04", "VL07")),
-    *(_decided_rule(key) for key in ("HC05", "KS02", "KS07", "SC03", "TP04", "VL06", "VL09")),
-    unlisted_flags,
-    shutdown_time,
-)

@@ -86,6 +86,3 @@ def secret_references(deployment: Deployment) -> Iterator[Found]:
             command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
             fix = f'Write number: "NUMBER" under project; this prints it:\n{command}'
             yield Found(("project", "number"), None, said, fix)
-
-
-CHECKS = (images, combination, gated, secret_references)

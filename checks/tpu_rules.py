@@ -285,20 +285,3 @@ def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
         if find_shape(model.shape.generation, model.shape.topology) != model.shape:
             fix = f"Leave machineType out: one host forms {model.shape.topology}."
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
-
-
-CHECKS = (
-    slice_shape,
-    names_in_their_place,
-    attention_heads,
-    zone,
-    ai_zone,
-    purchase,
-    flex_start,
-    flex_start_of_tpu7x,
-    memory_fit,
-    memory_left,
-    requests,
-    spare,
-    multi_host_runtime,
-)

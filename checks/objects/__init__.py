@@ -12,6 +12,7 @@ from typing import Any
 from checks.objects import clusters, gateways, node_pools, policies, releases, routes, servers, services
 from checks.objects.check import Check, Context, Scope, context_of
 from checks.objects.resource import Resource, resource_of
+from checks.registry import implementations
 from settings.refusal import Finding, RefusedError, explain, refusals
 
 _MODULES = (gateways, routes, policies, services, servers, releases, node_pools, clusters)
@@ -24,7 +25,7 @@ def _registry(checks: Iterable[Check]) -> dict[str, tuple[Check, ...]]:
     return dict(sorted(found.items()))
 
 
-REGISTRY: dict[str, tuple[Check, ...]] = _registry(check for module in _MODULES for check in module.CHECKS)
+REGISTRY: dict[str, tuple[Check, ...]] = _registry(implementations(Check))
 
 
 def on_stack(resources: Sequence[Resource], context: Context | None = None) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checks.objects.resource import Resource
 from checks.objects.values import UnknownValueError
+from checks.registry import register
 from checks.shared import clock
 from checks.shared.overrides import in_force
 from settings import names
@@ -129,9 +130,9 @@ class Check:
 
 def on_each(rule: str, *kinds: str) -> Callable[[OnOne], Check]:
     """Makes a check of a function over one resource of these kinds (of any kind, where none is named)."""
-    return lambda function: Check(rule, kinds, on_one=function)
+    return lambda function: register(Check(rule, kinds, on_one=function))
 
 
 def on_whole(rule: str) -> Callable[[OnAll], Check]:
     """Makes a check of a function over all resources of a stack."""
-    return lambda function: Check(rule, on_all=function)
+    return lambda function: register(Check(rule, on_all=function))

@@ -163,14 +163,3 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
         network_made = scope.of(NETWORK)[0]
         fix = 'Add a gcp.compute.Subnetwork with purpose="REGIONAL_MANAGED_PROXY", role="ACTIVE" and a /23.'
         yield Found(network_made, (), None, "The VPC of the Gateway has no proxy-only subnet.", fix)
-
-
-CHECKS = (
-    gateway_is_on,
-    version_is_new_enough,
-    pool_version_knows_its_generation,
-    production_is_protected,
-    webhooks_can_be_reached,
-    proxy_subnet_is_usable,
-    one_active_proxy_subnet,
-)

@@ -220,16 +220,3 @@ def not_open_to_all(scope: Scope) -> Iterator[Found]:
                     "Any namespace may attach a route.",
                     "Write from: Same, or from: Selector with a selector.",
                 )
-
-
-CHECKS = (
-    gateway_class,
-    external_has_tls,
-    external_has_authentication,
-    address_type,
-    address_fits,
-    one_certificate,
-    known_options,
-    secret_comes_first,
-    not_open_to_all,
-)

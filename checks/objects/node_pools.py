@@ -196,17 +196,3 @@ def accelerator_of_the_api(pool: Resource, _: Context) -> Iterator[Found]:
         name = text(accelerator, "type")
         if (problem := slices.accelerator_problem(name)) is not None:
             yield Found(pool, ("nodeConfig", "guestAccelerators", index, "type"), name, *problem)
-
-
-CHECKS = (
-    slice_exists,
-    placement_for_several_hosts,
-    no_policy_for_one_host,
-    one_zone_for_a_slice,
-    labels_are_gkes,
-    node_labels_are_gkes,
-    upgrades_need_no_spare_slice,
-    whole_slices_only,
-    purchase_is_legal,
-    accelerator_of_the_api,
-)

@@ -284,21 +284,3 @@ def armor_is_regional(scope: Scope) -> Iterator[Found]:
         if name and name in everywhere:
             at = ("spec", "default", "securityPolicy")
             yield Found(policy, at, name, f"{name} is global.", "Make it a gcp.compute.RegionSecurityPolicy.")
-
-
-CHECKS = (
-    one_health_check_each,
-    group_is_written,
-    fixed_port,
-    times_fit,
-    asks_what_the_kubelet_asks,
-    type_and_block,
-    not_on_a_shadow,
-    time_for_the_longest_answer,
-    time_limit_is_written,
-    one_backend_policy_each,
-    no_affinity,
-    draining_ends_in_time,
-    armor_by_name,
-    armor_is_regional,
-)

@@ -62,6 +62,3 @@ def versions_fit_together(scope: Scope) -> Iterator[Found]:
         return
     release = releases["kserve"]
     yield Found(release, ("version",), ", ".join(f"{p} {v}" for p, v in sorted(versions.items())), *problem)
-
-
-CHECKS = (kserve_is_tested, pool_crd_is_gkes, version_is_written, versions_fit_together)

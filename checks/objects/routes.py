@@ -249,16 +249,3 @@ def _other_namespaces(resource: Resource) -> Iterator[tuple[Path, str]]:
             yield ("spec", "parentRefs", index), text(parent, "namespace")
     for index, reference in enumerate(items(resource.inputs, "spec", "router", "gateway", "refs")):
         yield ("spec", "router", "gateway", "refs", index), text(reference, "namespace")
-
-
-CHECKS = (
-    scheduler_has_a_route,
-    no_timeouts,
-    supported_features,
-    name_of_our_own,
-    pool_of_the_v1_group,
-    within_the_limits,
-    no_path_twice,
-    redirect_by_scheme,
-    one_namespace,
-)

@@ -199,15 +199,3 @@ def _value(argument: Argument) -> Any:
     if not argument.values:
         return not argument.name.startswith(("--no-", "--no_"))
     return argument.values[0] if len(argument.values) == 1 else list(argument.values)
-
-
-CHECKS = (
-    devices_of_the_slice,
-    flags_together,
-    all_chips_of_the_node,
-    label_of_the_node,
-    *(_flags(rule) for rule in _FLAG_RULES),
-    images_stay_put,
-    chart_images_stay_put,
-    no_token_in_clear,
-)

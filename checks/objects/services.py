@@ -281,20 +281,3 @@ def pipeline_preset(scope: Scope) -> Iterator[Found]:
             said = f"KServe asks for the preset {names.PIPELINE_PRESET}, and nothing here makes it."
             fix = "Make an LLMInferenceServiceConfig of that name in the service's namespace."
             yield Found(service, ("spec", "parallelism", "pipeline"), pipeline, said, fix)
-
-
-CHECKS = (
-    pipeline_preset,
-    probes_follow_tls,
-    preset_speaks_http,
-    token_of_the_download,
-    switch_is_written,
-    service_follows_server,
-    group_controller_first,
-    name_is_short,
-    source_is_readable,
-    replicas_or_scaling,
-    served_name_is_set,
-    picker_is_written_out,
-    start_has_a_budget,
-)

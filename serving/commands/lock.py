@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,33 +19,28 @@ if TYPE_CHECKING:
 def lock(
     check: Annotated[bool, typer.Option("--check", help="Show the lock and check it; the default.")] = False,
     update_digests: Annotated[bool, typer.Option("--update-digests", help="Ask the registries, fill digests.")] = False,
-    update_flags: Annotated[bool, typer.Option("--update-flags", help="Read the vLLM flags from its wheel.")] = False,
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """Show, check or refresh pinned charts, images and vLLM flags.
+    """Show, check or refresh pinned charts and images.
 
     Examples:
 
         python -m serving lock
 
         python -m serving lock --update-digests
-
-        python -m serving lock --update-flags --format json
     """
     from catalog.lock import lock_of
     from catalog.refresh.lock_file import LockFileError
 
-    if check and (update_digests or update_flags):
-        typer.echo("--check changes nothing; leave it out with --update-digests or --update-flags", err=True)
+    if check and update_digests:
+        typer.echo("--check changes nothing; leave it out with --update-digests", err=True)
         raise typer.Exit(2)
     locked = lock_of(_read())
-    report: dict[str, Any] = {"digests": {}, "flagTable": None, "errors": []}
+    report: dict[str, Any] = {"digests": {}, "errors": []}
     try:
         if update_digests:
             _fill_digests(locked, report)
             locked = lock_of(_read())
-        if update_flags:
-            _fill_flags(locked, report)
     except LockFileError as error:
         report["errors"].append(str(error))
     report["problems"] = _problems(locked)
@@ -103,32 +97,6 @@ def _fill_digests(locked: Lock, report: dict[str, Any]) -> None:
     report["digests"] = new
 
 
-def _fill_flags(locked: Lock, report: dict[str, Any]) -> None:
-    """Download the two wheels of the pinned runtime; write its flag table, and what it loads and knows by name."""
-    import tempfile
-    from pathlib import Path
-    from zipfile import BadZipFile
-
-    from catalog import files
-    from catalog.refresh.runtime import write_runtime
-    from catalog.refresh.vllm_flags import ExtractionError, write_table
-    from catalog.refresh.wheel import WheelError, download
-
-    version = locked.images["vllm-tpu"].tag.removeprefix("v")
-    _progress(f"downloading the wheels vllm-tpu and tpu-inference {version}")
-    today = datetime.datetime.now(tz=datetime.UTC).date()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            wheel = download("vllm-tpu", version, Path(folder, "vllm"))
-            below = download("tpu-inference", version, Path(folder, "tpu-inference"))
-            write_runtime(wheel, below, data_dir=files.DATA_DIR)
-            written = write_table(wheel, today=today, data_dir=files.DATA_DIR)
-        except (WheelError, ExtractionError, BadZipFile) as error:
-            report["errors"].append(f"vllm-tpu: {error}")
-            return
-    report["flagTable"] = written.name
-
-
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         typer.echo(f"{text} ...", err=True)
@@ -148,7 +116,7 @@ def _problems(locked: Lock) -> list[str]:
         found.append("the pinned versions are not a combination that the lock lists")
     vllm, epp = locked.images["vllm-tpu"].tag, locked.images["epp"].tag
     if vllm.removeprefix("v") not in flag_versions():
-        found.append(f"no flag table for vllm-tpu {vllm}: run python -m serving lock --update-flags")
+        found.append(f"no flag table for vllm-tpu {vllm}: run python -m tools.runtime_tables")
     if epp not in epp_versions():
         found.append(f"no plugin table for the endpoint picker {epp} in catalog/data/epp_plugins.yaml")
     return found
@@ -184,7 +152,5 @@ def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
     if missing and not report["errors"]:
         lines.append("Fill them with: python -m serving lock --update-digests")
     lines += [f"wrote the digest of {key}: {digest}" for key, digest in report["digests"].items()]
-    if report["flagTable"]:
-        lines.append(f"wrote the flag table {report['flagTable']}")
     lines += [f"error: {text}" for text in report["errors"]] + [f"problem: {text}" for text in report["problems"]]
     return "\n".join(lines).rstrip() + "\n"

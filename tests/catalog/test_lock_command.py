@@ -24,6 +24,7 @@ from catalog.refresh import wheel as wheel_module
 from catalog.refresh.lock_file import LockFileError, with_digests, write_whole
 from catalog.refresh.registry import RegistryError, RegistryUnreachableError, digest_of, split_repository
 from serving.commands.lock import lock
+from tools.runtime_tables.__main__ import main
 
 from .test_runtimes import RUNTIME_TREE
 from .test_vllm_extractor import TREE
@@ -308,7 +309,7 @@ def test_looking_and_updating_at_once_is_a_wrong_call() -> None:
 
 
 def test_the_flag_table_is_written_from_the_wheel_of_the_locked_version(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import zipfile
 
@@ -324,10 +325,9 @@ def test_the_flag_table_is_written_from_the_wheel_of_the_locked_version(
         return wheel
 
     monkeypatch.setattr(wheel_module, "download", fake)
-    result = _run("--update-flags")
-    assert result.exit_code == 0, result.output
+    assert main() == 0
     assert asked == [("vllm-tpu", "0.32.0"), ("tpu-inference", "0.32.0")]
-    assert "wrote the flag table 0.32.0.json" in result.output
+    assert "wrote the flag table 0.32.0.json" in capsys.readouterr().out
     names = json.loads((data / "runtimes" / "0.32.0.json").read_text(encoding="utf-8"))
     assert names["toolParsers"] == ["hermes"]
     written = json.loads((data / "vllm_flags" / "0.32.0.json").read_text(encoding="utf-8"))
@@ -335,14 +335,13 @@ def test_the_flag_table_is_written_from_the_wheel_of_the_locked_version(
 
 
 def test_a_wheel_that_can_not_be_had_is_an_error_and_the_old_table_stays(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = "import sys; sys.stderr.write('ERROR: Could not find a version\\n'); sys.exit(1)"
     monkeypatch.setattr(wheel_module, "pip", lambda: [sys.executable, "-c", script])
     before = (data / "vllm_flags" / "0.32.0.json").read_bytes()
-    result = _run("--update-flags")
-    assert result.exit_code == 1
-    assert "error: vllm-tpu: vllm-tpu 0.32.0 can't be downloaded: Could not find a version" in result.output
+    assert main() == 1
+    assert "error: vllm-tpu 0.32.0 can't be downloaded: Could not find a version" in capsys.readouterr().err
     assert (data / "vllm_flags" / "0.32.0.json").read_bytes() == before
 
 

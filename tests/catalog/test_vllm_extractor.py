@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from catalog.files import DATA_DIR
-from catalog.refresh.source_tree import FolderTree
-from catalog.refresh.vllm_flags import ExtractionError, extract, table, write_table
+from tools.runtime_tables.source_tree import FolderTree
+from tools.runtime_tables.vllm_flags import ExtractionError, extract, table, write_table
 
 TODAY = datetime.date(2026, 11, 24)
 

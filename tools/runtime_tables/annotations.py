@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from catalog.refresh.source_tree import Module, Program
+from tools.runtime_tables.source_tree import Module, Program
 
 _BUILTIN = frozenset({"bool", "int", "float", "str", "bytes", "list", "tuple", "set", "dict", "type", "object"})
 # Wrappers that runtime typing sees through on the way to the type, by their first argument.

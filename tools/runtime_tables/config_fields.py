@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.refresh.annotations import NONE, Hint, Hints, read_annotation
-from catalog.refresh.source_tree import FoundClass, Module, Program
+from tools.runtime_tables.annotations import NONE, Hint, Hints, read_annotation
+from tools.runtime_tables.source_tree import FoundClass, Module, Program
 
 _BOUNDS = ("gt", "ge", "lt", "le")
 _DEPRECATED = re.compile(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.refresh.config_fields import (
+from tools.runtime_tables.config_fields import (
     Argument,
     HumanNumbers,
     NotLiteralError,
@@ -17,7 +17,7 @@ from catalog.refresh.config_fields import (
     deprecation,
     literal,
 )
-from catalog.refresh.source_tree import FoundClass, Module, Program
+from tools.runtime_tables.source_tree import FoundClass, Module, Program
 
 _KINDS = {"int": "int", "float": "float", "str": "str", "json.loads": "json"}
 

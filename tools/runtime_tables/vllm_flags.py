@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from catalog.files import DATA_DIR
-from catalog.refresh.config_fields import HumanNumbers
 from catalog.refresh.lock_file import write_whole
-from catalog.refresh.parser_calls import Builder, Registered
-from catalog.refresh.source_tree import Module, Program, Tree, WheelTree
+from tools.runtime_tables.config_fields import HumanNumbers
+from tools.runtime_tables.parser_calls import Builder, Registered
+from tools.runtime_tables.source_tree import Module, Program, Tree, WheelTree
 
 # The file moved between versions; the first one that exists is the one.
 PARSER_MODULES = ("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from catalog.files import DATA_DIR
 from catalog.refresh.lock_file import write_whole
-from catalog.refresh.source_tree import Module, Program, WheelTree
-from catalog.refresh.vllm_flags import ExtractionError
+from tools.runtime_tables.source_tree import Module, Program, WheelTree
+from tools.runtime_tables.vllm_flags import ExtractionError
 
 _LOADER = "tpu_inference.models.common.model_loader"
 _PLATFORM = "tpu_inference.platforms.tpu_platform"
