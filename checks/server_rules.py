@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalog.lock import runtime_version
-from checks.registry import Check, Found, models, rule
+from checks.registry import Check, Found, models, register, rule
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
 from settings.names import server_flag
 from settings.refusal import Path
@@ -151,7 +151,7 @@ def _decided_rule(key: str) -> Check:
                 value = HIDDEN if key == "SC03" else flag.value
                 yield Found(flag.path, value, known.message, known.fix)
 
-    return Check(key, decided)
+    return register(Check(key, decided))
 
 
 def _known_name(name: str) -> str:
@@ -199,7 +199,7 @@ def _flag_rule(key: str) -> Check:
                     if rule_of == key:
                         yield Found(flag.path, flag.value, message, fix)
 
-    return Check(key, flags)
+    return register(Check(key, flags))
 
 
 def _words(value: FlagValue) -> tuple[str, ...]:
@@ -275,3 +275,9 @@ def shutdown_time(deployment: Deployment) -> Iterator[Found]:
                 said = f"The pod is killed after {GRACE_SECONDS} s."
                 fix = f"Write shutdown-timeout: {GRACE_SECONDS} or less; {SHUTDOWN_SECONDS} when left out."
                 yield Found(flag.path, flag.value, said, fix)
+
+
+for _key in ("VL01", "VL02", "VL03", "VL04", "VL07"):
+    _flag_rule(_key)
+for _key in ("HC05", "KS02", "KS07", "SC03", "TP04", "VL06", "VL09"):
+    _decided_rule(_key)

@@ -83,7 +83,7 @@ def _default(field: FieldInfo) -> str:
             if "when left out" in (field.description or "") and section_in(field.annotation) is None
             else "none"
         )
-    if section_in(field.annotation) is field.default_factory:
+    if isinstance(value, BaseModel):
         return "see below"
     return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
 

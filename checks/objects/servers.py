@@ -24,6 +24,7 @@ from checks.objects.pods import (
 )
 from checks.objects.resource import RELEASE, Resource
 from checks.objects.values import items, mapping, strings, text
+from checks.registry import register
 from checks.shared.flags_together import Line, together
 from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
@@ -90,7 +91,7 @@ def _flags(rule: str) -> Check:
                             said = " ".join((argument.name, *argument.values))
                             yield Found(resource, argument.path, said, problem.message, problem.fix)
 
-    return Check(rule, POD_KINDS, on_one=flags)
+    return register(Check(rule, POD_KINDS, on_one=flags))
 
 
 @on_each("SC01", *POD_KINDS)
@@ -199,3 +200,7 @@ def _value(argument: Argument) -> Any:
     if not argument.values:
         return not argument.name.startswith(("--no-", "--no_"))
     return argument.values[0] if len(argument.values) == 1 else list(argument.values)
+
+
+for _rule in _FLAG_RULES:
+    _flags(_rule)

@@ -1,5 +1,6 @@
 """What `pulumi up` runs."""
 
-from program import program
+import runpy
+from pathlib import Path
 
-program()
+runpy.run_path(str(Path(__file__).with_name("program.py")))["program"]()

@@ -27,7 +27,6 @@ def program() -> None:
     ours = pulumi.ResourceOptions(provider=google)
 
     vpc = gcp.compute.Network("vpc", name="search", auto_create_subnetworks=False, opts=ours)
-    nodes = gcp.compute.Subnetwork("nodes", name="search-nodes", network=vpc.id, ip_cidr_range="10.0.0.0/20", opts=ours)
     proxies = gcp.compute.Subnetwork(
         "proxies",
         name="search-proxies",
@@ -41,21 +40,7 @@ def program() -> None:
     role = gcp.projects.IAMMember(
         "role", project=project, role="roles/container.defaultNodeServiceAccount", member=account.member, opts=ours
     )
-    cluster = gcp.container.Cluster(
-        "cluster",
-        name="search",
-        location=region,
-        network=vpc.id,
-        subnetwork=nodes.id,
-        networking_mode="VPC_NATIVE",
-        ip_allocation_policy={},
-        gateway_api_config={"channel": "CHANNEL_STANDARD"},
-        workload_identity_config={"workload_pool": f"{project}.svc.id.goog"},
-        initial_node_count=1,
-        node_config={"service_account": account.email},
-        deletion_protection=False,
-        opts=ours,
-    )
+    cluster = own_cluster(project, region, vpc, account, ours)
     kubeconfig = pulumi.Output.all(cluster.endpoint, cluster.master_auth.cluster_ca_certificate).apply(
         lambda known: render_kubeconfig("search", *known)
     )
@@ -73,18 +58,48 @@ def program() -> None:
     )
     settings = GatewaySettings(name="search")
     gateway = Gateway(gateway_objects(settings, NAMESPACE), [proxies], opts=both)
-
-    inside = pulumi.ResourceOptions(provider=provider, depends_on=[gateway.gateway])
-    named = {"name": SERVER, "namespace": NAMESPACE}
-    service = kubernetes.core.v1.Service(
-        "server",
-        # The pods come with the team's own chart.
-        metadata={**named, "annotations": {"pulumi.com/skipAwait": "true"}},
-        spec={"selector": {"app": SERVER}, "ports": [{"port": PORT}]},
-        opts=inside,
-    )
     backend = Backend("", "Service", SERVER, policy=SERVER, timeout_seconds=120, port=PORT, path="/ready")
     policies = HealthCheckPolicy(backend_policies(NAMESPACE, backend), [gateway.gateway], both).policies
+    own_server(settings, pulumi.ResourceOptions(provider=provider, depends_on=[gateway.gateway, *policies]))
+    pulumi.export("pool", pool.pool.name)
+
+
+def own_cluster(
+    project: str,
+    region: str,
+    vpc: gcp.compute.Network,
+    account: gcp.serviceaccount.Account,
+    opts: pulumi.ResourceOptions,
+) -> gcp.container.Cluster:
+    """A cluster with the Gateway channel, which brings GatewayClasses and the CRDs of policies."""
+    nodes = gcp.compute.Subnetwork("nodes", name="search-nodes", network=vpc.id, ip_cidr_range="10.0.0.0/20", opts=opts)
+    return gcp.container.Cluster(
+        "cluster",
+        name="search",
+        project=project,
+        location=region,
+        network=vpc.id,
+        subnetwork=nodes.id,
+        networking_mode="VPC_NATIVE",
+        ip_allocation_policy={},
+        gateway_api_config={"channel": "CHANNEL_STANDARD"},
+        workload_identity_config={"workload_pool": f"{project}.svc.id.goog"},
+        initial_node_count=1,
+        node_config={"service_account": account.email},
+        deletion_protection=False,
+        opts=opts,
+    )
+
+
+def own_server(settings: GatewaySettings, opts: pulumi.ResourceOptions) -> None:
+    """The way to the team's server, whose pods come with a chart of theirs."""
+    named = {"name": SERVER, "namespace": NAMESPACE}
+    kubernetes.core.v1.Service(
+        "server",
+        metadata={**named, "annotations": {"pulumi.com/skipAwait": "true"}},
+        spec={"selector": {"app": SERVER}, "ports": [{"port": PORT}]},
+        opts=opts,
+    )
     kubernetes.apiextensions.CustomResource(
         "route",
         api_version="gateway.networking.k8s.io/v1",
@@ -94,6 +109,5 @@ def program() -> None:
             "parentRefs": [parent_ref(settings, NAMESPACE, HTTP_LISTENER)],
             "rules": [{"backendRefs": [{"name": SERVER, "port": PORT}]}],
         },
-        opts=pulumi.ResourceOptions(provider=provider, depends_on=[service, *policies]),
+        opts=opts,
     )
-    pulumi.export("pool", pool.pool.name)
