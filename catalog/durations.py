@@ -30,15 +30,38 @@ def seconds_of(type_token: str, inputs: dict[str, Any], *, slow: bool = False) -
     return float(row.get("upTo", row["seconds"]) if slow else row["seconds"])
 
 
-def model_start_seconds(weights_gib: float) -> tuple[float, float]:
+def model_start_seconds(weights_gib: float, *, streamed: bool = False, warm: bool = False) -> tuple[float, float]:
     """From an empty pool to a ready server: as measured with a small model, and as slow as others report.
 
-    Node, image, weights, server, compilation of every shape; a cache of compiled programs that is warm shortens the last.
+    Node, image, weights, server, compilation of every shape. `streamed`: the weights come from a bucket; `warm`: compiled
+    programs do too.
     """
-    start = read_yaml("durations.yaml")["modelStart"]
+    data = read_yaml("durations.yaml")
+    start = data["modelStart"]
     fixed = sum(float(start[key]["seconds"]) for key in ("node", "image", "server"))
-    fast = fixed + weights_gib * float(start["weightsPerGib"]["seconds"]) + float(start["compile"]["seconds"])
-    return fast, fast + float(start["compile"]["upTo"]) - float(start["compile"]["seconds"])
+    weights = start["streamedPerGib" if streamed else "weightsPerGib"]
+    share = float(data["warmStart"]["share"]) if warm else 1.0
+    fast = fixed + weights_gib * float(weights["seconds"]) + share * float(start["compile"]["seconds"])
+    slow = weights_gib * float(weights.get("upTo", weights["seconds"])) + share * float(start["compile"]["upTo"])
+    return fast, fixed + slow
+
+
+def compile_seconds() -> tuple[float, float]:
+    """What a start with a cold cache compiles for, within `model_start_seconds`."""
+    row = read_yaml("durations.yaml")["modelStart"]["compile"]
+    return float(row["seconds"]), float(row["upTo"])
+
+
+def filling_seconds(weights_gib: float) -> float:
+    """What the Job takes that brings weights from the Hub into a bucket."""
+    row = read_yaml("durations.yaml")["filling"]
+    return float(row["seconds"]) + weights_gib * float(row["perGib"])
+
+
+def precompile_workers(device_gib: float) -> int:
+    """How many programs a server compiles at once on devices with so much memory."""
+    steps = read_yaml("durations.yaml")["precompileWorkers"]["steps"]
+    return next(int(step["workers"]) for step in steps if device_gib >= step["gib"])
 
 
 def server_start_seconds() -> float:
@@ -47,14 +70,16 @@ def server_start_seconds() -> float:
     return sum(float(start[key]["seconds"]) for key in ("server", "compile"))
 
 
-def startup_budget_seconds(weights_gib: float, context_length: int, hosts: int) -> int:
+def startup_budget_seconds(weights_gib: float, context_length: int, hosts: int, *, streamed: bool = False) -> int:
     """What a server may take until it answers with a cold cache: an hour at least, as upstream's guides allow.
 
-    More for weights that are read from disk into the chips, for contexts beyond the one those guides have, and for several
+    More for weights that are read into the chips from disk, or `streamed` from a bucket, for contexts beyond the one those guides have, and for several
     hosts, which compile together.
     """
     budget = read_yaml("durations.yaml")["startupBudget"]
-    seconds = float(budget["seconds"]) + weights_gib * float(budget["perGib"]["seconds"])
+    seconds = float(budget["seconds"]) + weights_gib * float(
+        budget["streamedPerGib" if streamed else "perGib"]["seconds"]
+    )
     doublings = max(0.0, math.log2(context_length / budget["context"]["tokens"]))
     seconds *= 1 + doublings * float(budget["context"]["share"])
     seconds *= 1 + (float(budget["hosts"]["share"]) if hosts > 1 else 0)

@@ -17,6 +17,9 @@ class PriceList:
     source: str
     tpu_chip_hour: dict[str, dict[str, dict[str, float]]]
     machine_hour: dict[str, dict[str, float]]
+    bucket_gib_month: dict[str, float]
+    bucket_source: str
+    bucket_read: dict[str, float]
     gke_cluster_hour: float
     regional_load_balancer_hour: float
 
@@ -31,6 +34,9 @@ def load_prices() -> PriceList:
         source=" ".join(str(data["source"]).split()),
         tpu_chip_hour=data["tpuChipHour"],
         machine_hour=data["machineHour"],
+        bucket_gib_month=data["bucketGibMonth"]["regions"],
+        bucket_source=" ".join(str(data["bucketGibMonth"]["source"]).split()),
+        bucket_read={key: float(data["bucketRead"][key]) for key in ("per1000", "chunkMib")},
         gke_cluster_hour=data["gkeClusterHour"]["value"],
         regional_load_balancer_hour=data["regionalLoadBalancerHour"]["value"],
     )

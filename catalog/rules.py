@@ -28,6 +28,7 @@ _SECTIONS = {
     "SC": "supply_chain",
     "ST": "structure",
     "OV": "structure",
+    "WT": "weights",
 }
 
 

@@ -19,11 +19,12 @@ class Runtime:
     """One version of the runtime.
 
     `loads` are the quantization methods of each backend, `platform` those that the platform lets through at all.
-    `variables` names every variable its two packages read, with its values where it refuses others.
+    `streamed` are the JAX architectures that stay on JAX under the streamer. `variables` names every variable its two packages read, with its values where it refuses others.
     """
 
     version: str
     jax_architectures: frozenset[str]
+    streamed: frozenset[str]
     torchax_preferred: frozenset[str]
     platform: frozenset[str]
     loads: dict[Backend, frozenset[str]]
@@ -32,8 +33,13 @@ class Runtime:
     reasoning_parsers: frozenset[str]
     variables: dict[str, tuple[str, ...]]
 
-    def chosen_backend(self, architecture: str) -> Backend:
-        """What MODEL_IMPL_TYPE=auto comes to (models/common/model_loader.py resolve_model_architecture, get_model)."""
+    def chosen_backend(self, architecture: str, streamed: bool = False) -> Backend:
+        """What MODEL_IMPL_TYPE=auto comes to (models/common/model_loader.py resolve_model_architecture, get_model).
+
+        `streamed`: with --load-format=runai_streamer, which moves every class without a loader of its own to torchax.
+        """
+        if streamed and architecture not in self.streamed:
+            return "vllm"
         if architecture in self.torchax_preferred or architecture not in self.jax_architectures:
             return "vllm"
         return "flax_nnx"
@@ -54,6 +60,7 @@ def load_runtime(version: str) -> Runtime:
     return Runtime(
         version=path.stem,
         jax_architectures=frozenset(data["jaxArchitectures"]),
+        streamed=frozenset(data["streamed"]),
         torchax_preferred=frozenset(data["torchaxPreferred"]),
         platform=frozenset(quantization["platform"]),
         loads={"flax_nnx": frozenset(quantization["flaxNnx"]), "vllm": frozenset(quantization["torchax"])},

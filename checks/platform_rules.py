@@ -44,7 +44,7 @@ def leader_worker_set(deployment: Deployment) -> Iterator[Found]:
 def room_for_the_download(deployment: Deployment) -> Iterator[Found]:
     """The downloader's memory and the node's disk hold the weights."""
     memory = deployment.settings.platform.storage_initializer_memory_gib
-    largest = max((m.weights_bytes or 0 for m in deployment.models), default=0) / GIB
+    largest = max((m.weights_bytes or 0 for m in deployment.models if m.streamed is None), default=0) / GIB
     needed = min(_INITIALIZER_GIB, math.ceil(largest))
     if memory < needed:
         said = f"{memory} GiB of memory may be too little to download {largest:.0f} GiB of weights."
@@ -54,7 +54,7 @@ def room_for_the_download(deployment: Deployment) -> Iterator[Found]:
         model = next((m for m in deployment.models if m.settings is settings), None)
         if model is None or settings.disk_gib is None or model.weights_bytes is None:
             continue
-        room = math.ceil(model.weights_bytes / GIB) + _SYSTEM_GIB
+        room = (0 if model.streamed else math.ceil(model.weights_bytes / GIB)) + _SYSTEM_GIB
         if settings.disk_gib < room:
             said = f"{model.weights_bytes / GIB:.0f} GiB of weights, the image and the system need about {room} GiB."
             path = ("models", index, "diskGib")

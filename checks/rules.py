@@ -16,6 +16,7 @@ from checks import (
     server_rules,
     supply_rules,
     tpu_rules,
+    weights_rules,
 )
 from checks.registry import Check, implementations
 from checks.shared import clock
@@ -35,6 +36,7 @@ _MODULES = (
     server_rules,
     runtime_rules,
     supply_rules,
+    weights_rules,
 )
 CHECKS = implementations(Check)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from catalog.gke import LONGEST_RUN_HOURS
 from catalog.runtimes import BACKEND_VARIABLE
@@ -219,7 +220,7 @@ def _usable(model: ServedModel) -> float:
 
 def _holds(model: ServedModel, shape: SliceShape) -> bool:
     """True where weights, and the cache of one request beside them, have room in the slice's memory."""
-    moved = ServedModel(model.settings, shape)
+    moved = replace(model, shape=shape)
     return (model.weights_bytes or 0) + moved.cache_bytes <= _usable(model) * _memory(shape)
 
 

@@ -15,6 +15,7 @@ from components.project_services import ProjectServices
 from components.readiness_gate import ReadinessGate
 from components.sdk import google_provider
 from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
+from components.weights import WeightsBucket
 from manifests.rendered import Platform, Rendered
 from settings.derive import Deployment, TpuPool
 
@@ -47,6 +48,16 @@ class ServingEnvironment:
         )
         if objects.monitoring is not None:
             Monitoring(objects.monitoring, [self.gateway.namespace], self._both)
+        bucket: list[pulumi.Resource] = []
+        if objects.weights is not None:
+            bucket = WeightsBucket(
+                objects.weights,
+                deployment.labels,
+                apis=services.service("storage"),
+                identity=[self.cluster.cluster],
+                home=self.gateway.namespace,
+                opts=self._both,
+            ).ready
         if objects.pipeline_preset is not None:
             before = [self.gateway.namespace, *controllers]
             controllers.append(self.gateway.object("gateway-pipeline-preset", objects.pipeline_preset, before))
@@ -59,6 +70,7 @@ class ServingEnvironment:
                 pools=[made for shape, made in pools if shape == served.shape],
                 # The identity pool of the project exists from its first workload-identity cluster on.
                 identity=[*services.service("secretmanager"), self.cluster.cluster],
+                bucket=bucket,
                 opts=self._both,
             )
             for served, model in zip(deployment.models, objects.models, strict=True)

@@ -27,6 +27,7 @@ class ModelService(Component):
         controllers: what brings KServe.
         pools: the node pools of its slice shape.
         identity: what must be there before a grant to its account: the API, and the cluster with the identity pool.
+        bucket: what must be there before weights are brought into the bucket or read from it.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ModelService(Component):
         controllers: Dependencies,
         pools: Dependencies,
         identity: Dependencies,
+        bucket: Dependencies,
         opts: pulumi.ResourceOptions,
     ) -> None:
         self._prefix = prefix = f"model-{model.name}"
@@ -54,10 +56,14 @@ class ModelService(Component):
         if model.disruption_budget is not None:
             self.object(f"{prefix}-disruption-budget", model.disruption_budget, [home])
         token = self._token(model, home, account, classes, identity)
+        filled = list(bucket)
+        if model.filling is not None:  # before the service, so that no chip waits for a download
+            limit = pulumi.CustomTimeouts(create=f"{model.filling.seconds}s", update=f"{model.filling.seconds}s")
+            filled = [self.object(f"{prefix}-weights", model.filling.job, [*token, *bucket], custom_timeouts=limit)]
         self.service: KubernetesObject = self.object(
             f"{prefix}-service",
             awaited(model.service),
-            [account, own_route, *policies, *token, *controllers, *pools],
+            [account, own_route, *policies, *token, *filled, *controllers, *pools],
             custom_timeouts=pulumi.CustomTimeouts(
                 create=f"{model.ready_seconds}s", update=f"{model.ready_seconds}s", delete="30m"
             ),

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from pulumi_gcp import projects as projects
     from pulumi_gcp import secretmanager as secretmanager
     from pulumi_gcp import serviceaccount as serviceaccount
+    from pulumi_gcp import storage as storage
     from pulumi_kubernetes.helm import v3
 
     helm = v3
 
-SERVICES = ("compute", "container", "projects", "secretmanager", "serviceaccount")
+SERVICES = ("compute", "container", "projects", "secretmanager", "serviceaccount", "storage")
 _PACKAGES = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _SECRET = ["effectiveLabels", "pulumiLabels"]
 # By type: outputs that are no inputs and that we read; outputs that the class makes secret; the token's earlier form; an
@@ -33,7 +34,7 @@ _OUTPUTS = {
     "Address": ("address",),
     "Cluster": ("controlPlaneEndpointsConfig", "endpoint", "masterAuth"),
 }
-_SECRETS = {"Address": _SECRET, "Cluster": _SECRET}
+_SECRETS = {"Address": _SECRET, "Bucket": _SECRET, "Cluster": _SECRET}
 _ALIASES = {"Account": [pulumi.Alias(type_="gcp:serviceAccount/account:Account")]}
 _CONSTANTS = {"Release": {"compat": "true"}}
 
@@ -72,7 +73,7 @@ class _Module:
 
 
 if not TYPE_CHECKING:
-    compute, container, projects, secretmanager, serviceaccount = (
+    compute, container, projects, secretmanager, serviceaccount, storage = (
         _Module(f"gcp:{service}/{{file}}:{{kind}}") for service in SERVICES
     )
     helm = _Module("kubernetes:helm.sh/v3:{kind}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from catalog.lock import load_lock
 from catalog.tpu import SliceShape, generations
+from manifests import weights
 from manifests.base import Manifest, manifest
 from manifests.scheduler import scheduler
 from manifests.secrets import token_env
@@ -35,7 +36,7 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
     """The service of a model. It refers to our route, and so gets none of KServe's (which GKE rejects)."""
     gateway = deployment.settings.gateway
     spec: dict[str, Any] = {
-        "model": {"uri": model.settings.source, "name": model.settings.names_for_clients[0]},
+        "model": {"uri": model.weights_address or model.settings.source, "name": model.settings.names_for_clients[0]},
         "replicas": model.settings.replicas,
         "parallelism": {"tensor": model.tensor_parallel_size},
         "router": {
@@ -45,6 +46,9 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
         },
         "template": _pod(deployment, model, leader=True),
     }
+    if model.streamed is not None:
+        # Else KServe 0.20 refuses gs:// (workload_storage.go attachModelArtifacts).
+        spec["storageInitializer"] = {"enabled": False}
     annotations: dict[str, str] = {}
     if model.shape.multi_host:
         # KServe makes a group of that many pods of it, and asks for a preset; the server itself has no pipeline.
@@ -80,23 +84,37 @@ def node_selector(shape: SliceShape) -> dict[str, str]:
     return labels | ({"node.kubernetes.io/instance-type": shape.machine_type} if shape.ambiguous else {})
 
 
+def _before(deployment: Deployment, model: ServedModel) -> list[dict[str, Any]]:
+    """Init containers: the download, unless the weights are streamed, and the look at the bucket."""
+    found = []
+    if model.streamed is None:  # KServe strips one that it does not need, but not where its initializer is off
+        memory = f"{deployment.settings.platform.storage_initializer_memory_gib}Gi"
+        initializer: dict[str, Any] = {
+            "name": "storage-initializer",
+            "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": memory}},
+            "env": [{"name": name, "value": value} for name, value in _DOWNLOAD.items()] + token_env(model),
+        }
+        found.append(initializer)
+    if (looking := weights.looking(model)) is not None:
+        found.append(looking)
+    return found
+
+
 def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[str, Any]:
-    memory = f"{deployment.settings.platform.storage_initializer_memory_gib}Gi"
-    initializer: dict[str, Any] = {
-        "name": "storage-initializer",
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": memory}},
-        "env": [{"name": name, "value": value} for name, value in _DOWNLOAD.items()] + token_env(model),
-    }
+    before = _before(deployment, model)
+    volumes: list[dict[str, Any]] = [
+        {"name": "home", "emptyDir": {}},
+        {"name": "dshm", "emptyDir": _shared_memory(model)},
+    ]
+    if any(container["name"] == "weights" for container in before):
+        volumes.append(weights.VOLUME)
     return {
         "serviceAccountName": names.service_account(model.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "nodeSelector": node_selector(model.shape),
-        "initContainers": [initializer],
+        "initContainers": before,
         "containers": [_container(model, leader=leader)],
-        "volumes": [
-            {"name": "home", "emptyDir": {}},
-            {"name": "dshm", "emptyDir": _shared_memory(model)},
-        ],
+        "volumes": volumes,
     }
 
 
@@ -122,7 +140,7 @@ def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:
         "volumeMounts": [{"name": "home", "mountPath": "/home"}, {"name": "dshm", "mountPath": "/dev/shm"}],  # noqa: S108
     }
     if not model.shape.multi_host:
-        container |= {"command": command(), "args": server_args(model)}
+        container |= {"command": command(model), "args": server_args(model)}
     else:
         container |= {"command": ["/bin/bash", "-c"], "args": [leader_script(model) if leader else worker_script()]}
     if leader:

@@ -35,6 +35,8 @@ def contract(deployment: Deployment, host: str) -> Outputs:
                 task=m.task,
                 request_path=m.request_path,
                 served_names=m.settings.names_for_clients,
+                revision=m.revision.name if m.revision else "",
+                weights=m.weights_address,
                 context_length=m.context_length,
                 longest_answer_tokens=m.longest_answer_tokens,
                 answer_timeout_seconds=m.answer_seconds,

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from manifests import charts, gateway, kserve, llm_inference_service, monitoring, readiness, route, secrets, workload
+from manifests import (
+    charts,
+    gateway,
+    kserve,
+    llm_inference_service,
+    monitoring,
+    readiness,
+    route,
+    secrets,
+    weights,
+    workload,
+)
 from manifests.backend import BackendPolicies, backend_policies, backends
 from manifests.base import Manifest
 from manifests.namespace import CERT_MANAGER, LWS, namespace
@@ -58,6 +69,7 @@ class Model:
     policies: tuple[BackendPolicies, ...]
     disruption_budget: Manifest | None
     token: secrets.StoredToken | secrets.SyncedToken | None
+    filling: Wait | None
     service: Manifest
     ready_seconds: int
     server_monitoring: Manifest | None
@@ -71,6 +83,7 @@ class Rendered:
     platform: Platform
     gateway: gateway.GatewayObjects
     monitoring: Monitoring | None
+    weights: weights.Weights | None
     pipeline_preset: Manifest | None
     models: tuple[Model, ...]
 
@@ -97,6 +110,7 @@ def rendered(deployment: Deployment) -> Rendered:
         _platform(deployment),
         gateway.gateway_objects(deployment.settings.gateway, deployment.namespace),
         Monitoring(*monitoring.reader(deployment)) if deployment.settings.platform.monitoring else None,
+        weights.weights(deployment),
         llm_inference_service.pipeline_preset(deployment.namespace) if deployment.multi_host else None,
         tuple(_model(deployment, model) for model in deployment.models),
     )
@@ -120,6 +134,7 @@ def _platform(deployment: Deployment) -> Platform:
 def _model(deployment: Deployment, model: ServedModel) -> Model:
     authentication = deployment.settings.gateway.authentication
     monitored = deployment.settings.platform.monitoring
+    filling = weights.filling_job(deployment, model)
     return Model(
         model.name,
         workload.service_account(deployment, model),
@@ -127,6 +142,7 @@ def _model(deployment: Deployment, model: ServedModel) -> Model:
         tuple(backend_policies(deployment.namespace, backend, authentication) for backend in backends(model)),
         workload.pod_disruption_budget(deployment, model),
         secrets.token(deployment, model),
+        Wait(filling, model.filling_timeout_seconds) if filling is not None else None,
         llm_inference_service.llm_inference_service(deployment, model),
         model.ready_timeout_seconds,
         monitoring.server_monitoring(deployment, model) if monitored else None,

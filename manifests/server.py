@@ -34,6 +34,8 @@ def server_flags(model: ServedModel) -> dict[str, FlagValue]:
         flags["runner"] = "pooling"
     if model.shape.multi_host:
         flags["distributed-executor-backend"] = "ray"
+    if model.streamed is not None:
+        flags["load-format"] = "runai_streamer"
     flags |= dict(model.family.flags) | dict(model.known.flags if model.known else ())
     if (model.family.image_tokens or 0) > DEFAULT_BATCHED_TOKENS:
         flags["max-num-batched-tokens"] = model.family.image_tokens or 0  # a batch holds one image
@@ -72,6 +74,11 @@ def _is_repeated(name: str) -> bool:
 def server_environment(model: ServedModel) -> dict[str, str]:
     """Variables of the server, on every host of its slice: ours, what the model needs, then the user's."""
     variables = {"HOME": "/home", "VLLM_XLA_CACHE_PATH": "/home/xla-cache"}  # compiled programs survive a restart
+    if model.store is not None and model.programs_folder is not None:
+        variables["VLLM_XLA_CACHE_PATH"] = model.store.address(model.programs_folder)
+        variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # JAX leaves out what compiles within a second
+    if model.precompile_workers > 1:
+        variables["NUM_PRECOMPILE_WORKERS"] = str(model.precompile_workers)
     if model.shape.multi_host:
         variables["TPU_MULTIHOST_BACKEND"] = "ray"
     return variables | model.variables
@@ -84,9 +91,9 @@ def adapters_of_the_hub(model: ServedModel) -> bool:
     return any("=/" not in str(module) and '"/' not in str(module) for module in modules)
 
 
-def command() -> list[str]:
+def command(model: ServedModel) -> list[str]:
     """The command of the server."""
-    return ["vllm", "serve", MODEL_PATH]
+    return ["vllm", "serve", model.weights_address or MODEL_PATH]
 
 
 def leader_script(model: ServedModel) -> str:
@@ -95,7 +102,7 @@ def leader_script(model: ServedModel) -> str:
     The runtime takes one part of the slice from every host that has joined by then, and waits for none: with fewer it ends
     ("Insufficient devices", tpu_inference 0.32.0 runner/tpu_runner.py), and LeaderWorkerSet recreates the whole group.
     """
-    serve = shlex.join([*command(), *server_args(model)])
+    serve = shlex.join([*command(model), *server_args(model)])
     return (
         f"set -e\nray start --head --port={_RAY_PORT}\n"
         f"until [ \"$(ray status | grep -c '^ 1 node_')\" -ge {model.shape.hosts} ]; do\n"

@@ -15,7 +15,7 @@ _COMPUTE = "https://www.googleapis.com/compute/v1/"
 
 def seed_cloud(deployment: Deployment, folder: Path) -> None:
     """Put existing Google Cloud resources into the rehearsal's cloud."""
-    for resource in (*_services(deployment), *_network(deployment), *_address(deployment)):
+    for resource in (*_services(deployment), *_network(deployment), *_address(deployment), *_bucket(deployment)):
         write(folder, resource)
 
 
@@ -24,6 +24,13 @@ def _services(deployment: Deployment) -> Iterator[CloudResource]:
     for api in () if project.enable_apis else (*facts()["apis"], "secretmanager.googleapis.com"):
         state = {"service": api, "project": project.id}
         yield CloudResource("gcp:projects/service:Service", api, f"{project.id}/{api}", project.id, None, state)
+
+
+def _bucket(deployment: Deployment) -> Iterator[CloudResource]:
+    store, project = deployment.store, deployment.settings.project.id
+    if store is not None and not store.created:
+        state = {"name": store.bucket, "location": deployment.region.upper()}
+        yield CloudResource("gcp:storage/bucket:Bucket", store.bucket, store.bucket, project, deployment.region, state)
 
 
 def _network(deployment: Deployment) -> Iterator[CloudResource]:

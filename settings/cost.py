@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from catalog.durations import compile_seconds
 from catalog.prices import PriceList, load_prices
-from settings.derive import Deployment
+from settings.derive import GIB, MIB, Deployment, ServedModel
 
 HOURS_PER_MONTH = 730
 
@@ -74,7 +76,34 @@ def estimate(deployment: Deployment) -> Cost:
             prices.source,
         ),
     ]
+    if (bucket := _bucket(deployment, prices)) is not None:
+        items.append(bucket)
     return Cost(tuple(items), prices.currency, prices.as_of)
+
+
+def _bucket(deployment: Deployment, prices: PriceList) -> CostItem | None:
+    """The weights of one revision of each model; what programs and earlier revisions take is not known."""
+    kept = {m.streamed[1]: m.weights_bytes or 0 for m in deployment.models if m.streamed is not None}
+    if not kept:
+        return None
+    month = prices.bucket_gib_month.get(deployment.region)
+    hour = None if month is None else month / HOURS_PER_MONTH
+    return CostItem("weights in the bucket", math.ceil(sum(kept.values()) / GIB), "GiB", hour, prices.bucket_source)
+
+
+def reading_cost(weights_bytes: int) -> float:
+    """USD for the requests with which one start reads weights from the bucket."""
+    row = load_prices().bucket_read
+    return math.ceil(weights_bytes / (row["chunkMib"] * MIB)) / 1000 * row["per1000"]
+
+
+def cold_cost(model: ServedModel, cost: Cost) -> tuple[float, float] | None:
+    """USD of the chips of all replicas while each compiles everything, as fast as measured and as slow as reported."""
+    price = next((i.unit_price for i in cost.items if i.name.startswith(f"TPU {model.shape.generation} ")), None)
+    if price is None:
+        return None
+    fast, slow = (model.chips * seconds / 3600 * price for seconds in compile_seconds())
+    return fast, slow
 
 
 def _own(own: float | None, listed: float) -> float:

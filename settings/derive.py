@@ -15,6 +15,7 @@ from settings.served import GIB as GIB
 from settings.served import MIB as MIB
 from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
 from settings.served import ServedModel as ServedModel
+from settings.store import Store, store_of
 from settings.windows import PRODUCTION, Window
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ class Deployment:
         for model in self.settings.models:
             shape = find_shape(model.tpu.generation, model.tpu.topology, model.tpu.machine_type)
             if shape is not None:
-                served.append(ServedModel(model, shape))
+                served.append(ServedModel(model, shape, self.store))
         return tuple(served)
+
+    @cached_property
+    def store(self) -> Store | None:
+        """The bucket that replicas start from; None where there is none."""
+        return store_of(self.name, self.settings, self.cluster_name)
 
     @cached_property
     def pools(self) -> tuple[TpuPool, ...]:
@@ -236,7 +242,8 @@ class Deployment:
     @property
     def apis(self) -> list[str]:
         """Google APIs that the environment uses."""
-        return [*facts()["apis"], *(["secretmanager.googleapis.com"] if self.needs_secret_sync else [])]
+        secrets = ["secretmanager.googleapis.com"] if self.needs_secret_sync else []
+        return [*facts()["apis"], *secrets, *(["storage.googleapis.com"] if self.store else [])]
 
     @property
     def workload_pool(self) -> str:

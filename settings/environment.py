@@ -14,6 +14,7 @@ from settings.model import Model
 from settings.network import Network
 from settings.platform import Platform
 from settings.project import Location, Project
+from settings.weights import Weights
 
 
 class Prices(Section):
@@ -48,6 +49,7 @@ class Environment(Section):
     capacity: Capacity = Field(default_factory=Capacity, description="Purchase model of TPU chips, and spare slices.")
     platform: Platform = Field(default_factory=Platform, description="Controllers: installed or existing.")
     gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
+    weights: Weights = Field(default_factory=Weights, description="A bucket for weights and compiled programs.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
     prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
     overrides: list[Override] = Field(default_factory=list, description="Rule exceptions, with reason and expiry date.")

@@ -57,7 +57,10 @@ class Model(Section):
     """One LLMInferenceService."""
 
     name: str = Field(description="Name of the service; part of its URL. A DNS label of at most 38 characters (KS04).")
-    source: str = Field(description="hf://ORG/NAME, s3://..., pvc://... or oci://...")
+    source: str = Field(description="hf://ORG/NAME, s3://..., pvc://... or oci://...; hf://ORG/NAME:COMMIT is pinned.")
+    weights: Literal["bucket"] | None = Field(
+        None, description="bucket: filled once from the Hub, read by every start; downloaded by each pod when left out."
+    )
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
     context_length: int | None = Field(
@@ -113,6 +116,9 @@ class Model(Section):
     )
     environment: dict[str, str] = Field(
         default_factory=dict, description="Variables of the server, such as MODEL_IMPL_TYPE; never a token."
+    )
+    precompile_workers: int | None = Field(
+        None, ge=1, le=64, description="Programs compiled at once; by the memory of a device when left out."
     )
     resources: Resources = Field(default_factory=Resources)
     disk_gib: int | None = Field(None, ge=50, le=16000, description="Boot disk of its nodes; derived when left out.")

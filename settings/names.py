@@ -5,6 +5,7 @@ from __future__ import annotations
 PROJECT_NAME = "tpu-serving"  # of Pulumi, and the namespace of the keys in an environment file
 SYSTEM_NAMESPACE = "tpu-serving-system"  # of what the program runs in the cluster for itself
 MAX_MODEL_NAME = 38
+WEIGHTS_ACCOUNT = "weights-filler"  # of the Jobs that fill the bucket
 # The preset that KServe asks for with pipeline parallelism and does not ship (kserve#5047).
 PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 # RFC 1035: what Service names and Google resource names have in common.
@@ -44,6 +45,11 @@ def kserve_route(model: str) -> str:
 def service_account(model: str) -> str:
     """The servers' service account."""
     return f"{model}-server"
+
+
+def weights_job(model: str) -> str:
+    """The Job that fills the bucket with a model's weights."""
+    return f"{model}-weights"
 
 
 def base_path(namespace: str, model: str) -> str:

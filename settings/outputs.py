@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 
 
 class _Output(BaseModel):
@@ -44,6 +44,10 @@ class ModelOutput(_Output):
     task: str = Field("chat", description="What clients ask of it: chat, embed, rerank or score. Since 1.2.")
     request_path: str = Field("/v1/chat/completions", description="Where they ask, below the base URL. Since 1.2.")
     served_names: list[str]
+    revision: str = Field(
+        "", description="Commit or branch of the Hub that the source names; empty where it names none. Since 1.3."
+    )
+    weights: str = Field("", description="gs:// address that its weights are read from, if they are. Since 1.3.")
     context_length: int = Field(description="Tokens.")
     longest_answer_tokens: int
     answer_timeout_seconds: int

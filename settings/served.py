@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from catalog.durations import startup_budget_seconds
+from catalog.durations import precompile_workers, startup_budget_seconds
 from catalog.lock import runtime_version
 from catalog.models import Checkpoint, KnownModel, Task, named
 from catalog.runtimes import BACKEND_VARIABLE, Backend, Family, Runtime, family_of, load_runtime
 from catalog.tpu import SliceShape, generations
 from settings.names import server_flag
+from settings.store import Revision, Store, revision_of
 
 if TYPE_CHECKING:
     from settings.model import FlagValue, Model
@@ -24,6 +25,13 @@ DEFAULT_CONTEXT_LENGTH = 4096
 _PLAIN_BITS = 16  # bfloat16
 _DOWNLOAD_BYTES_PER_SECOND = 100e6
 _SAFETY = 3
+_FILLING_NODE_SECONDS, _UNKNOWN_DOWNLOAD_SECONDS = 900, 7200
+# The init container waits ten minutes for roles that are on their way (manifests/scripts/weights.py).
+_LOOKING_SECONDS = 660
+_LEAST_DISK_GIB = 100
+# What the streamer's own buffers and the server take beside the weights (marin#3768: 131 GiB in all, for as many of weights).
+_SERVER_GIB = 16
+_MOST_OF_MEMORY = 0.9  # what a node of any size has left for pods, about
 # A TPU stock-out hides for about 35 minutes before GKE gives up (gke.md 4.4); then the node boots and pulls the image.
 NODE_BUDGET_SECONDS = 3600
 # The slowest answer we plan for; one request alone ran at about 105 tokens/s in the field report.
@@ -54,6 +62,7 @@ class ServedModel:
 
     settings: Model
     shape: SliceShape
+    store: Store | None = None
 
     @property
     def name(self) -> str:
@@ -139,6 +148,42 @@ class ServedModel:
         return self.known.method if self.known else None
 
     @property
+    def revision(self) -> Revision | None:
+        """The repository and revision that the source names; None where it is not from the Hub."""
+        return revision_of(self.settings.source)
+
+    @property
+    def streamed(self) -> tuple[Store, Revision] | None:
+        """Where its weights are read from by the streamer; None where each pod downloads them."""
+        revision = self.revision
+        if self.settings.weights is None or self.store is None or revision is None:
+            return None
+        return self.store, revision
+
+    @property
+    def weights_address(self) -> str:
+        """`gs://` address that its weights are read from; empty where each pod downloads them."""
+        if self.streamed is None:
+            return ""
+        store, revision = self.streamed
+        return store.address(store.weights_of(revision))
+
+    @property
+    def programs_folder(self) -> str | None:
+        """Folder of the bucket that its compiled programs are kept in; None where each pod has its own."""
+        if self.store is None or not self.store.programs:
+            return None
+        return self.store.programs_of(self.runtime.version, self.shape)
+
+    @property
+    def precompile_workers(self) -> int:
+        """Programs compiled at once: each needs memory of the device, where the weights lie already."""
+        if self.settings.precompile_workers is not None:
+            return self.settings.precompile_workers
+        facts = generations()[self.shape.generation]
+        return precompile_workers(facts.hbm_gib / facts.devices_per_chip)
+
+    @property
     def torchax_reason(self) -> str | None:
         """Why the runtime's own JAX models can't serve this model; None where they may."""
         if self.flags_given.get("enable-lora") is True:
@@ -166,7 +211,8 @@ class ServedModel:
         wanted = self.variables.get(BACKEND_VARIABLE, "auto")
         if wanted in {"vllm", "flax_nnx"}:
             return "vllm" if wanted == "vllm" or self._outside_of_jax else "flax_nnx"
-        return self.runtime.chosen_backend(self.architecture) if self.architecture else None
+        streamed = self.streamed is not None
+        return self.runtime.chosen_backend(self.architecture, streamed) if self.architecture else None
 
     @property
     def _outside_of_jax(self) -> bool:
@@ -180,9 +226,19 @@ class ServedModel:
 
     @property
     def memory_gib(self) -> int | None:
-        """Memory that the server asks for, likewise."""
+        """Memory that the server asks for, likewise; more where the weights pass through it as a whole."""
         machine = generations()[self.shape.generation].machines[self.shape.machine_type]
-        return self.settings.resources.memory_gib or (machine.memory_gib and machine.memory_gib // 2)
+        if self.settings.resources.memory_gib or not machine.memory_gib:
+            return self.settings.resources.memory_gib
+        needed, half = self.streaming_memory_gib or 0, machine.memory_gib // 2
+        return max(half, needed) if needed < _MOST_OF_MEMORY * machine.memory_gib else half  # WT06 says so
+
+    @property
+    def streaming_memory_gib(self) -> int | None:
+        """Host memory for weights that torchax streams: the whole model was seen there; None where it does not."""
+        if self.streamed is None or self.backend == "flax_nnx" or self.weights_bytes is None:
+            return None
+        return math.ceil(self.weights_bytes / GIB) + _SERVER_GIB
 
     @property
     def text_overrides(self) -> dict[str, Any]:
@@ -272,7 +328,7 @@ class ServedModel:
 
     @property
     def download_seconds(self) -> int:
-        """A slow day's download of the weights."""
+        """A slow day's download of the weights, by each pod or by the Job that fills the bucket."""
         return math.ceil((self.weights_bytes or 0) / _DOWNLOAD_BYTES_PER_SECOND)
 
     @property
@@ -280,19 +336,29 @@ class ServedModel:
         """How long the server container may take until it answers (KS11), its download of the weights not counted."""
         if self.settings.startup_budget_seconds is not None:
             return self.settings.startup_budget_seconds
-        return startup_budget_seconds((self.weights_bytes or 0) / GIB, self.context_length, self.shape.hosts)
+        weights = (self.weights_bytes or 0) / GIB
+        streamed = self.streamed is not None
+        return startup_budget_seconds(weights, self.context_length, self.shape.hosts, streamed=streamed)
 
     @property
     def ready_timeout_seconds(self) -> int:
         """How long the engine waits for the service: node, download and start together (KS11)."""
-        return NODE_BUDGET_SECONDS + _SAFETY * self.download_seconds + self.startup_budget_seconds
+        before = _LOOKING_SECONDS if self.streamed else _SAFETY * self.download_seconds
+        return NODE_BUDGET_SECONDS + before + self.startup_budget_seconds
+
+    @property
+    def filling_timeout_seconds(self) -> int:
+        """How long the engine waits for the Job that fills the bucket: its node's start, and a slow day three times over."""
+        return _FILLING_NODE_SECONDS + _SAFETY * (self.download_seconds or _UNKNOWN_DOWNLOAD_SECONDS)
 
     @property
     def disk_gib(self) -> int:
-        """Boot disk of its nodes: weights twice (download cache and copy), image and system."""
+        """Boot disk of its nodes: weights twice (download cache and copy) unless they are streamed, image and system."""
         if self.settings.disk_gib is not None:
             return self.settings.disk_gib
-        return max(100, math.ceil(2 * (self.weights_bytes or 50e9) / GIB) + 60)
+        if self.streamed is not None:
+            return _LEAST_DISK_GIB
+        return max(_LEAST_DISK_GIB, math.ceil(2 * (self.weights_bytes or 50e9) / GIB) + 60)
 
 
 def _plain(flags: dict[str, FlagValue]) -> Iterator[tuple[str, FlagValue]]:

@@ -202,6 +202,7 @@ _REASONS = {
     "createProxyOnlySubnet": "a proxy-only subnet of its own",
     "createAddress": "a new address",
     "secretManager": "a token in Secret Manager",
+    "createBucket": "a new bucket",
     "workloadPolicy": "multi-host TPU7x",
 }
 

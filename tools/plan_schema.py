@@ -29,7 +29,7 @@ def _list(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    return _environment_definitions() | _estimate_definitions() | _maintenance_definitions()
+    return _environment_definitions() | _model_definition() | _estimate_definitions() | _maintenance_definitions()
 
 
 def _environment_definitions() -> dict[str, Any]:
@@ -46,6 +46,21 @@ def _environment_definitions() -> dict[str, Any]:
             },
             "One resource of the graph.",
         ),
+        "Quota": _closed(
+            {
+                "metric": _TEXT,
+                "region": _TEXT,
+                "family": {**_TEXT, "description": "TPU family as Google's quota names it."},
+                "needed": {**_COUNT, "description": "Chips of all replicas."},
+                "duringUpdate": {**_COUNT, "description": "Chips during rolling updates of every model."},
+            },
+            "Quota of one TPU family.",
+        ),
+    }
+
+
+def _model_definition() -> dict[str, Any]:
+    return {
         "Model": _closed(
             {
                 "name": _TEXT,
@@ -68,6 +83,12 @@ def _environment_definitions() -> dict[str, Any]:
                     "description": "The runtime's backend that serves it; null where its architecture is not known.",
                 },
                 "weightsBytes": {"type": ["integer", "null"], "minimum": 0, "description": "Null where not known."},
+                "revision": {**_TEXT, "description": "Of the Hub, as the source names it; empty where it names none."},
+                "weights": {
+                    **_TEXT,
+                    "description": "gs:// address that weights are read from; empty where there is none.",
+                },
+                "memoryGib": {"type": ["integer", "null"], "minimum": 1, "description": "Host memory of a server."},
                 "startSeconds": {
                     "type": ["array", "null"],
                     "items": _COUNT,
@@ -75,19 +96,16 @@ def _environment_definitions() -> dict[str, Any]:
                     "maxItems": 2,
                     "description": "From an empty pool to Ready: as fast as measured, as slow as reported; null for unknown size.",
                 },
+                "laterStartSeconds": {
+                    "type": ["array", "null"],
+                    "items": _COUNT,
+                    "minItems": 2,
+                    "maxItems": 2,
+                    "description": "The same with compiled programs in the bucket; equal where there is none.",
+                },
                 "startupBudgetSeconds": _COUNT,
             },
             "A model that is served.",
-        ),
-        "Quota": _closed(
-            {
-                "metric": _TEXT,
-                "region": _TEXT,
-                "family": {**_TEXT, "description": "TPU family as Google's quota names it."},
-                "needed": {**_COUNT, "description": "Chips of all replicas."},
-                "duringUpdate": {**_COUNT, "description": "Chips during rolling updates of every model."},
-            },
-            "Quota of one TPU family.",
         ),
     }
 

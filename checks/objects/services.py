@@ -168,6 +168,8 @@ def name_is_short(service: Resource, _: Context) -> Iterator[Found]:
 def source_is_readable(service: Resource, _: Context) -> Iterator[Found]:
     """KServe can read the model's source."""
     uri = text(service.inputs, "spec", "model", "uri")
+    if get(service.inputs, "spec", "storageInitializer", "enabled") is False and "://" in uri:
+        return  # the server reads it itself, and KServe takes any scheme
     if (problem := source_problem(uri, "uri")) is not None:
         yield Found(service, ("spec", "model", "uri"), uri, *problem)
 

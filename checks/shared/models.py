@@ -48,8 +48,9 @@ def source_problem(source: str, key: str) -> Problem | None:
     fix = f"Use one of {', '.join(SCHEMES)}."
     if source.startswith("gs://"):
         fix = (
-            "KServe reads no gs:// here. Two ways work: mount the bucket as a volume claim (Cloud Storage FUSE) and "
-            "write pvc://<claim>/<path>, or read it through the S3-compatible endpoint with s3://<bucket>/<path>."
+            "KServe reads no gs:// here. Write hf://ORG/NAME:COMMIT with weights: bucket, which fills a bucket and reads "
+            "from it; or mount yours as a volume claim (Cloud Storage FUSE) and write pvc://<claim>/<path>; or read it "
+            "through the S3-compatible endpoint with s3://<bucket>/<path>."
         )
     elif page := re.match(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", source):
         fix = f"Write {key}: hf://{page[1]}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 SUPERVISOR = "supervisor"
 EGRESS_PROXY = "egress-proxy"
+STORAGE = "storage"
 
-# What acts in the cluster, in the order in which it is started; each is run as `python -m MODULE DIRECTORY`.
-CONTROLLERS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager")
+# What acts in and beside the cluster, in the order in which it is started; each is run as `python -m MODULE DIRECTORY`.
+CONTROLLERS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager", "rehearsal.storage")

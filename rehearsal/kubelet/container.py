@@ -15,7 +15,7 @@ from typing import Any
 
 from rehearsal.die_with_parent import wrap
 from rehearsal.kubelet.context import Context, MissingReferenceError
-from rehearsal.kubelet.launch import ROOT_VARIABLE, Image, StartError, find, prepare
+from rehearsal.kubelet.launch import ROOT_VARIABLE, TERMINATION_LOG, Image, StartError, find, prepare
 from rehearsal.kubelet.probes import Timing, action, states
 
 Json = dict[str, Any]
@@ -148,7 +148,7 @@ class Container:
         self.kill()  # the rest of its group ends too
         self._process = None
         code = code if code >= 0 else 128 - code
-        self.state.end(code, self._last_words() if code else "")
+        self.state.end(code, self._last_words(code))
         return code
 
     async def _pretend(self) -> int:
@@ -183,9 +183,12 @@ class Container:
                 start_new_session=True,
             )
 
-    def _last_words(self) -> str:
-        """The end of the log, where the container asks for it (kubernetes pkg/kubelet/kuberuntime)."""
-        if self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+    def _last_words(self, code: int) -> str:
+        """What it wrote for this, else the end of the log where it asks for that (kubernetes pkg/kubelet/kuberuntime)."""
+        with suppress(FileNotFoundError):
+            written = self._context.folder / "_root" / self.state.name / TERMINATION_LOG.lstrip("/")
+            return written.read_bytes()[:MESSAGE_BYTES].decode("utf-8", "replace")
+        if not code or self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return ""
         return self.log_file().read_bytes()[-MESSAGE_BYTES:].decode("utf-8", "replace")
 

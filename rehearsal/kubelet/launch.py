@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from rehearsal import assets, die_with_parent
+from rehearsal.control_plane.names import STORAGE
 from rehearsal.directory import write_private
 from rehearsal.kubelet.context import Context, expand
 
 Json = dict[str, Any]
 
+TERMINATION_LOG = "/dev/termination-log"
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
 # Tells a program of ours which address to listen on: the real ones listen on every address of their own network.
@@ -76,7 +78,7 @@ class Root:
         self._mounts: list[Json] = sorted(
             container.get("volumeMounts") or [], key=lambda one: one["mountPath"].count("/")
         )
-        paths = {"/tmp"} | {mount["mountPath"].rstrip("/") for mount in self._mounts}  # noqa: S108
+        paths = {"/tmp", TERMINATION_LOG} | {mount["mountPath"].rstrip("/") for mount in self._mounts}  # noqa: S108
         choices = "|".join(map(re.escape, paths))
         self._pattern = re.compile(rf"(?<![A-Za-z0-9_.\-/])(?:{choices})(?![A-Za-z0-9_.\-])")
 
@@ -92,6 +94,7 @@ class Root:
             target.unlink(missing_ok=True)
             target.symlink_to(source)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+        (self.folder / "dev").mkdir(exist_ok=True)
 
     def rewrite(self, text: str) -> str:
         """The text with every mount path in it replaced."""
@@ -158,6 +161,18 @@ def _programs(image: Image, folder: Path) -> Path:
     return folder
 
 
+def _google(context: Context) -> dict[str, str]:
+    """Where Google's own libraries, and the Hub's, look for an emulator; the metadata server knows the pod by its path."""
+    address = f"127.0.0.1:{context.machine.record.ports.get(STORAGE, 0)}"
+    metadata, spec = context.pod["metadata"], context.pod["spec"]
+    account = f"{metadata['namespace']}/{spec.get('serviceAccountName', 'default')}"
+    return {
+        "STORAGE_EMULATOR_HOST": f"http://{address}",
+        "HF_ENDPOINT": f"http://{address}",
+        "GCE_METADATA_HOST": f"{address}/{account}",
+    }
+
+
 def _basic(context: Context, root: Root) -> dict[str, str]:
     """The variables of every container; a kubeconfig in place of the in-cluster configuration where there is a token."""
     server = urlsplit(context.machine.cluster["server"])
@@ -170,6 +185,7 @@ def _basic(context: Context, root: Root) -> dict[str, str]:
         POD_IP_VARIABLE: context.pod_ip,
         ROOT_VARIABLE: str(root.folder),
         **context.machine.directory.environment,
+        **_google(context),
     }
     account = root.folder / ACCOUNT.lstrip("/")
     if not account.is_symlink():

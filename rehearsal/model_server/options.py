@@ -64,6 +64,7 @@ class Timing:
     speed: float
     server_seconds: float
     compile_seconds: float
+    warm_share: float
     tokens_per_second: float
     prefill_tokens_per_second: float
 
@@ -72,11 +73,13 @@ class Timing:
         """The times under `REHEARSAL_SPEED` (how many times faster than real) and `REHEARSAL_TOKENS_PER_SECOND`."""
         speed = float(environment.get("REHEARSAL_SPEED") or default("speed"))
         rate = float(environment.get("REHEARSAL_TOKENS_PER_SECOND") or default("tokensPerSecond"))
-        start = read_yaml("durations.yaml")["modelStart"]
+        data = read_yaml("durations.yaml")
+        start = data["modelStart"]
         return cls(
             speed=speed,
             server_seconds=float(start["server"]["seconds"]) / speed,
             compile_seconds=float(start["compile"]["seconds"]) / speed,
+            warm_share=float(data["warmStart"]["share"]),
             tokens_per_second=rate * speed,
             prefill_tokens_per_second=default("prefillTokensPerSecond") * speed,
         )
@@ -86,6 +89,7 @@ class Timing:
 class Options:
     """`ray_hosts` is the number of hosts that must have joined, 0 where there is no Ray; times are in seconds.
 
+    `streamed`: the model is a gs:// address that Run:ai's streamer reads; `cache`: where compiled programs are kept.
     `devices` and `stages`: over how many devices the model is spread, and in how many stages of a pipeline.
     """
 
@@ -103,6 +107,8 @@ class Options:
     ray_hosts: int
     devices: int
     stages: int
+    streamed: bool
+    cache: str
     timing: Timing
 
 
@@ -139,5 +145,7 @@ def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Op
         ray_hosts=int(environment.get(_GROUP_SIZE) or 1) if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
         devices=values.tensor_parallel_size,
         stages=values.pipeline_parallel_size,
+        streamed=values.load_format == "runai_streamer",
+        cache=environment.get("VLLM_XLA_CACHE_PATH", ""),
         timing=timing,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import signal
 from contextlib import suppress
@@ -10,7 +11,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from catalog.lock import runtime_version
-from rehearsal.model_server import ray
+from rehearsal.model_server import bucket, ray
 from rehearsal.model_server.engine import Engine, Metrics
 from rehearsal.model_server.options import Options
 from rehearsal.model_server.routes import Routes
@@ -59,10 +60,34 @@ async def _start(options: Options) -> None:
     log.info(f"vLLM server version {runtime_version()}, serving model {options.model}")
     if options.ray_hosts:
         _insist_on_hosts(options, len(ray.nodes()))
-    log.info(f"Init model | weights from {options.model} are not read (rehearsal)")
-    await asyncio.sleep(timing.compile_seconds)
+    if options.streamed:
+        found = await asyncio.to_thread(bucket.shards, options.model)
+        log.info(f"[RunAI Streamer] {len(found)} files of {options.model} are there, not read (rehearsal)")
+    else:
+        log.info(f"Init model | weights from {options.model} are not read (rehearsal)")
+    seconds = await _compile(options)
     log.info(f"GPU KV cache size: {options.num_blocks * options.block_size:,} tokens")
-    log.info(f"init engine (profile, create kv cache, warmup model) took {timing.compile_seconds:.2f} s")
+    log.info(f"init engine (profile, create kv cache, warmup model) took {seconds:.2f} s")
+
+
+async def _compile(options: Options) -> float:
+    """Compile, or read what was compiled. A cache that is closed costs time and a warning, never the start. Seconds."""
+    key = f"{options.model} {options.devices} {options.max_model_len} {options.max_num_seqs} {options.block_size}"
+    program, shared, warm = hashlib.sha256(key.encode()).hexdigest()[:16], options.cache.startswith("gs://"), False
+    try:
+        warm = shared and await asyncio.to_thread(bucket.compiled, options.cache, program)
+    except OSError as error:
+        log.warning(f"Error reading persistent compilation cache entry for 'jit_step_fun': {error}")
+    if shared:
+        log.info(f"Persistent compilation cache {'hit' if warm else 'miss'} for 'jit_step_fun' in {options.cache}")
+    seconds = options.timing.compile_seconds * (options.timing.warm_share if warm else 1)
+    await asyncio.sleep(seconds)
+    if shared and not warm:
+        try:
+            await asyncio.to_thread(bucket.keep, options.cache, program)
+        except OSError as error:
+            log.warning(f"Error writing persistent compilation cache entry for 'jit_step_fun': {error}")
+    return seconds
 
 
 def _insist_on_hosts(options: Options, joined: int) -> None:

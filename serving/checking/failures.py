@@ -16,7 +16,7 @@ RUNBOOK = "docs/runbook"
 _FOLDER = Path(__file__).parent.parent
 # The parts of the runbook, each with its files, in the order of its sections.
 PARTS = {
-    "preflight": tuple(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network")),
+    "preflight": tuple(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network", "weights")),
     "verify": ("verify/data/kubernetes", "verify/data/asking"),
     "requests": ("verify/data/traffic",),
     "drift": ("drift/data/findings",),

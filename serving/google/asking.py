@@ -22,6 +22,7 @@ _VERSIONS = {
     "container": "v1",
     "secretmanager": "v1",
     "serviceusage": "v1",
+    "storage": "v1",
 }
 # The library waits 2, 4, 8 ... seconds at most before it asks again after 429, 5xx and lost connections.
 RETRIES = 3

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from catalog.durations import model_start_seconds, seconds_of
+from catalog.durations import filling_seconds, model_start_seconds, seconds_of
 from catalog.preflight import quota_metric
 from manifests.base import Manifest
 from serving.plan.graph import Graph
 from serving.program.record import Resource
+from settings import names
 from settings.cost import Cost, estimate
-from settings.derive import Deployment, ServedModel
+from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Finding, render_path
 from settings.windows import utc
 
 SERVICE_TYPE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
-_GIB = 1024**3
+_JOB_TYPE = "kubernetes:batch/v1:Job"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,22 @@ class Plan:
             model = next(m for m in self.deployment.models if resource.inputs["metadata"]["name"] == m.name)
             fast, slowest = self.start_seconds(model) or model_start_seconds(0)
             return slowest if slow else (fast + slowest) / 2
+        if resource.type == _JOB_TYPE:
+            filled = {names.weights_job(m.name): m.weights_bytes or 0 for m in self.deployment.models if m.streamed}
+            if (name := resource.inputs["metadata"]["name"]) in filled:
+                return filling_seconds(filled[name] / GIB)
         return seconds_of(resource.type, resource.inputs, slow=slow)
 
     @staticmethod
-    def start_seconds(model: ServedModel) -> tuple[float, float] | None:
-        """From nothing to Ready: as fast as measured, and as slow as reported; None for a model of unknown size."""
-        return None if model.weights_bytes is None else model_start_seconds(model.weights_bytes / _GIB)
+    def start_seconds(model: ServedModel, *, later: bool = False) -> tuple[float, float] | None:
+        """From nothing to Ready: as fast as measured, and as slow as reported; None for a model of unknown size.
+
+        `later`: with programs that an earlier start compiled, where they are kept.
+        """
+        if model.weights_bytes is None:
+            return None
+        warm = later and model.programs_folder is not None
+        return model_start_seconds(model.weights_bytes / GIB, streamed=model.streamed is not None, warm=warm)
 
     @cached_property
     def time(self) -> tuple[float, float, list[Resource]]:
@@ -147,7 +158,7 @@ class Plan:
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:
-        start = self.start_seconds(model)
+        start, later = self.start_seconds(model), self.start_seconds(model, later=True)
         return {
             "name": model.name,
             "servedNames": model.settings.names_for_clients,
@@ -162,6 +173,10 @@ class Plan:
             "requestPath": model.request_path,
             "backend": model.backend,
             "weightsBytes": model.weights_bytes,
+            "revision": model.revision.name if model.revision else "",
+            "weights": model.weights_address,
+            "memoryGib": model.memory_gib,
             "startSeconds": start and [round(seconds) for seconds in start],
+            "laterStartSeconds": later and [round(seconds) for seconds in later],
             "startupBudgetSeconds": model.startup_budget_seconds,
         }

@@ -17,8 +17,9 @@ from catalog.zones import nearest_zones
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
+from settings.cost import cold_cost, reading_cost
 from settings.cpu_pool import room
-from settings.derive import ServedModel
+from settings.derive import GIB, ServedModel
 from settings.text import count
 
 _NARROWEST, _WIDEST = 80, 120
@@ -90,7 +91,23 @@ def _models(plan: Plan) -> Iterator[str]:
         )
         yield f"  {m.name}: {m.shape.generation} {m.shape.topology} ({m.shape.machine_type}{hosts}), {size} each"
         yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {_minutes(m.startup_budget_seconds)})"
+        if m.store is not None:
+            yield from _from_the_bucket(plan, m)
         yield f"      request timeout {m.answer_seconds} s"
+
+
+def _from_the_bucket(plan: Plan, model: ServedModel) -> Iterator[str]:
+    if model.programs_folder is not None and (later := _start(plan, model, later=True)) is not None:
+        yield f"      later startup {later}, with programs that were compiled before"
+        replicas = model.settings.replicas
+        each = f"; each of {replicas} replicas compiles" if replicas > 1 else ""
+        if (cost := cold_cost(model, plan.cost)) is not None:
+            yield "      compiling costs ${:.2f} to ${:.2f} of chips".format(*cost) + each
+    if model.streamed is not None and model.weights_bytes is not None:
+        requests = reading_cost(model.weights_bytes)
+        yield f"      weights {model.weights_bytes / GIB:.0f} GiB in the bucket, ${requests:.3f} of requests a start"
+        if model.memory_gib is not None:
+            yield f"      host memory {model.memory_gib} GiB"
 
 
 def _cost(plan: Plan) -> Table:
@@ -175,15 +192,15 @@ def maintenance(plan: Plan) -> str:
 
 def drained(plan: Plan, model: ServedModel) -> str:
     """What it costs when GKE drains a node of a model: the time until a new replica is ready."""
-    start = _start(plan, model) or "an unknown time"
+    start = _start(plan, model, later=True) or "an unknown time"
     left = model.settings.replicas - 1
     if left:
         return f"a drained node: {model.name} goes on with {left} of {left + 1} replicas for {start}"
     return f"a drained node: {model.name} does not answer for {start}"
 
 
-def _start(plan: Plan, model: ServedModel) -> str | None:
-    seconds = plan.start_seconds(model)
+def _start(plan: Plan, model: ServedModel, *, later: bool = False) -> str | None:
+    seconds = plan.start_seconds(model, later=later)
     return "{:.0f} to {:.0f} min".format(*(s / 60 for s in seconds)) if seconds else None
 
 

@@ -11,7 +11,7 @@ from serving.checking.registry import Registry
 
 _REGISTRY = Registry(
     "serving.preflight.checks",
-    *("project", "location", "cluster", "capacity", "disks", "network", "ranges", "gateway", "models"),
+    *("project", "location", "cluster", "capacity", "disks", "network", "ranges", "gateway", "models", "weights"),
 )
 
 

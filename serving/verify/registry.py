@@ -7,7 +7,18 @@ from serving.checking.registry import Registry
 
 _REGISTRY = Registry(
     "serving.verify.checks",
-    *("gateway", "policies", "models", "servers", "backends", "exposure", "monitoring", "traffic", "picking"),
+    *(
+        "gateway",
+        "policies",
+        "models",
+        "weights",
+        "servers",
+        "backends",
+        "exposure",
+        "monitoring",
+        "traffic",
+        "picking",
+    ),
 )
 check = _REGISTRY.check
 

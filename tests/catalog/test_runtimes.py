@@ -19,10 +19,12 @@ RUNTIME_TREE = {
     "tpu_inference/models/common/model_loader.py": """
 _VLLM_PREFERRED_ARCHITECTURES: frozenset[str] = frozenset({"Preferred"})
 def _get_model_architecture(config):
-    _MODEL_REGISTRY["Ours"] = 1
-    _MODEL_REGISTRY["Preferred"] = 2
+    from tpu_inference.models.ours import Ours, Preferred
+    _MODEL_REGISTRY["Ours"] = Ours
+    _MODEL_REGISTRY["Preferred"] = Preferred
     return _MODEL_REGISTRY["Ours"]
 """,
+    "tpu_inference/models/ours.py": "class Preferred:\n    pass\nclass Ours:\n    WeightLoader = Preferred\n",
     "tpu_inference/platforms/tpu_platform.py": """
 class TpuPlatform:
     supported_quantization: list[str] = ["fp8", "auto_awq"]
@@ -71,6 +73,7 @@ def test_registries_are_read_from_the_sources(tmp_path: Path) -> None:
     ]
     assert found == {
         "jaxArchitectures": ["Ours", "Preferred"],
+        "streamed": ["Ours"],
         "torchaxPreferred": ["Preferred"],
         "quantization": {"platform": ["auto_awq", "fp8"], "flaxNnx": ["fp8"], "torchax": ["auto_awq", "fp8"]},
         "connectors": ["TPUConnector"],

@@ -25,6 +25,7 @@ COMPONENT_TOKENS = {
     "tpu-serving:platform:LeaderWorkerSet",
     "tpu-serving:project:ProjectServices",
     "tpu-serving:tpu:TpuNodePool",
+    "tpu-serving:weights:WeightsBucket",
 }
 
 every = pytest.mark.parametrize("name", ENVIRONMENTS)

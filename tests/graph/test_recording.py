@@ -21,6 +21,8 @@ RESOURCE_TOKENS = {
     "gcp:projects/service:Service",
     "gcp:secretmanager/secretIamMember:SecretIamMember",
     "gcp:serviceaccount/account:Account",
+    "gcp:storage/bucket:Bucket",
+    "gcp:storage/bucketIAMMember:BucketIAMMember",
     "kubernetes:batch/v1:Job",
     "kubernetes:cert-manager.io/v1:Issuer",
     "kubernetes:core/v1:ConfigMap",

@@ -20,6 +20,7 @@ LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
 LOCKED = {package["name"]: package for package in LOCK["package"]}
 DISTRIBUTIONS = packages_distributions()
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+OURS |= {path.stem for path in (ROOT / "manifests/scripts").glob("*.py")}  # beside each other in a pod
 # Folder or file -> groups beside the dependencies of the project; the first that fits counts.
 MAY_USE = {
     "serving/bench": ("cloud", "bench"),

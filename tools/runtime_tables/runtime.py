@@ -1,7 +1,7 @@
 """Writes what a runtime knows by name, from its two wheels: `ast` only, nothing of them is imported.
 
-Read are registries that a server asks at its start: architectures with a JAX implementation, those which run on torchax
-all the same, what each backend can load, tool and reasoning parsers, transfer connectors and variables.
+Read are registries that a server asks at its start: architectures with a JAX implementation, those of them that can be
+streamed, those which run on torchax all the same, what each backend can load, tool and reasoning parsers, transfer connectors and variables.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +45,7 @@ def runtime(vllm: Path, tpu_inference: Path) -> dict[str, Any]:
             and isinstance(node.ctx, ast.Store)
             and isinstance(node.slice, ast.Constant)
         ),
+        "streamed": sorted(_streamed(of_tpu, loader)),
         "torchaxPreferred": sorted(_texts(_assigned(loader, "_VLLM_PREFERRED_ARCHITECTURES"))),
         "quantization": {
             "platform": sorted(_texts(_attribute(platform, "TpuPlatform", "supported_quantization"))),
@@ -120,6 +122,24 @@ def _attribute(module: Module, cls: str, name: str) -> ast.expr:
 def _local(module: Module, cls: str, method: str, name: str) -> ast.expr:
     body = [node for node in _class(module, cls).body if isinstance(node, ast.FunctionDef) and node.name == method]
     return _value_of(cast("list[ast.stmt]", body), name, f"{module.path} {cls}.{method}")
+
+
+def _streamed(program: Program, loader: Module) -> Iterator[str]:
+    """Architectures whose JAX class has the attribute that the streamer asks for; the rest it moves to torchax."""
+    function = _function(loader, "_get_model_architecture")
+    for statement in function.body:
+        loader.bind(statement)
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=str(name)))], value=value):
+                found = program.resolve_class(loader, value)
+                if found is None:
+                    raise ExtractionError(f"{loader.path}: no class of {name}")
+                if any(
+                    isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "WeightLoader"
+                    for line in found.node.body
+                ):
+                    yield name
 
 
 def _texts(expression: ast.expr) -> list[str]:

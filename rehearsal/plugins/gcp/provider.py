@@ -57,7 +57,7 @@ class GcpProvider:
             place = inputs.get("region") or inputs.get("location")
             ready = time.time() + seconds
             name = str(inputs[known.name])
-            cloud.write(folder, CloudResource(token, name, resource_id, inputs["project"], place, state, ready))
+            cloud.write(folder, CloudResource(token, name, resource_id, inputs.get("project", ""), place, state, ready))
         # A cancel ends the wait only: the cloud completes what it began, and the engine's state keeps it.
         self.cancelled.wait(seconds)
         return resource_id, state

@@ -38,7 +38,7 @@ def refuse_create(token: str, resource_id: str, inputs: Values, directory: Rehea
     prefix = {CLUSTER: "", NODE_POOL: "error creating NodePool: "}.get(token, f"Error creating {facts(token).title}: ")
     try:
         # A member that is there already, or an API that is on, is made again without an error.
-        if not token.endswith((":IAMMember", ":SecretIamMember", ":Service")):
+        if not token.endswith((":IAMMember", ":BucketIAMMember", ":SecretIamMember", ":Service")):
             _refuse_taken(token, resource_id, directory)
         _refuse_region(inputs)
         if token == SUBNETWORK:
@@ -74,7 +74,7 @@ def _refuse_taken(token: str, resource_id: str, directory: RehearsalDirectory) -
 
 def _refuse_region(inputs: Values) -> None:
     region = inputs.get("region") or inputs.get("location")
-    if region is not None and region not in read_yaml("regions.yaml")["regions"]:
+    if region is not None and region.lower() not in read_yaml("regions.yaml")["regions"]:
         raise CloudError(400, f"Invalid value for field 'resource.region': '{region}'. Unknown region.", "invalid")
 
 

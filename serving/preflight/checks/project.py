@@ -68,6 +68,7 @@ def _reasons(context: Context) -> tuple[str, ...]:
         "createProxyOnlySubnet": network.proxy_only_subnet.mode == "create",
         "createAddress": address is not None and address.create,
         "secretManager": deployment.needs_secret_sync,
+        "createBucket": deployment.store is not None and deployment.store.created,
         "workloadPolicy": any(generations()[generation].workload_policy for generation in multi_host),
     }
     return tuple(reason for reason, wanted in applies.items() if wanted)

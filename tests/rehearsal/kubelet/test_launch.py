@@ -131,6 +131,7 @@ def test_the_environment_is_the_pods_with_references_and_nothing_of_the_develope
     declared = {"NS": "models", "B": "models/$(LATER)", "LATER": "", "HF_TOKEN": "t", "DIR": f"/etc/x:{root}/tmp/y"}
     assert declared.items() <= found.items()
     own = {"HOME", "TMPDIR", "PATH", "HOSTNAME", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
+    own |= {"STORAGE_EMULATOR_HOST", "HF_ENDPOINT", "GCE_METADATA_HOST"}
     own |= {"TPU_SERVING_POD_IP", "TPU_SERVING_ROOT", "TPU_SERVING_REHEARSAL"}
     assert set(found) == own | set(declared)
     with pytest.raises(MissingReferenceError, match='secret "hf" not found'):

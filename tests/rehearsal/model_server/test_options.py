@@ -49,7 +49,7 @@ def test_what_we_deploy_is_understood(path: Path) -> None:
     deployment, _ = require(read_document(path))
     assert deployment.models
     for model in deployment.models:
-        options = options_of(parse([*command()[1:], *server_args(model)]), {})
+        options = options_of(parse([*command(model)[1:], *server_args(model)]), {})
         assert options.names == tuple(model.settings.names_for_clients)
         assert (options.max_model_len, options.port) == (model.context_length, SERVER_PORT)
         assert options.prefix_caching is model.settings.prefix_caching

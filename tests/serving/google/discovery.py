@@ -19,6 +19,7 @@ VERSIONS = {
     "compute": "v1",
     "container": "v1",
     "secretmanager": "v1",
+    "storage": "v1",
     "serviceusage": "v1",
 }
 
@@ -114,7 +115,7 @@ def api(name: str) -> Api:
 
 def _methods(node: Mapping[str, Any], prefix: str) -> Iterator[Method]:
     for key, row in node.get("methods", {}).items():
-        path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", row["flatPath"].replace(".", r"\."))
+        path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", row.get("flatPath", row["path"]).replace(".", r"\."))
         parameters = row.get("parameters", {})
         yield Method(
             prefix + key, row["httpMethod"], re.compile(path), parameters, row.get("request"), row.get("response", {})

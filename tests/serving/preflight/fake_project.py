@@ -42,11 +42,17 @@ class FakeProject:
     security_policies: dict[str, Resource] = field(default_factory=dict)
     certificates: dict[str, Resource] = field(default_factory=dict)
     secrets: dict[str, Resource] = field(default_factory=dict)
+    buckets: dict[str, Resource] = field(default_factory=dict)
     fixed_quota: bool = False
 
     def url(self, path: str, project: str = "") -> str:
         """Full URL of a compute resource."""
         return f"{_COMPUTE}/projects/{project or self.project}/{path}"
+
+    def bucket(self, name: str, region: str, uniform: bool = True) -> None:
+        """Add a bucket, whose place Google writes in capitals."""
+        access = {"uniformBucketLevelAccess": {"enabled": uniform}}
+        self.buckets[name] = {"name": name, "location": region.upper(), "iamConfiguration": access}
 
     def subnet(self, name: str, network: str, region: str, cidr: str, **more: Any) -> None:
         """Add a subnet."""
@@ -96,6 +102,8 @@ def happy(deployment: Deployment) -> FakeProject:
         fake.quotas[disk_quota(kind)] = [({"region": region}, 10_000, [region])]
     _network(fake, deployment)
     _gateway(fake, deployment)
+    if deployment.store is not None and not deployment.store.created:
+        fake.bucket(deployment.store.bucket, region)
     for model in deployment.models:
         token = model.settings.hugging_face_token
         if token is not None and token.secret_manager is not None:
@@ -177,6 +185,8 @@ def _handlers(fake: FakeProject) -> dict[tuple[str, str], Handler]:
         ("compute", "regionSslCertificates.get"): by_name(fake.ssl_certificates, "sslCertificate"),
         ("compute", "regionSslPolicies.get"): by_name(fake.ssl_policies, "sslPolicy"),
         ("compute", "regionSecurityPolicies.get"): by_name(fake.security_policies, "securityPolicy"),
+        ("storage", "buckets.get"): by_name(fake.buckets, "bucket"),
+        ("storage", "buckets.testIamPermissions"): lambda _values, query, _body: _tested(fake, query),
         ("certificatemanager", "projects.locations.certificates.get"): by_name(fake.certificates, "certificatesId"),
         ("secretmanager", "projects.secrets.versions.get"): lambda values, _query, _body: fake.secrets.get(
             f"{values['secretsId']}/{values['versionsId']}"

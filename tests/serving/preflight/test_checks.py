@@ -352,3 +352,45 @@ def test_a_secret_that_is_missing_or_disabled_fails(scene: Scene) -> None:
     assert "gcloud secrets versions enable 3 --secret=hf" in result.fix
     fake.secrets = {}
     assert scene.only("secrets", FAIL).failure == "secret-not-found"
+
+
+# The bucket
+
+_BUCKET = {"project": {"id": "example-project", "number": "123456789012"}, "weights": {"bucket": "the-bucket"}}
+
+
+def test_a_bucket_that_can_be_used_passes_and_its_own_apis_are_asked_for(scene: Scene) -> None:
+    scene.use(environment(**_BUCKET))
+    assert [r.verdict for r in scene.results("weights-bucket")] == [Verdict.PASS]
+    assert "storage.googleapis.com" in scene.deployment.apis
+
+
+@pytest.mark.parametrize(
+    ("bucket", "failure"),
+    [
+        (None, "bucket-not-found"),
+        (("us-central1", True), "bucket-elsewhere"),
+        ((REGION, False), "bucket-not-uniform"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_is_named(scene: Scene, bucket: tuple[str, bool] | None, failure: str) -> None:
+    scene.use(environment(**_BUCKET)).buckets.clear()
+    if bucket is not None:
+        scene.fake.bucket("the-bucket", *bucket)
+    assert scene.only("weights-bucket", FAIL).failure == failure
+
+
+def test_who_may_not_grant_roles_on_the_bucket_is_told(scene: Scene) -> None:
+    scene.use(environment(**_BUCKET)).granted = {"storage.buckets.getIamPolicy"}
+    result = scene.only("weights-bucket", FAIL)
+    assert (result.failure, result.needed) == ("bucket-permission-missing", "storage.buckets.setIamPolicy")
+
+
+def test_a_bucket_of_our_own_needs_the_right_to_make_it_and_a_free_name(scene: Scene) -> None:
+    created = {**_BUCKET, "weights": {"bucket": "create"}}
+    scene.use(environment(**created)).granted = set()
+    assert "storage.buckets.create" in scene.only("permissions", FAIL).needed
+    assert [r.verdict for r in scene.results("weights-bucket")] == [Verdict.PASS]
+    fake = scene.use(environment(**created))
+    fake.bucket(str(scene.deployment.store and scene.deployment.store.bucket), REGION)
+    assert scene.only("weights-bucket", WARN).failure == "bucket-left-behind"

@@ -68,7 +68,7 @@ def test_what_many_checks_meet_is_told_once(call: Scene) -> None:
     call.google.troubles[("compute", "*")] = Trouble(error=error(403, "no", "BILLING_DISABLED"))
     done = run("dev")
     assert done.exit_code == 0
-    assert done.stdout.strip().splitlines()[-1].endswith("; 3 of 17 checks could not ask")
+    assert done.stdout.strip().splitlines()[-1].endswith("; 3 of 18 checks could not ask")
     assert run("dev", "--strict").exit_code == 1
 
 
@@ -141,7 +141,7 @@ def test_without_credentials_and_offline_the_process_says_so_quickly_and_leaves_
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1].endswith("; 11 of 17 checks could not ask")
+    assert done.stdout.strip().splitlines()[-1].endswith("; 11 of 18 checks could not ask")
     assert "gcloud auth application-default login" in done.stdout
     assert [line for line in done.stderr.splitlines() if "still asking" not in line] == []
 

@@ -110,7 +110,7 @@ def test_an_unanswered_check_does_not_hide_the_failure_of_another(scene: Scene) 
     report = scene.ask()
     assert report.exit_code == 1
     assert report.line.startswith("not ready: project: project-not-active: project example-project: DELETE_REQUESTED")
-    assert report.line.endswith("; 3 of 17 checks could not ask")
+    assert report.line.endswith("; 3 of 18 checks could not ask")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -147,7 +147,7 @@ def test_without_credentials_every_check_says_so_and_strict_fails(scene: Scene) 
     assert unasked(report, "no-credentials") == GOOGLE_CHECKS
     assert (report.exit_code, report.good) == (0, False)
     assert report.line == (
-        "not known to be ready: project: no-credentials: project example-project: none; 10 of 17 checks could not ask"
+        "not known to be ready: project: no-credentials: project example-project: none; 10 of 18 checks could not ask"
     )
     assert scene.ask(strict=True).exit_code == 1
     assert scene.google.asked == []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serving.checking.findings import Verdict
+from tests.serving.verify import deployed
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.deployed import condition, find, refuse
 
@@ -15,7 +16,7 @@ GWCER104 = 'Error GWCER104: HTTPRoute "llm-serving/qwen2-5-3b-route" is misconfi
 
 def test_an_environment_that_serves_passes_every_check_but_those_google_alone_can_answer(scene: Scene) -> None:
     report = scene.report()
-    assert (report.line, report.exit_code) == ("serves; 1 of 21 checks could not ask", 0)
+    assert (report.line, report.exit_code) == ("serves; 1 of 22 checks could not ask", 0)
     assert {item.check.name: item.worst.failure for item in report.outcomes if item.verdict is not Verdict.PASS} == {
         "backends-healthy": "backends-not-asked"
     }
@@ -305,3 +306,53 @@ def test_a_monitoring_that_selects_nothing_is_a_warning(scene: Scene) -> None:
     report = scene.report(quick=True)
     assert outcome(report, "metrics-scraped").worst.failure == "metrics-not-scraped"
     assert report.good
+
+
+CLOSED = "compile cache gs://b/xla-cache/prod/: HTTP 403 denied; this server compiles by itself"
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "failure"),
+    [
+        ({"terminated": {"exitCode": 0, "message": "gs://b/x: whole, 9 files"}}, Verdict.PASS, ""),
+        ({"terminated": {"exitCode": 1, "message": "model.safetensors is missing"}}, Verdict.FAIL, "weights-not-whole"),
+        ({"terminated": {"exitCode": 1, "message": "listing: HTTP 403 no"}}, Verdict.FAIL, "weights-denied"),
+        ({"terminated": {"exitCode": 0, "message": CLOSED}}, Verdict.WARN, "compile-cache-closed"),
+        ({"running": {}}, Verdict.PASS, ""),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_server_found_in_the_bucket_is_told(
+    scene: Scene, state: dict[str, Any], verdict: Verdict, failure: str, restarted: bool
+) -> None:
+    pod = find(scene.objects, "Pod", "server-0")
+    states = (
+        {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": state} if restarted else {"state": state}
+    )
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "storage-initializer", "state": {}},
+        {"name": "weights", **states},
+    ]
+    worst = outcome(scene.report(quick=True), "starts").worst
+    assert (worst.verdict, worst.failure) == (verdict, failure)
+    assert state.get("terminated", {}).get("message", "") in worst.message
+
+
+def test_a_job_that_could_not_fill_the_bucket_is_named(scene: Scene) -> None:
+    made = deployed.outputs(scene.deployment, "http://models").models
+    scene.changes["models"] = [m.model_copy(update={"weights": "gs://b/weights/files/x"}) for m in made]
+    model = made[0].name
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"{model}-weights", "namespace": "llm-serving"},
+    }
+    failure = {
+        "type": "Failed",
+        "status": "True",
+        "reason": "BackoffLimitExceeded",
+        "message": "Job has reached its limit",
+    }
+    scene.objects.append({**job, "status": {"conditions": [failure]}})
+    worst = outcome(scene.report(quick=True), "starts").worst
+    assert (worst.failure, worst.message) == ("weights-not-filled", "Job has reached its limit")

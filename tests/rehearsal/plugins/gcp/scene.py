@@ -26,6 +26,8 @@ FIREWALL = "gcp:compute/firewall:Firewall"
 NAT = "gcp:compute/routerNat:RouterNat"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
 SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"
+BUCKET = "gcp:storage/bucket:Bucket"
+BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 NETWORK_ID = f"projects/{PROJECT}/global/networks/vpc"
 NODES_ID = f"projects/{PROJECT}/regions/{REGION}/subnetworks/nodes"
 EMAIL = f"node-account@{PROJECT}.iam.gserviceaccount.com"
@@ -70,6 +72,17 @@ INPUTS: dict[str, dict[str, Any]] = {
         "workloadPolicy": {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "2x2x2"},
     },
     SECRET_MEMBER: {"secretId": "token", "role": "roles/secretmanager.secretAccessor", "member": "allUsers"},
+    BUCKET: {
+        "name": "example-project-serving-weights",
+        "location": REGION.upper(),
+        "uniformBucketLevelAccess": True,
+        "publicAccessPrevention": "enforced",
+    },
+    BUCKET_MEMBER: {
+        "bucket": "example-project-serving-weights",
+        "role": "roles/storage.objectViewer",
+        "member": "allUsers",
+    },
     CLUSTER: {
         "name": "serving",
         "location": REGION,

@@ -42,6 +42,8 @@ IDS = {
     "RouterNat": r"{p}/[\w-]+/[\w-]+/[\w-]+",
     "Address": r"projects/{p}/regions/[\w-]+/addresses/[\w-]+",
     "ResourcePolicy": r"projects/{p}/regions/[\w-]+/resourcePolicies/[\w-]+",
+    "Bucket": r"[a-z0-9_-]+",
+    "BucketIAMMember": r"b/[a-z0-9_-]+/roles/storage\.\w+/principal:.+",
     "SecretIamMember": r"projects/{p}/secrets/[\w-]+/roles/[\w.]+/.+",
     "Cluster": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+",
     "NodePool": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+/nodePools/[\w-]+",
@@ -112,7 +114,7 @@ def test_all_of_the_plan_is_made_a_second_up_changes_nothing_and_it_goes_down(na
     )
     assert [change for change in changed(made, scene) if not ignored(graph, *change[:2])] == []
     for token, _, resource_id, inputs, state in reversed(made):
-        assert re.fullmatch(IDS[token.rsplit(":", 1)[-1]].format(p=re.escape(inputs["project"])), resource_id)
+        assert re.fullmatch(IDS[token.rsplit(":", 1)[-1]].format(p=re.escape(inputs.get("project", ""))), resource_id)
         none, foreseen = scene.provider.create(token, inputs, True)
         assert (none, _contradictions(foreseen, state, "")) == ("", [])
         scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})

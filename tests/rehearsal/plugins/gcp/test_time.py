@@ -108,5 +108,5 @@ def test_an_update_changes_that_and_nothing_else(scene: Scene, token: str, chang
 
 
 def test_an_unknown_type_is_an_error_that_names_it(scene: Scene) -> None:
-    with pytest.raises(ProviderError, match="gcp:storage/bucket:Bucket is not known"):
-        scene.provider.check("gcp:storage/bucket:Bucket", {})
+    with pytest.raises(ProviderError, match="gcp:pubsub/topic:Topic is not known"):
+        scene.provider.check("gcp:pubsub/topic:Topic", {})
