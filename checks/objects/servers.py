@@ -135,7 +135,8 @@ def _tags(values: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
 def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
     """No token stands in a resource, but for the data of a Secret, which the engine keeps encrypted."""
     fix = "Put it into a Secret and refer to it with valueFrom.secretKeyRef."
-    for path, value in strings(resource.inputs):
+    everything = list(strings(resource.inputs))
+    for path, value in everything if holds_secret("\n".join(value for _, value in everything)) else ():
         if resource.kind == "Secret" and path[:1] in {("data",), ("stringData",)}:
             continue
         if holds_secret(value):

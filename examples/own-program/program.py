@@ -26,17 +26,19 @@ def program() -> None:
     google = gcp.Provider("google", project=project, region=region)
     ours = pulumi.ResourceOptions(provider=google)
 
-    vpc = gcp.compute.Network("vpc", name="search", auto_create_subnetworks=False, opts=ours)
+    vpc = gcp.compute.Network("vpc", name="search", project=project, auto_create_subnetworks=False, opts=ours)
     proxies = gcp.compute.Subnetwork(
         "proxies",
         name="search-proxies",
+        project=project,
+        region=region,
         network=vpc.id,
         ip_cidr_range="10.1.0.0/23",
         purpose="REGIONAL_MANAGED_PROXY",
         role="ACTIVE",
         opts=ours,
     )
-    account = gcp.serviceaccount.Account("identity", account_id="search-nodes", opts=ours)
+    account = gcp.serviceaccount.Account("identity", account_id="search-nodes", project=project, opts=ours)
     role = gcp.projects.IAMMember(
         "role", project=project, role="roles/container.defaultNodeServiceAccount", member=account.member, opts=ours
     )
@@ -72,7 +74,15 @@ def own_cluster(
     opts: pulumi.ResourceOptions,
 ) -> gcp.container.Cluster:
     """A cluster with the Gateway channel, which brings GatewayClasses and the CRDs of policies."""
-    nodes = gcp.compute.Subnetwork("nodes", name="search-nodes", network=vpc.id, ip_cidr_range="10.0.0.0/20", opts=opts)
+    nodes = gcp.compute.Subnetwork(
+        "nodes",
+        name="search-nodes",
+        project=project,
+        region=region,
+        network=vpc.id,
+        ip_cidr_range="10.0.0.0/20",
+        opts=opts,
+    )
     return gcp.container.Cluster(
         "cluster",
         name="search",
