@@ -4,7 +4,7 @@ modules, GKE's own as written for the rehearsal."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -32,18 +32,24 @@ def definitions() -> Iterator[Object]:
             yield from yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader)
 
 
+@cache
+def _serving_all(plane: Plane) -> Plane:
+    """Once for a control plane, whichever folder's tests ask for it."""
+    documents = list(definitions())
+    for document in documents:
+        kube.apply(plane.client, document, manager="test")
+    for document in documents:
+        until(partial(kube.serves, plane.client, document["metadata"]["name"]))
+    return plane
+
+
 @pytest.fixture(scope="session")
 def defined(api_server: Plane) -> Plane:
     """The control plane, which serves every definition."""
     try:
-        documents = list(definitions())
+        return _serving_all(api_server)
     except assets.AssetError as error:
         pytest.skip(f"{error}; `python -m rehearsal.assets` gets it")
-    for document in documents:
-        kube.apply(api_server.client, document, manager="test")
-    for document in documents:
-        until(partial(kube.serves, api_server.client, document["metadata"]["name"]))
-    return api_server
 
 
 @pytest.fixture(scope="session")
