@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from catalog.rules import find_rule, load_rules
 from checks import (
+    capacity_rules,
     cluster_rules,
     gateway_rules,
     maintenance_rules,
@@ -32,6 +33,7 @@ _MODULES = (
     maintenance_rules,
     platform_rules,
     tpu_rules,
+    capacity_rules,
     model_rules,
     server_rules,
     runtime_rules,

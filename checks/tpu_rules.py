@@ -1,4 +1,4 @@
-"""Rules about slices, capacity and fit (TP)."""
+"""Rules about slices and fit (TP)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from catalog.gke import LONGEST_RUN_HOURS
 from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import SliceShape, find_shape, generations, table_of, topologies
-from catalog.zones import is_for_ai, is_listed, listed_on, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from checks.shared.indexed import indexed
 from settings.derive import GIB, Deployment, ServedModel
@@ -108,67 +106,6 @@ def attention_heads(deployment: Deployment) -> Iterator[Found]:
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 
 
-@rule("TP05")
-def zone(deployment: Deployment) -> Iterator[Found]:
-    """A warning: lists change."""
-    for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
-        if listed_zones(generation) and not is_listed(deployment.zone, generation):
-            first, *others = nearest_zones(deployment.zone, generation)
-            said = f"{deployment.zone} is not on the lists of zones with {generation} ({listed_on()})."
-            also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
-            yield Found(("location", "zone"), deployment.zone, said, f"Write zone: {first}{also}.")
-
-
-@rule("TP19")
-def ai_zone(deployment: Deployment) -> Iterator[Found]:
-    """A project sees zones for AI workloads only once it has switched them on."""
-    if is_for_ai(deployment.zone):
-        said = f"{deployment.zone} is a zone for AI workloads; a project does not see it by itself."
-        fix = (
-            "Switch it on once, or take an ordinary zone:\ngcloud compute preview-features update ai-zones-visibility "
-            f"--activation-status=enabled --project={deployment.settings.project.id}"
-        )
-        yield Found(("location", "zone"), deployment.zone, said, fix)
-
-
-@rule("TP09")
-def purchase(deployment: Deployment) -> Iterator[Found]:
-    """A reservation is named where one is used, and only there."""
-    capacity, path = deployment.settings.capacity, ("capacity",)
-    if capacity.purchase == "reservation" and not capacity.reservation:
-        yield Found((*path, "reservation"), None, "No reservation is named.", "Write reservation: my-reservation.")
-    if capacity.purchase != "reservation" and capacity.reservation:
-        said = f"purchase: {capacity.purchase} uses no reservation."
-        fix = "Write purchase: reservation, or remove the reservation."
-        yield Found((*path, "reservation"), capacity.reservation, said, fix)
-
-
-@rule("TP09")
-def flex_start(deployment: Deployment) -> Iterator[Found]:
-    """Flex-start: at most seven days; nothing else has a run time."""
-    capacity = deployment.settings.capacity
-    path, hours = ("capacity", "maxRunHours"), capacity.max_run_hours
-    if capacity.purchase != "flexStart":
-        if hours is not None:
-            said = "Only flexStart nodes have a run time."
-            yield Found(path, hours, said, "Write purchase: flexStart, or remove maxRunHours.")
-        return
-    if (hours or 0) > LONGEST_RUN_HOURS:
-        said = "Flex-start nodes live at most 7 days."
-        yield Found(path, hours, said, f"Write maxRunHours: {LONGEST_RUN_HOURS}.")
-
-
-@rule("TP18")
-def flex_start_of_tpu7x(deployment: Deployment) -> Iterator[Found]:
-    """Google lets projects of a list have TPU7x by flex-start or spot."""
-    purchase = deployment.settings.capacity.purchase
-    for index, model in indexed(deployment):
-        if purchase in ("flexStart", "spot") and model.shape.generation == "tpu7x":
-            said = f"purchase: {purchase} of TPU7x is restricted to projects on Google's allowlist."
-            fix = "Ask your Google contact whether the project is on it, or write purchase: reservation."
-            yield Found(("models", index, "tpu", "generation"), "tpu7x", said, fix)
-
-
 def _shapes(generation: str) -> list[SliceShape]:
     found = (find_shape(generation, topology) for topology in topologies(generation))
     return [shape for shape in found if shape is not None]
@@ -253,19 +190,6 @@ def _left(whole: int, kept: tuple[tuple[float, float], ...]) -> float:
         left -= share * max(0.0, min(whole, up_to) - below)
         below = up_to
     return left
-
-
-@rule("TP11")
-def spare(deployment: Deployment) -> Iterator[Found]:
-    """Where a rollout can't make progress without a spare slice, one is allowed."""
-    spare_slices = deployment.settings.capacity.spare_slices
-    if spare_slices is None:
-        return
-    # Below four replicas Kubernetes' 25 % lets none be missing, so the new pod must fit beside the old ones.
-    needed = max((m.surge_slices for m in deployment.models if m.settings.replicas < 4), default=0)
-    if spare_slices < needed:
-        said = "An update needs one more slice than the replicas."
-        yield Found(("capacity", "spareSlices"), spare_slices, said, f"Write spareSlices: {needed}, or leave it out.")
 
 
 @rule("TP13")

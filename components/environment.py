@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from catalog.tpu import SliceShape
 from components.chart import ChartController
 from components.cluster import Cluster
 from components.gateway import Gateway, NewAddress
@@ -38,7 +39,9 @@ class ServingEnvironment:
         goes_with = None if deployment.deletion_protection else self.cluster.cluster
         self._inside = pulumi.ResourceOptions(providers=[google, self.cluster.kubernetes], deleted_with=goes_with)
         gate = ReadinessGate(objects.platform, self.cluster.nodes, self._inside)
-        pools = [(pool.shape, self._pool(pool, services, network).pool) for pool in deployment.pools]
+        pools: list[tuple[SliceShape, pulumi.Resource]] = [
+            (pool.shape, self._pool(pool, services, network).pool) for pool in deployment.pools
+        ]
         controllers = self._controllers(objects.platform, gate, [*self.cluster.nodes, *network.webhooks])
         self.gateway = Gateway(
             objects.gateway,
@@ -61,6 +64,11 @@ class ServingEnvironment:
         if objects.pipeline_preset is not None:
             before = [self.gateway.namespace, *controllers]
             controllers.append(self.gateway.object("gateway-pipeline-preset", objects.pipeline_preset, before))
+        # A class is made after its pools: GKE calls it misconfigured while one is missing.
+        for shape, manifest in objects.compute_classes:
+            own = [made for of, made in pools if of == shape]
+            name = f"class-{manifest['metadata']['name']}"
+            pools.append((shape, self.gateway.object(name, manifest, [*own, gate.job])))
         self.models = [
             ModelService(
                 model,
@@ -79,10 +87,18 @@ class ServingEnvironment:
     def _pool(self, pool: TpuPool, services: ProjectServices, network: Foundation) -> TpuNodePool:
         deployment = self._deployment
         policy_name = f"{deployment.cluster_name}-{pool.name}"
-        capacity = deployment.settings.capacity
+        args = TpuPoolArgs(
+            pool.shape,
+            pool.purchase,
+            pool.max_nodes,
+            pool.disk_gib,
+            min_nodes=pool.min_nodes,
+            compute_class=pool.compute_class,
+            policy_name=policy_name,
+        )
         return TpuNodePool(
             pool.name,
-            TpuPoolArgs(pool.shape, deployment.zone, pool.max_nodes, pool.disk_gib, capacity, policy_name),
+            args,
             self.cluster.joined,
             runnable=[*self.cluster.identity, *network.egress],
             apis=services.service("compute"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.sdk import container
+from manifests.compute_class import LABEL as COMPUTE_CLASS
 
 OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
@@ -38,18 +39,27 @@ def node_config(
     disk_gib: int,
     disk_type: str,
     *,
+    compute_class: str | None = None,
     spot: bool | None = None,
     flex_start: bool | None = None,
     max_run_duration: str | None = None,
     reservation_affinity: container.NodePoolNodeConfigReservationAffinityArgs | None = None,
 ) -> container.NodePoolNodeConfigArgs:
-    """Own identity, workload identity, secure boot and image streaming, with what a pool chooses itself."""
+    """Own identity, workload identity, secure boot and image streaming, with what a pool chooses itself.
+
+    A pool of a ComputeClass has its label and its taint, both (Google "About custom compute classes").
+    """
+    taint = compute_class and container.NodePoolNodeConfigTaintArgs(
+        key=COMPUTE_CLASS, value=compute_class, effect="NO_SCHEDULE"
+    )
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
         disk_size_gb=disk_gib,
         disk_type=disk_type,
         tags=[nodes.tag] if nodes.tag else None,
         resource_labels=nodes.labels,
+        labels={COMPUTE_CLASS: compute_class} if compute_class else None,
+        taints=[taint] if taint else None,
         spot=spot,
         flex_start=flex_start,
         max_run_duration=max_run_duration,

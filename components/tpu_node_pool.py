@@ -1,4 +1,4 @@
-"""A TPU node pool: one slice shape in one zone, empty until a model asks for it.
+"""A TPU node pool: one slice shape in one zone, bought one way, empty until a model asks for it.
 
 Field issue 2 and stock-outs: a pool that starts at zero can't hang on capacity for 35 minutes while it is created. GKE
 sets the gke-tpu labels and the google.com/tpu taint itself (TP06). The whole slice is one place, so surge is 0 (TP07).
@@ -6,17 +6,16 @@ sets the gke-tpu labels and the google.com/tpu taint itself (TP06). The whole sl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 
-from catalog.gke import LONGEST_RUN_HOURS
 from catalog.tpu import SliceShape, generations
 from components.base import Component, Dependencies
 from components.nodes import NodesOf, node_config
 from components.sdk import compute, container
-from settings.capacity import Capacity
 from settings.derive import PODS_PER_TPU_NODE
+from settings.purchases import Purchase
 
 # What GKE decides on TPU hosts and the provider would replace the pool for (providers/google/answers.yaml): it turns SMT
 # off and reports it as threadsPerCore; shieldedInstanceConfig is ignored by others who run such pools.
@@ -29,18 +28,20 @@ class TpuPoolArgs:
 
     Attributes:
         shape: the slice; `catalog.tpu.find_shape("v6e", "2x2")` has it by generation and topology.
-        zone: one zone that has the generation.
+        purchase: how and in which zone the chips are bought.
         max_nodes: upper bound of the autoscaler, in hosts; of a multi-host shape, those of one slice.
         disk_gib: boot disk of a host; weights lie on it twice.
-        capacity: how the chips are bought.
+        min_nodes: lower bound of the autoscaler: what is always on, and paid for.
+        compute_class: the ComputeClass that orders it beside other pools.
         policy_name: name of the workload policy that a TPU7x slice of several hosts has; the pool's when left out.
     """
 
     shape: SliceShape
-    zone: str
+    purchase: Purchase
     max_nodes: int
     disk_gib: int
-    capacity: Capacity = field(default_factory=Capacity)
+    min_nodes: int = 0
+    compute_class: str | None = None
     policy_name: str | None = None
 
 
@@ -69,17 +70,17 @@ class TpuNodePool(Component):
     ) -> None:
         super().__init__("tpu-serving:tpu:TpuNodePool", name, opts)
         self._name, self._args, self._nodes, self._apis = name, args, nodes, apis
-        flex_start = args.capacity.purchase == "flexStart"
+        flex_start = args.purchase.kind == "flexStart"
         self.pool = container.NodePool(
             f"{name}-pool",
             name=name,
             project=nodes.project,
             location=nodes.region,
-            node_locations=[args.zone],
+            node_locations=[args.purchase.zone],
             cluster=nodes.cluster,
-            initial_node_count=0,
+            initial_node_count=args.min_nodes,
             autoscaling=container.NodePoolAutoscalingArgs(
-                min_node_count=0, max_node_count=args.max_nodes, location_policy="ANY"
+                min_node_count=args.min_nodes, max_node_count=args.max_nodes, location_policy="ANY"
             ),
             # Flex-start nodes end by themselves; repairing them is refused (TP09).
             management=container.NodePoolManagementArgs(auto_repair=not flex_start, auto_upgrade=True),
@@ -99,25 +100,24 @@ class TpuNodePool(Component):
         self.register_outputs({"name": self.pool.name})
 
     def _node_config(self) -> container.NodePoolNodeConfigArgs:
-        capacity = self._args.capacity
-        flex_start = capacity.purchase == "flexStart"
-        affinity = None
-        if flex_start:
+        bought, affinity = self._args.purchase, None
+        if bought.kind == "flexStart":
             affinity = container.NodePoolNodeConfigReservationAffinityArgs(consume_reservation_type="NO_RESERVATION")
-        elif capacity.purchase == "reservation":
+        elif bought.kind == "reservation":
             affinity = container.NodePoolNodeConfigReservationAffinityArgs(
                 consume_reservation_type="SPECIFIC_RESERVATION",
                 key="compute.googleapis.com/reservation-name",
-                values=[capacity.reservation or ""],
+                values=[bought.reservation or ""],
             )
         return node_config(
             self._nodes,
             self._args.shape.machine_type,
             self._args.disk_gib,
             generations()[self._args.shape.generation].disk_type,
-            spot=True if capacity.purchase == "spot" else None,
-            flex_start=True if flex_start else None,
-            max_run_duration=f"{(capacity.max_run_hours or LONGEST_RUN_HOURS) * 3600}s" if flex_start else None,
+            compute_class=self._args.compute_class,
+            spot=True if bought.kind == "spot" else None,
+            flex_start=True if bought.kind == "flexStart" else None,
+            max_run_duration=f"{bought.hours * 3600}s" if bought.hours else None,
             reservation_affinity=affinity,
         )
 

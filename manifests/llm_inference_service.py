@@ -9,6 +9,7 @@ from catalog.lock import load_lock
 from catalog.tpu import SliceShape, generations
 from manifests import weights
 from manifests.base import Manifest, manifest
+from manifests.compute_class import LABEL as COMPUTE_CLASS
 from manifests.scheduler import scheduler
 from manifests.secrets import token_env
 from manifests.server import (
@@ -100,6 +101,21 @@ def _before(deployment: Deployment, model: ServedModel) -> list[dict[str, Any]]:
     return found
 
 
+def placement(deployment: Deployment, shape: SliceShape) -> dict[str, Any]:
+    """Where a replica may run. With an order its class says so, and GKE rejects the machine type beside a class.
+
+    GKE adds the class's toleration itself; written out, it holds on any cluster.
+    """
+    name, selector = deployment.compute_class(shape), node_selector(shape)
+    if name is None:
+        return {"nodeSelector": selector}
+    selector.pop("node.kubernetes.io/instance-type", None)
+    return {
+        "nodeSelector": {**selector, COMPUTE_CLASS: name},
+        "tolerations": [{"key": COMPUTE_CLASS, "operator": "Equal", "value": name, "effect": "NoSchedule"}],
+    }
+
+
 def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[str, Any]:
     before = _before(deployment, model)
     volumes: list[dict[str, Any]] = [
@@ -111,7 +127,7 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
     return {
         "serviceAccountName": names.service_account(model.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "nodeSelector": node_selector(model.shape),
+        **placement(deployment, model.shape),
         "initContainers": before,
         "containers": [_container(model, leader=leader)],
         "volumes": volumes,

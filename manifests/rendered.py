@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from catalog.tpu import SliceShape
 from manifests import (
     charts,
     gateway,
@@ -24,6 +25,7 @@ from manifests import (
 )
 from manifests.backend import BackendPolicies, backend_policies, backends
 from manifests.base import Manifest
+from manifests.compute_class import compute_classes
 from manifests.namespace import CERT_MANAGER, LWS, namespace
 from settings.derive import Deployment, ServedModel
 from settings.names import SYSTEM_NAMESPACE
@@ -85,6 +87,7 @@ class Rendered:
     monitoring: Monitoring | None
     weights: weights.Weights | None
     pipeline_preset: Manifest | None
+    compute_classes: tuple[tuple[SliceShape, Manifest], ...]
     models: tuple[Model, ...]
 
     def objects(self) -> list[Manifest]:
@@ -112,6 +115,7 @@ def rendered(deployment: Deployment) -> Rendered:
         Monitoring(*monitoring.reader(deployment)) if deployment.settings.platform.monitoring else None,
         weights.weights(deployment),
         llm_inference_service.pipeline_preset(deployment.namespace) if deployment.multi_host else None,
+        compute_classes(deployment),
         tuple(_model(deployment, model) for model in deployment.models),
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from catalog.durations import compile_seconds
 from catalog.prices import PriceList, load_prices
 from settings.derive import GIB, MIB, Deployment, ServedModel
+from settings.purchases import Kind, Purchase
 
 HOURS_PER_MONTH = 730
 
@@ -52,12 +54,16 @@ class Cost:
         return round(self.per_hour * HOURS_PER_MONTH, 2)
 
 
-def estimate(deployment: Deployment) -> Cost:
-    """The estimate of an environment. Traffic, disks and logs are not in it."""
+def estimate(deployment: Deployment, bought: Purchase | None = None) -> Cost:
+    """The estimate with all replicas on one purchase, the first one where none is given.
+
+    What an order keeps always on serves first, and is paid for in any case. Traffic, disks and logs are not in it.
+    """
     prices, own = load_prices(), deployment.settings.prices
+    bought = bought or deployment.purchases[0]
     items = [
-        _chips(deployment, prices, generation)
-        for generation in dict.fromkeys(m.shape.generation for m in deployment.models)
+        _chips(deployment, prices, generation, kind, chips)
+        for (generation, kind), chips in _chips_bought(deployment, bought).items()
     ]
     cpu = deployment.settings.cluster.cpu_pool
     node = (
@@ -106,18 +112,30 @@ def cold_cost(model: ServedModel, cost: Cost) -> tuple[float, float] | None:
     return fast, slow
 
 
+def _chips_bought(deployment: Deployment, bought: Purchase) -> Counter[tuple[str, Kind]]:
+    """Chips by generation and purchase model: those kept always on, and the rest of the replicas on one purchase."""
+    chips: Counter[tuple[str, Kind]] = Counter()
+    for shape in dict.fromkeys(m.shape for m in deployment.models):
+        kept = Counter[Kind]()
+        for pool in deployment.pools:
+            if pool.shape == shape:
+                kept[pool.purchase.kind] += pool.min_nodes * shape.chips_per_host
+        rest = deployment.slices(shape)[0] * shape.chips - kept.total()
+        kept[bought.kind] += max(0, rest)
+        chips.update({(shape.generation, kind): count for kind, count in kept.items() if count})
+    return chips
+
+
 def _own(own: float | None, listed: float) -> float:
     return listed if own is None else own
 
 
-def _chips(deployment: Deployment, prices: PriceList, generation: str) -> CostItem:
-    chips = sum(m.chips for m in deployment.models if m.shape.generation == generation)
-    purchase = deployment.settings.capacity.purchase
+def _chips(deployment: Deployment, prices: PriceList, generation: str, kind: Kind, chips: int) -> CostItem:
     rates = prices.tpu_chip_hour.get(generation, {}).get(deployment.region, {})
     listed, name = rates.get("onDemand"), f"TPU {generation} chips"
-    if purchase == "spot":
+    if kind == "spot":
         listed, name = rates.get("spot"), f"{name} (spot)"
-    elif purchase == "flexStart":
+    elif kind == "flexStart":
         # Never dearer than on demand (Google "Dynamic Workload Scheduler pricing").
         name += " (flex-start)" if "flexStart" in rates else " (flex-start, at most)"
         listed = rates.get("flexStart", listed)

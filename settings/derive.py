@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.tpu import SliceShape, find_shape, generations
 from settings import names
 from settings.cpu_pool import most_nodes
+from settings.purchases import Kind, Purchase, purchases
 from settings.served import GIB as GIB
 from settings.served import MIB as MIB
 from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
@@ -40,13 +42,15 @@ def pool_name(shape: SliceShape) -> str:
 
 @dataclass(frozen=True)
 class TpuPool:
-    """A node pool: all models of one slice shape share it."""
+    """A node pool: all models of one slice shape share it. `compute_class` is the class that orders it, None for an only one."""
 
     shape: SliceShape
     models: tuple[ServedModel, ...]
     name: str
     replica_slices: int
     update_slices: int
+    purchase: Purchase
+    compute_class: str | None = None
 
     @property
     def max_nodes(self) -> int:
@@ -54,9 +58,24 @@ class TpuPool:
         return (self.replica_slices + self.update_slices) * self.shape.hosts
 
     @property
+    def min_nodes(self) -> int:
+        """Lower bound of the autoscaler: the slices that are always on."""
+        return min(self.purchase.keep * self.shape.hosts, self.max_nodes)
+
+    @property
     def disk_gib(self) -> int:
         """The largest disk that one of its models needs."""
         return max(m.disk_gib for m in self.models)
+
+
+@dataclass(frozen=True)
+class QuotaNeed:
+    """Chips of a TPU family bought one way: of the replicas, and while every model is updated at once."""
+
+    family: str
+    purchase: Kind
+    steady: int
+    update: int
 
 
 @dataclass(frozen=True)
@@ -82,25 +101,44 @@ class Deployment:
         return store_of(self.name, self.settings, self.cluster_name)
 
     @cached_property
+    def purchases(self) -> tuple[Purchase, ...]:
+        """Purchases in order of preference; one, in the environment's zone, without an order."""
+        return purchases(self.settings.capacity, self.zone)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Zones of the TPU pools, in order of preference."""
+        return tuple(dict.fromkeys(bought.zone for bought in self.purchases))
+
+    def compute_class(self, shape: SliceShape) -> str | None:
+        """Name of the ComputeClass of a slice shape; None without an order."""
+        return pool_name(shape) if self.settings.capacity.order else None
+
+    def slices(self, shape: SliceShape) -> tuple[int, int]:
+        """Slices of a shape: of the replicas, and beside them while every model is updated at once."""
+        models = [m for m in self.models if m.shape == shape]
+        spare = self.settings.capacity.spare_slices
+        update = sum(m.surge_slices for m in models) if spare is None else spare
+        return sum(m.settings.replicas for m in models), update
+
+    @cached_property
     def pools(self) -> tuple[TpuPool, ...]:
-        """One pool per single-host shape; a multi-host pool *is* one slice (TP08), so there is one per slice."""
-        by_shape: dict[SliceShape, list[ServedModel]] = {}
-        for model in self.models:
-            by_shape.setdefault(model.shape, []).append(model)
-        pools: list[TpuPool] = []
-        for shape, models in by_shape.items():
-            replicas = sum(m.settings.replicas for m in models)
-            spare = self.settings.capacity.spare_slices
-            update = sum(m.surge_slices for m in models) if spare is None else spare
-            if shape.multi_host:
-                slices = [f"{pool_name(shape)}-{index}" for index in range(replicas + update)]
-                pools += [
-                    TpuPool(shape, tuple(models), n, int(i < replicas), int(i >= replicas))
-                    for i, n in enumerate(slices)
-                ]
-            else:
-                pools.append(TpuPool(shape, tuple(models), pool_name(shape), replicas, update))
-        return tuple(pools)
+        """By shape, then by purchase in order: one pool, of which a multi-host one *is* one slice (TP08)."""
+        shapes = dict.fromkeys(m.shape for m in self.models)
+        return tuple(pool for shape in shapes for bought in self.purchases for pool in self._pools(shape, bought))
+
+    def _pools(self, shape: SliceShape, bought: Purchase) -> Iterator[TpuPool]:
+        models = tuple(m for m in self.models if m.shape == shape)
+        name = "-".join(filter(None, (pool_name(shape), bought.tag)))
+        replicas, update = self.slices(shape)
+        ordered = self.compute_class(shape)
+        if not shape.multi_host:
+            yield TpuPool(shape, models, name, replicas, update, bought, ordered)
+            return
+        for index in range(replicas + update):
+            one = replace(bought, keep=int(index < bought.keep))
+            steady = int(index < replicas)
+            yield TpuPool(shape, models, f"{name}-{index}", steady, 1 - steady, one, ordered)
 
     @property
     def multi_host(self) -> bool:
@@ -158,6 +196,8 @@ class Deployment:
         floors = [(inference_pool_floor(), "the InferencePool CRD")]
         used = dict.fromkeys(m.shape.generation for m in self.models)
         floors += [(floor, name) for name in used if (floor := generations()[name].min_gke_version) is not None]
+        if self.settings.capacity.order:
+            floors.append((str(facts()["computeClassFloor"]), "an order of purchases (ComputeClass)"))
         return max(floors, key=lambda floor: parse_gke_version(floor[0]) or ())
 
     @property
@@ -264,17 +304,19 @@ class Deployment:
             return Window(window.start.astimezone(UTC), window.end.astimezone(UTC), window.recurrence)
         return PRODUCTION if self.settings.tier == "production" else None
 
-    def quota(self) -> list[tuple[str, int, int]]:
-        """Per TPU family: chips of the replicas, and chips while every model is updated at once.
+    def quota(self) -> list[QuotaNeed]:
+        """Chips of each TPU family and purchase model, which one zone may have to hold all of.
 
         None for a reservation: its chips came off the quota when it was made (Google "Troubleshoot TPU in GKE").
         """
-        if self.settings.capacity.purchase == "reservation":
-            return []
-        needed: dict[str, tuple[int, int]] = {}
-        for pool in self.pools:
-            family = generations()[pool.shape.generation].quota_family
-            steady, update = needed.get(family, (0, 0))
-            chips = pool.replica_slices * pool.shape.chips
-            needed[family] = (steady + chips, update + pool.max_nodes * pool.shape.chips_per_host)
-        return [(family, steady, update) for family, (steady, update) in sorted(needed.items())]
+        needed: dict[tuple[str, Kind], tuple[int, int]] = {}
+        kinds = [kind for kind in dict.fromkeys(bought.kind for bought in self.purchases) if kind != "reservation"]
+        for shape in dict.fromkeys(m.shape for m in self.models):
+            replicas, update = self.slices(shape)
+            for kind in kinds:
+                key = generations()[shape.generation].quota_family, kind
+                steady, most = needed.get(key, (0, 0))
+                needed[key] = steady + replicas * shape.chips, most + (replicas + update) * shape.chips
+        return [
+            QuotaNeed(family, kind, *needed[family, kind]) for family, kind in sorted(needed, key=lambda key: key[0])
+        ]

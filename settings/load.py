@@ -119,7 +119,7 @@ def unknown_key(path: Path, value: Any) -> Finding:
     if row is not None:
         shown = HIDDEN if row.rule == "SC03" else value
         return Finding(row.rule, path, shown, f"Unknown key `{key}`: {row.why}", row.fix)
-    fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known)}."
+    fix = f"Write `{close[0]}`." if close else f"Remove it. Known here: {', '.join(known) or 'no key'}."
     return Finding("ST01", path, value, f"Unknown key `{key}`.", fix)
 
 
@@ -219,6 +219,9 @@ def _repair(data: Any, path: Path, problem: Any) -> None:
     last, least = path[-1], None if problem["type"] == "extra_forbidden" else _least(path)
     if path == ("location", "zone") and isinstance(parent.get("region"), str):
         parent[last] = f"{parent['region']}-a"  # a region that is right is not called wrong beside it
+    elif path[:2] == ("capacity", "order") and len(path) in (3, 4) and problem["type"] != "extra_forbidden":
+        # An entry keeps its place, or the others would be called by wrong numbers; no other is like this one.
+        parent[last] = {3: {"reservation": "unknown"}, 4: "unknown" if last == "reservation" else {}}[len(path)]
     elif least is not None:
         parent[last] = least
     elif problem["type"] == "literal_error" and (near := _nearest(problem)):

@@ -29,7 +29,13 @@ def _list(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    return _environment_definitions() | _model_definition() | _estimate_definitions() | _maintenance_definitions()
+    return (
+        _environment_definitions()
+        | _model_definition()
+        | _cost_definitions()
+        | _estimate_definitions()
+        | _maintenance_definitions()
+    )
 
 
 def _environment_definitions() -> dict[str, Any]:
@@ -110,8 +116,27 @@ def _model_definition() -> dict[str, Any]:
     }
 
 
-def _estimate_definitions() -> dict[str, Any]:
+def _cost_definitions() -> dict[str, Any]:
     return {
+        "Entry": _closed(
+            {
+                "purchase": {"enum": ["onDemand", "spot", "flexStart", "reservation"]},
+                "zone": _TEXT,
+                "reservation": {"type": ["string", "null"]},
+                "maxRunHours": {"type": ["integer", "null"], "description": "Flex-start: how long a node may run."},
+                "keep": {**_COUNT, "description": "Slices that are always on."},
+                "perHour": {
+                    "type": ["number", "null"],
+                    "description": "Cost of the environment with all replicas on it; null where a price is missing.",
+                },
+                "unlistedGenerations": {
+                    "type": "array",
+                    "items": _TEXT,
+                    "description": "TPU generations that no list has in this zone.",
+                },
+            },
+            "A way of buying chips, in order of preference; one without `capacity.order`.",
+        ),
         "CostItem": _closed(
             {
                 "name": _TEXT,
@@ -123,6 +148,11 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "One line of the estimate.",
         ),
+    }
+
+
+def _estimate_definitions() -> dict[str, Any]:
+    return {
         "Cost": _closed(
             {
                 "currency": _TEXT,
@@ -195,6 +225,7 @@ def plan_schema() -> dict[str, Any]:
             "models": {**_list("Model"), "minItems": 1},
             "chips": _COUNT,
             "quota": _list("Quota"),
+            "order": {**_list("Entry"), "minItems": 1},
             "cost": {"$ref": "#/$defs/Cost"},
             "time": {"$ref": "#/$defs/Time"},
             "maintenance": {"$ref": "#/$defs/Maintenance"},

@@ -12,8 +12,8 @@ from components.nodes import NodesOf
 from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
 from manifests.backend import Backend, backend_policies
 from manifests.gateway import HTTP_LISTENER, gateway_objects, parent_ref
-from settings.capacity import Capacity
 from settings.gateway import Gateway as GatewaySettings
+from settings.purchases import Purchase
 
 NAMESPACE, SERVER, PORT = "search", "reranker", 8080
 
@@ -53,7 +53,7 @@ def program() -> None:
     assert shape is not None
     pool = TpuNodePool(
         "tpu-v6e-2x2",
-        TpuPoolArgs(shape, zone, max_nodes=2, disk_gib=200, capacity=Capacity(purchase="spot")),
+        TpuPoolArgs(shape, Purchase("spot", zone), max_nodes=2, disk_gib=200),
         NodesOf(project, region, cluster.name, account.email),
         runnable=[role],
         opts=both,

@@ -13,6 +13,7 @@ import yaml
 
 GATEWAY = ("healthcheckpolicies", "gcpbackendpolicies", "gcpgatewaypolicies")
 MANAGED_PROMETHEUS = ("podmonitorings",)
+COMPUTE_CLASSES = ("computeclasses",)
 SECRET_SYNC = ("secretproviderclasses", "secretsyncs")
 
 _HERE = Path(__file__).parent

@@ -37,6 +37,7 @@ class Gke:
         self._nodes = Nodes(self._client, own.directory, record.time_scale)
         self._events = Events(self._client, _MANAGER)
         self._balancer = Balancer(own.directory, envoy)
+        self._classes: kube.Store | None = None
         self._node_store, self._stores = self._store("v1", "Node"), {"Pod": self._store("v1", "Pod")}
 
     def _store(self, api: str, kind: str) -> kube.Store:
@@ -71,8 +72,11 @@ class Gke:
                     logging.warning("%s", str(error).partition("\n")[0] or type(error).__name__)
 
     def _make_nodes(self) -> None:
-        if self._node_store.wait_synced(0) and self._stores["Pod"].wait_synced(0):
-            self._nodes.reconcile(self._node_store.all(), self._stores["Pod"].all())
+        if self._classes is None and self._addons.has("compute_classes"):
+            self._classes = self._store("cloud.google.com/v1", "ComputeClass")
+        stores = [self._node_store, self._stores["Pod"], *([self._classes] if self._classes else [])]
+        if all(store.wait_synced(0) for store in stores):
+            self._nodes.reconcile(*(store.all() for store in stores))
 
     def _program(self, cluster: cloud.CloudResource) -> None:
         """What the Gateway controller writes, and once that is seen what the load balancer serves."""

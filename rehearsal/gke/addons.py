@@ -19,14 +19,20 @@ from rehearsal.gke.gateway.objects import CLASSES, KINDS
 from rehearsal.gke.gateway.status import CONTROLLER, complete, condition
 
 _MANAGER, _LOADER = "gke-addons", getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_OWN = {"gateway": crds.GATEWAY, "managed_prometheus": crds.MANAGED_PROMETHEUS, "secret_sync": crds.SECRET_SYNC}
+_OWN = {
+    "compute_classes": crds.COMPUTE_CLASSES,
+    "gateway": crds.GATEWAY,
+    "managed_prometheus": crds.MANAGED_PROMETHEUS,
+    "secret_sync": crds.SECRET_SYNC,
+}
 # Field issue 3: up to 45 minutes on a cluster where the channel was just switched on; the catalogue has the usual time.
 _CLASS_SECONDS = seconds_of("kubernetes:batch/v1:Job", {"metadata": {"name": "gateway-readiness"}})
 
 
 def features(cluster: CloudResource) -> set[str]:
-    """What is switched on in a cluster."""
+    """What is switched on in a cluster. Every cluster has compute classes."""
     on = {
+        "compute_classes": True,
         "gateway": get(cluster.state, "gatewayApiConfig.channel") == "CHANNEL_STANDARD",
         "managed_prometheus": get(cluster.state, "monitoringConfig.managedPrometheus.enabled"),
         "secret_sync": get(cluster.state, "secretSyncConfig.enabled"),
@@ -52,6 +58,10 @@ class Addons:
         self._client, self._class_delay = client, _CLASS_SECONDS * scale
         self._installed: dict[str, float] = {}
         self._classes = False
+
+    def has(self, feature: str) -> bool:
+        """Whether the definitions of a feature are installed."""
+        return feature in self._installed
 
     def reconcile(self, cluster: CloudResource) -> None:
         """Install what is on and missing."""

@@ -35,7 +35,7 @@ def rehearse(
         bool, typer.Option("--prepare", help="Only fetch or build the programs and charts; slow the first time.")
     ] = False,
     stockout: Annotated[
-        list[str] | None, typer.Option(metavar="ZONE", help="Inject a zone without TPUs: pods there stay Pending.")
+        list[str] | None, typer.Option(metavar="ZONE|PURCHASE", help="Inject a zone or purchase without TPUs.")
     ] = None,
     undo: Annotated[
         list[str] | None,
@@ -60,6 +60,8 @@ def rehearse(
 
         python -m serving rehearse examples/multi-host.yaml --stockout us-central1-c
 
+        python -m serving rehearse examples/capacity-order.yaml --stockout onDemand
+
         python -m serving rehearse dev --undo RT01
 
         python -m serving rehearse prod --drain qwen2-5-3b
@@ -67,7 +69,7 @@ def rehearse(
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     deployment, path = _environment(environment, output)
     _check_drain(drain, deployment, output, alone=not (undo or stockout or preview or prepare))
-    undos = _undos(undo or [], deployment, output)
+    undos, stockouts = _undos(undo or [], deployment, output), _stockouts(stockout or [], deployment, output)
     from cluster.target import rehearsal_folder
     from rehearsal import assets, control_plane, parts
     from rehearsal.directory import DirectoryError, RehearsalDirectory
@@ -80,7 +82,7 @@ def rehearse(
             assets.ensure(parts.assets_of(deployment), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
             return
-        outcome = run(deployment, path, directory, console, stockouts=stockout or [], undos=undos, preview=preview)
+        outcome = run(deployment, path, directory, console, stockouts=stockouts, undos=undos, preview=preview)
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
     except OSError as error:
@@ -117,6 +119,15 @@ def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
+
+
+def _stockouts(named: list[str], deployment: Deployment, output: Format) -> list[str]:
+    """Zones and purchase models to be without chips; the end of the command where the environment has no such pool."""
+    known = dict.fromkeys(word for bought in deployment.purchases for word in (bought.zone, bought.kind))
+    for word in named:
+        if word not in known:
+            _failed(f"--stockout {word}: no TPU pool of {deployment.name}. There are: {', '.join(known)}.", output, 2)
+    return named
 
 
 def _undos(ids: list[str], deployment: Deployment, output: Format) -> list[Undo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serving.checking.render import cell, folded
+from serving.plan.order import entries, order_line, quotas
 from serving.plan.plan import Plan
 from settings.text import count
 
@@ -13,7 +14,8 @@ def render_markdown(plan: Plan) -> str:
     exposure = "external" if deployment.settings.gateway.external else "internal"
     lines = [
         f"### `{deployment.name}`: {count(len(data['models']), 'model')}, "
-        f"{count(deployment.chips, 'chip')} in {deployment.zone}, {'' if cost.complete else 'at least '}${cost.per_hour * 24:,.2f}/day, {exposure}",
+        f"{count(deployment.chips, 'chip')} in {', '.join(deployment.zones)}, "
+        f"{'' if cost.complete else 'at least '}${cost.per_hour * 24:,.2f}/day, {exposure}",
         "",
         "| model | slice | replicas | chips | URL |",
         "| --- | --- | ---: | ---: | --- |",
@@ -43,9 +45,11 @@ def _code(text: str) -> str:
 
 def _closing(plan: Plan) -> list[str]:
     lines = [
-        f"- Quota {family} in {plan.deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
-        for family, steady, update in plan.deployment.quota()
+        f"- Quota {q.title} in {plan.deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
+        for q in quotas(plan.deployment)
     ]
+    if plan.deployment.settings.capacity.order:
+        lines += [f"- Order {place}: {said}" for place, said in enumerate(map(order_line, entries(plan.deployment)), 1)]
     lines += [f"- Override of {o.rule} until {o.until}: {cell(o.reason)}" for o in plan.deployment.settings.overrides]
     lines += [f"- **Warning {f.rule}**: {cell(f.said)} Fix: {cell(f.fix)}" for f in plan.warnings]
     if not plan.warnings:

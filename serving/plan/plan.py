@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from catalog.durations import filling_seconds, model_start_seconds, seconds_of
-from catalog.preflight import quota_metric
 from manifests.base import Manifest
 from serving.plan.graph import Graph
+from serving.plan.order import Entry, entries, quotas
 from serving.program.record import Resource
 from settings import names
 from settings.cost import Cost, estimate
@@ -93,14 +93,15 @@ class Plan:
             "chips": self.deployment.chips,
             "quota": [
                 {
-                    "metric": quota_metric(family, self.deployment.settings.capacity.purchase),
+                    "metric": quota.metric,
                     "region": self.deployment.region,
-                    "family": family,
-                    "needed": steady,
-                    "duringUpdate": update,
+                    "family": quota.family,
+                    "needed": quota.steady,
+                    "duringUpdate": quota.update,
                 }
-                for family, steady, update in self.deployment.quota()
+                for quota in quotas(self.deployment)
             ],
+            "order": [self._entry(entry) for entry in entries(self.deployment)],
             "cost": {
                 "currency": self.cost.currency,
                 "perHour": self.cost.per_hour,
@@ -155,6 +156,19 @@ class Plan:
             "provider": label(r.provider),
             "protect": r.protect,
             "inputs": r.inputs,
+        }
+
+    @staticmethod
+    def _entry(entry: Entry) -> dict[str, Any]:
+        bought = entry.purchase
+        return {
+            "purchase": bought.kind,
+            "zone": bought.zone,
+            "reservation": bought.reservation,
+            "maxRunHours": bought.hours,
+            "keep": bought.keep,
+            "perHour": entry.per_hour,
+            "unlistedGenerations": list(entry.unlisted),
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from catalog.gke import LONGEST_RUN_HOURS
 from catalog.zones import nearest_zones
+from serving.plan.order import entries, quotas
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
@@ -34,13 +34,13 @@ def render_text(plan: Plan, stream: TextIO, resources: bool = False) -> str:
         deployment = plan.deployment
         console.print(
             f"[bold]{deployment.name}[/] ({deployment.settings.tier}): project {deployment.settings.project.id}, "
-            f"region {deployment.region}, TPUs in {deployment.zone}"
+            f"region {deployment.region}, TPUs in {', '.join(deployment.zones)}"
         )
         console.print(f"{_size(plan)}, all to be created{'' if resources else ' (--resources lists them)'}")
         console.print()
         for line in _models(plan):
             console.print(line)
-        for table in (_cost(plan), _time(plan)):
+        for table in (*_order(plan), _cost(plan), _time(plan)):
             console.print()
             console.print(table)
         console.print()
@@ -110,6 +110,23 @@ def _from_the_bucket(plan: Plan, model: ServedModel) -> Iterator[str]:
             yield f"      host memory {model.memory_gib} GiB"
 
 
+def _order(plan: Plan) -> Iterator[Table]:
+    """The entries of an order and what it costs while all replicas run on one; nothing without an order."""
+    if not plan.deployment.settings.capacity.order:
+        return
+    title = "Order of purchase; GKE falls back to the next pool where there are no chips"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("", "bought", "zone", "all on it per hour", "per month"):
+        table.add_column(column, justify="right" if column.startswith(("all", "per")) else "left")
+    for place, entry in enumerate(entries(plan.deployment), 1):
+        hour, month = (
+            ("unknown", "") if entry.per_hour is None else (f"{entry.per_hour:.2f}", f"{entry.per_hour * 730:,.0f}")
+        )
+        note = f" (not listed with {', '.join(entry.unlisted)})" if entry.unlisted else ""
+        table.add_row(f"{place}", entry.text, entry.purchase.zone + note, hour, month)
+    yield table
+
+
 def _cost(plan: Plan) -> Table:
     cost = plan.cost
     title = f"Cost in {cost.currency} without traffic, list prices of {cost.prices_as_of}, all replicas running"
@@ -154,20 +171,20 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(f"  base URL  {url}/v1", soft_wrap=True)  # one line: a client takes it as it is
         console.print(f"            {m.request_path}, model: {', '.join(m.settings.names_for_clients)}", soft_wrap=True)
     console.print()
-    for family, steady, update in deployment.quota():
-        console.print(
-            f"[bold]Quota[/] {family} in {deployment.region}: {count(steady, 'chip')}; {update} during rolling updates"
-        )
+    for q in quotas(deployment):
+        said = f"{q.title} in {deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
+        console.print(f"[bold]Quota[/] {said}")
+    if deployment.settings.capacity.order and any(not m.shape.multi_host for m in deployment.models):
+        console.print("[bold]Fallback[/] at once after a stock-out error; without an error GKE may wait up to 10 h")
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
-        others = [zone for zone in nearest_zones(deployment.zone, generation, 4) if zone != deployment.zone][:3]
+        others = [zone for zone in nearest_zones(deployment.zone, generation, 4) if zone not in deployment.zones][:3]
         if others:
             console.print(f"[bold]Other zones[/] listed for {generation}: {', '.join(others)}")
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     console.print(f"[bold]Maintenance[/] {maintenance(plan)}")
     for m in deployment.models:
         console.print(f"  {drained(plan, m)}")
-    if deployment.settings.capacity.purchase == "flexStart":
-        hours = deployment.settings.capacity.max_run_hours or LONGEST_RUN_HOURS
+    if not deployment.settings.capacity.order and (hours := deployment.purchases[0].hours):
         console.print(f"[bold]Flex-start[/] every TPU node ends after at most {hours} h, and its model with it")
     for override in deployment.settings.overrides:
         console.print(f"[bold]Override[/] {override.rule} until {override.until}: {escape(override.reason)}")

@@ -12,6 +12,7 @@ _REGISTRY = Registry(
         "policies",
         "models",
         "weights",
+        "capacity",
         "servers",
         "backends",
         "exposure",

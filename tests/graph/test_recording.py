@@ -25,6 +25,7 @@ RESOURCE_TOKENS = {
     "gcp:storage/bucketIAMMember:BucketIAMMember",
     "kubernetes:batch/v1:Job",
     "kubernetes:cert-manager.io/v1:Issuer",
+    "kubernetes:cloud.google.com/v1:ComputeClass",
     "kubernetes:core/v1:ConfigMap",
     "kubernetes:core/v1:Namespace",
     "kubernetes:core/v1:Secret",

@@ -89,7 +89,7 @@ def test_the_startup_probe_covers_the_budget_and_the_engine_waits_longer(
 
 
 @every_model
-def test_a_pod_asks_for_all_chips_of_its_node_and_sets_no_toleration(
+def test_a_pod_asks_for_all_chips_of_its_node_and_tolerates_only_its_class(
     deployment: Deployment, model: ServedModel
 ) -> None:
     spec = llm_inference_service.llm_inference_service(deployment, model)["spec"]
@@ -97,7 +97,9 @@ def test_a_pod_asks_for_all_chips_of_its_node_and_sets_no_toleration(
         resources = pod["containers"][0]["resources"]
         assert resources["limits"]["google.com/tpu"] == resources["requests"]["google.com/tpu"]
         assert resources["limits"]["google.com/tpu"] == str(model.shape.chips_per_host)
-        assert "tolerations" not in pod
+        # GKE tolerates google.com/tpu for a pod that asks for it.
+        ordered = bool(deployment.settings.capacity.order)
+        assert [t["key"] for t in pod.get("tolerations", ())] == ["cloud.google.com/compute-class"] * ordered
         assert pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == model.shape.topology
 
 

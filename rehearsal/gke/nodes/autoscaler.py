@@ -8,7 +8,7 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from rehearsal.gke.nodes.pools import POOL_LABEL, SLICE_LABEL, ZONE_LABEL, Node, Pool
+from rehearsal.gke.nodes.pools import COMPUTE_CLASS, POOL_LABEL, SLICE_LABEL, ZONE_LABEL, Node, Pool
 
 Pod = Mapping[str, Any]
 
@@ -23,17 +23,20 @@ def scale_up(
     pods: Sequence[Pod],
     stockouts: Collection[str],
     gaps: Iterable[str] = (),
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[list[Node]], list[Event], set[str]]:
     """What pending pods need, oldest pod first: nodes to make, each list together; what is said of the pods; and the names
     of nodes, there or to come, that they will use. `nodes` are those that are there and those under way, `stockouts` zones
-    without machines, `gaps` says why further pools are not emulated."""
+    or purchase models without machines, `gaps` says why further pools are not emulated, `classes` names the pools of each
+    ComputeClass in order."""
+    pools = list(pools)
     places = [(node, _free(node, pods)) for node in nodes]
     orders, events, needed = [], [], set()
     for pod in sorted(filter(_is_pending, pods), key=lambda item: str(item["metadata"].get("creationTimestamp"))):
         if all(_refusal(pod, *place) for place in places):
-            made, event = _grow(pod, pools, [node for node, _ in places], stockouts, gaps)
+            made, said = _grow(pod, _in_order(pod, pools, classes or {}), [node for node, _ in places], stockouts, gaps)
             orders += [made] if made else []
-            events.append(event)
+            events += said
             places += [(node, _free(node, ())) for node in made]
         for node, free in places:
             if not _refusal(pod, node, free):
@@ -43,15 +46,24 @@ def scale_up(
     return orders, events, needed
 
 
+def _in_order(pod: Pod, pools: list[Pool], classes: Mapping[str, Sequence[str]]) -> list[Pool]:
+    """The pools that may grow for a pod: of the class it selects in the class's order, else all."""
+    wanted = (pod["spec"].get("nodeSelector") or {}).get(COMPUTE_CLASS)
+    if wanted is None:
+        return pools
+    by_name = {pool.resource.name: pool for pool in pools}
+    return [by_name[name] for name in classes.get(wanted, ()) if name in by_name]
+
+
 def _grow(
     pod: Pod, pools: Iterable[Pool], nodes: Iterable[Node], stockouts: Collection[str], gaps: Iterable[str]
-) -> tuple[list[Node], Event]:
-    """Nodes of the first pool that can have them, or why there are none."""
+) -> tuple[list[Node], list[Event]]:
+    """Nodes of the first pool that can have them, what is said of those passed over, or why there are none."""
     reasons, empty = list(gaps), set()
     for pool in pools:
         own = [item["metadata"] for item in nodes if item["metadata"]["labels"][POOL_LABEL] == pool.resource.name]
         every, zones = pool.resource.state["nodeLocations"], [item["labels"][ZONE_LABEL] for item in own]
-        stocked = [zone for zone in every if zone not in stockouts]
+        stocked = [zone for zone in every if zone not in stockouts and pool.purchase not in stockouts]
         zone = min(stocked or every, key=zones.count)
         made = pool.new(zone, [item["name"] for item in own])
         if why := _refusal(pod, made[0], _free(made[0], ())):
@@ -63,14 +75,18 @@ def _grow(
         else:
             sizes = f"{zones.count(zone)}->{zones.count(zone) + pool.unit} (max: {pool.bound('Max')})"
             text = f"pod triggered scale-up: [{{{made[0]['metadata']['name'].rpartition('-')[0]}-grp {sizes}}}]"
-            return made, (pod, "Normal", "TriggeredScaleUp", text)
+            return made, [*_out_of_stock(pod, empty), (pod, "Normal", "TriggeredScaleUp", text)]
     if empty:
-        text = (
-            f"Node scale up in zones {', '.join(sorted(empty))} associated with this pod failed: GCE out of resources."
-        )
-        return [], (pod, "Warning", "FailedScaleUp", f"{text} Pod is at risk of not being scheduled.")
+        return [], _out_of_stock(pod, empty)
     text = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(reasons).items()))
-    return [], (pod, "Normal", "NotTriggerScaleUp", f"pod didn't trigger scale-up: {text}")
+    return [], [(pod, "Normal", "NotTriggerScaleUp", f"pod didn't trigger scale-up: {text}")]
+
+
+def _out_of_stock(pod: Pod, zones: Collection[str]) -> list[Event]:
+    if not zones:
+        return []
+    text = f"Node scale up in zones {', '.join(sorted(zones))} associated with this pod failed: GCE out of resources."
+    return [(pod, "Warning", "FailedScaleUp", f"{text} Pod is at risk of not being scheduled.")]
 
 
 def idle_slices(pools: Iterable[Pool], nodes: Sequence[Node], busy: Collection[str]) -> dict[str, list[str]]:

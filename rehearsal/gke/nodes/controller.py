@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import cluster as kube
 from catalog.files import read_yaml
 from rehearsal import cloud
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.gke.events import Events
+from rehearsal.gke.events import Events, now
 from rehearsal.gke.nodes.autoscaler import Pod, idle_slices, running_on, scale_up
+from rehearsal.gke.nodes.classes import conditions_of, order_of
 from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, UPGRADE_LABEL, Node, Pool, pool_of
 
 # Google "About GKE cluster autoscaling": a node goes after 10 minutes in which nothing needed it. Google "Node pool
@@ -31,8 +32,13 @@ class Nodes:
         self._ordered: list[tuple[float, list[Node]]] = []
         self._since: dict[str, float] = {}
 
-    def reconcile(self, nodes: Sequence[kube.KubeObject], pods: Sequence[kube.KubeObject]) -> None:
-        """Bring the nodes to what pools and pods ask for."""
+    def reconcile(
+        self,
+        nodes: Sequence[kube.KubeObject],
+        pods: Sequence[kube.KubeObject],
+        classes: Sequence[kube.KubeObject] = (),
+    ) -> None:
+        """Bring the nodes to what pools, pods and ComputeClasses ask for, and say what is wrong with a class."""
         declared = cloud.read_all(self._directory.cloud, "gcp:container/nodePool:NodePool", provisioning=True)
         policies = cloud.read_all(self._directory.cloud, "gcp:compute/resourcePolicy:ResourcePolicy")
         pools, gaps = [], []
@@ -50,11 +56,13 @@ class Nodes:
         # An order is done once its nodes are seen: until then they would be ordered again.
         waiting = [item for item in self._ordered if _pool(item[1][0]) in names]
         self._ordered = [(due, made) for due, made in waiting if not present >= set(map(_name, made))]
-        self._begin(pools, kept)
+        stockouts = self._directory.root / "stockout.txt"  # a zone or purchase model a line, written by `--stockout`
+        empty = stockouts.read_text(encoding="utf-8").split() if stockouts.exists() else []
+        self._begin([pool for pool in pools if pool.purchase not in empty], kept, empty)
         coming = [node for _, made in self._ordered for node in made if _name(node) not in present]
-        stockouts = self._directory.root / "stockout.txt"  # one zone a line, written by `--stockout`
-        empty = stockouts.read_text(encoding="utf-8").split() if stockouts.exists() else ()
-        orders, events, needed = scale_up(pools, [*kept, *coming], pods, empty, gaps)
+        self._judge(classes, pools)
+        order = {_name(item): order_of(item) for item in classes}
+        orders, events, needed = scale_up(pools, [*kept, *coming], pods, empty, gaps, order)
         self._ordered += [(time.time() + self._delay, made) for made in orders]
         for event in events:
             self._events.say(*event)
@@ -70,12 +78,23 @@ class Nodes:
             kube.apply(self._client, {**new, "status": None}, manager="gke-nodes")
             kube.patch_status(self._client, new, new["status"], manager="gke-nodes")
 
-    def _begin(self, pools: Iterable[Pool], nodes: Iterable[Node]) -> None:
-        """The node in each zone that a pool begins with. It never has none afterwards: its minimum is one at least."""
+    def _judge(self, classes: Iterable[kube.KubeObject], pools: Sequence[Pool]) -> None:
+        for item in classes:
+            wanted = conditions_of(item, pools, now())
+            said = (item.get("status") or {}).get("conditions") or []
+            if [(c["type"], c["message"]) for c in said] != [(c["type"], c["message"]) for c in wanted]:
+                kube.patch_status(self._client, item, {"conditions": wanted}, manager="cluster-autoscaler")
+
+    def _begin(self, pools: Iterable[Pool], nodes: Iterable[Node], empty: Collection[str]) -> None:
+        """The nodes in each zone that a pool begins with. It never has none afterwards: its minimum is one at least."""
         there = {_pool(node) for node in nodes} | {_pool(made[0]) for _, made in self._ordered}
-        for pool in (pool for pool in pools if pool.resource.state.get("initialNodeCount")):
-            zones = pool.resource.state["nodeLocations"] if pool.resource.name not in there else ()
-            self._ordered += [(time.time(), pool.new(zone, ())) for zone in zones]
+        for pool in (pool for pool in pools if pool.resource.name not in there):
+            for zone in (zone for zone in pool.resource.state["nodeLocations"] if zone not in empty):
+                taken: list[str] = []
+                for _ in range((pool.resource.state.get("initialNodeCount") or 0) // pool.unit):
+                    made = pool.new(zone, taken)
+                    taken += map(_name, made)
+                    self._ordered.append((time.time(), made))
 
     def _drain(self, node: Node, pods: Sequence[Pod]) -> None:
         """Cordon it, evict its pods, and delete it when it is empty or the time is over."""

@@ -19,6 +19,8 @@ SLICE_LABEL = "rehearsal.tpu-serving/slice"
 UPGRADE_LABEL = "rehearsal.tpu-serving/upgrade"
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 ZONE_LABEL = "topology.kubernetes.io/zone"
+COMPUTE_CLASS = "cloud.google.com/compute-class"
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
 _CHIPS, _PREFIX = "cloud.google.com/gke-accelerator-count", "cloud.google.com/gke-tpu-"
 
 
@@ -29,7 +31,15 @@ class Pool:
     resource: CloudResource
     unit: int
     labels: Mapping[str, str]
+    taints: tuple[Mapping[str, str], ...]
     status: Mapping[str, Mapping[str, str]]
+
+    @property
+    def purchase(self) -> str:
+        """How its machines are bought, as `capacity.purchase` names it."""
+        kinds = {"gke-spot": "spot", "gke-flex-start": "flexStart", "reservation-name": "reservation"}
+        found = (kind for label, kind in kinds.items() if f"cloud.google.com/{label}" in self.labels)
+        return next(found, "onDemand")
 
     def bound(self, kind: str) -> int:
         """`Min` or `Max` of the whole pool: a pool of one zone has bounds of the zone, one of several has total ones."""
@@ -42,12 +52,9 @@ class Pool:
         prefix = "-".join(("gke", cluster[:20].rstrip("-"), self.resource.name[:20].rstrip("-"), ""))
         prefix += hashlib.sha256(group.encode()).hexdigest()[:8]
         names = [name for number in range(1, 1000) if (name := f"{prefix}-{number:04d}") not in taken][: self.unit]
-        taints = (
-            [{"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"}] if _CHIPS in self.labels else []
-        )
         of_slice = {**self.labels, ZONE_LABEL: zone, SLICE_LABEL: names[0]}
         labels = [{**of_slice, "kubernetes.io/hostname": name} for name in names]
-        node = {"apiVersion": "v1", "kind": "Node", "spec": {"taints": taints}, "status": self.status}
+        node = {"apiVersion": "v1", "kind": "Node", "spec": {"taints": list(self.taints)}, "status": self.status}
         return [{**node, "metadata": {"name": name, "labels": own}} for name, own in zip(names, labels, strict=True)]
 
 
@@ -66,6 +73,11 @@ def pool_of(resource: CloudResource, policies: Iterable[CloudResource]) -> Pool:
     rest = {"pods": str(state["maxPodsPerNode"]), "ephemeral-storage": f"{config['diskSizeGb']}Gi"}
     rest |= {"google.com/tpu": labels[_CHIPS]} if labels else {}
     labels |= {"node.kubernetes.io/instance-type": config["machineType"], POOL_LABEL: resource.name, NODE_LABEL: "true"}
+    taints = (
+        [{"key": "google.com/tpu", "value": "present", "effect": "NO_SCHEDULE"}] if "google.com/tpu" in rest else []
+    )
+    taints = [{**taint, "effect": _EFFECTS[taint["effect"]]} for taint in (*taints, *config.get("taints", ()))]
+    labels |= dict(config.get("labels") or {})
     labels |= {"kubernetes.io/os": "linux", "topology.kubernetes.io/region": str(resource.location)}
     for field, kind in {"spot": "gke-spot", "flexStart": "gke-flex-start"}.items():
         labels |= {f"cloud.google.com/{kind}": "true"} if config.get(field) else {}
@@ -73,7 +85,7 @@ def pool_of(resource: CloudResource, policies: Iterable[CloudResource]) -> Pool:
         labels["cloud.google.com/reservation-name"] = reservation[0].rpartition("/")[2]
     # GKE's own share of a node is not taken off. The rest of the status is the kubelet's.
     amounts = {"cpu": str(vcpus), "memory": f"{round(gib * 1024)}Mi", **rest}
-    return Pool(resource, unit, labels, {"capacity": amounts, "allocatable": amounts})
+    return Pool(resource, unit, labels, tuple(taints), {"capacity": amounts, "allocatable": amounts})
 
 
 def _machine(machine_type: str, *topologies: str | None) -> tuple[int, float, dict[str, str], int]:

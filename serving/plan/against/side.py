@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog.gke import GatewayClass
-from catalog.preflight import quota_metric
 from serving.plan.graph import Graph
+from serving.plan.order import bought, quotas
 from serving.plan.plan import SERVICE_TYPE, Plan
 from settings.outputs import Outputs
 from settings.refusal import Finding, Path, render_path
@@ -81,7 +81,7 @@ def of_plan(plan: Plan) -> Side:
     models: dict[str, Model] = {}
     described = {row["name"]: row for row in plan.as_json()["models"]}
     for m in deployment.models:
-        chips[(m.shape.generation, deployment.settings.capacity.purchase, deployment.zone)] += m.chips
+        chips[(m.shape.generation, bought(deployment), ", ".join(deployment.zones))] += m.chips
         spec = services[m.name]
         models[m.name] = Model(
             m.name,
@@ -104,7 +104,7 @@ def of_plan(plan: Plan) -> Side:
         {
             "project": deployment.settings.project.id,
             "region": deployment.region,
-            "zone": deployment.zone,
+            "zone": ", ".join(deployment.zones),
             "cluster": deployment.cluster_name,
             "namespace": deployment.namespace,
         },
@@ -125,10 +125,7 @@ def of_plan(plan: Plan) -> Side:
         plan.cost.currency,
         plan.cost.per_hour,
         tuple(i.name for i in plan.cost.items if i.unit_price is None),
-        {
-            (quota_metric(family, deployment.settings.capacity.purchase), deployment.region, family): (n, u)
-            for family, n, u in deployment.quota()
-        },
+        {(q.metric, deployment.region, q.family): (q.steady, q.update) for q in quotas(deployment)},
         _warnings(plan),
         {o.rule: f"until {o.until}: {o.reason}" for o in deployment.settings.overrides},
         plan.graph,

@@ -27,15 +27,18 @@ _UNLIMITED = -1
 )
 def quota(context: Context) -> Iterator[Finding]:
     """The limit of the whole project in the region: chips that something else uses already come off it."""
-    needed = {family: (steady, update) for family, steady, update in context.deployment.quota()}
-    purchase = context.deployment.settings.capacity.purchase
-    for generation in dict.fromkeys(pool.shape.generation for pool in context.deployment.pools):
-        ids = quotas_of(generation, purchase)
-        if not ids:
-            yield passed(f"{generation} chips", "a reservation needs no quota")
-            continue
-        steady, update = needed[generations()[generation].quota_family]
-        yield _best([_quota(context, generation, item, steady, update) for item in ids])
+    deployment = context.deployment
+    needed = {(need.family, need.purchase): need for need in deployment.quota()}
+    asked = set()
+    for generation in dict.fromkeys(pool.shape.generation for pool in deployment.pools):
+        for kind in dict.fromkeys(bought.kind for bought in deployment.purchases):
+            ids = quotas_of(generation, kind)
+            if not ids:
+                yield passed(f"{generation} chips", "a reservation needs no quota")
+            elif ids[0] not in asked:  # spot and flex-start draw on the same one
+                asked.add(ids[0])
+                need = needed[generations()[generation].quota_family, kind]
+                yield _best([_quota(context, generation, item, need.steady, need.update) for item in ids])
 
 
 def _best(results: list[Finding]) -> Finding:
@@ -105,13 +108,16 @@ def _console(context: Context) -> str:
     ),
 )
 def reservation(context: Context) -> Iterator[Finding]:
-    """It lies in the zone of the pools, in this project or in the one that shares it."""
-    capacity = context.deployment.settings.capacity
-    if capacity.purchase != "reservation" or not capacity.reservation:
-        return
-    owner, short = _owner(context, capacity.reservation)
-    name = f"reservation {short} in {context.zone}"
-    found = context.google.find("compute", "reservations.get", project=owner, zone=context.zone, reservation=short)
+    """Each lies in the zone of its pools, in this project or in the one that shares it."""
+    for bought in context.deployment.purchases:
+        if bought.reservation:
+            yield from _reservation(context, bought.reservation, bought.zone)
+
+
+def _reservation(context: Context, given: str, zone: str) -> Iterator[Finding]:
+    owner, short = _owner(context, given)
+    name = f"reservation {short} in {zone}"
+    found = context.google.find("compute", "reservations.get", project=owner, zone=zone, reservation=short)
     if found is None:
         fix = gcloud("compute reservations list", f"--project={owner}", say="To see what there is, run:")
         yield failed("reservation-not-found", name, needed="it exists", message="404", fix=fix)
@@ -145,9 +151,9 @@ def _usable(name: str, found: dict[str, Any]) -> Iterator[Finding]:
 def _nodes(context: Context) -> dict[str, int]:
     """Machine type -> nodes of all replicas."""
     nodes: dict[str, int] = {}
-    for pool in context.deployment.pools:
-        machine = pool.shape.machine_type
-        nodes[machine] = nodes.get(machine, 0) + pool.replica_slices * pool.shape.hosts
+    for model in context.deployment.models:
+        machine = model.shape.machine_type
+        nodes[machine] = nodes.get(machine, 0) + model.settings.replicas * model.shape.hosts
     return nodes
 
 

@@ -70,7 +70,7 @@ def _floor(context: Context) -> str:
     """The highest of what the InferencePool, the settings, the slices and the purchase need."""
     deployment = context.deployment
     floors = [deployment.version_floor[0], deployment.settings.cluster.min_version or ""]
-    if deployment.settings.capacity.purchase == "flexStart":
+    if any(bought.kind == "flexStart" for bought in deployment.purchases):
         floors.append(str(facts()["flexStartFloor"]))
     return max((parsed, floor) for floor in floors if (parsed := _first_of(floor)) is not None)[1]
 

@@ -73,18 +73,16 @@ def _zones_of_region(context: Context) -> str:
 )
 def machine_types(context: Context) -> Iterator[Finding]:
     """Where a machine is not, the nearest zones that have it are named, as Google lists them now."""
-    for machine in dict.fromkeys(pool.shape.machine_type for pool in context.deployment.pools):
-        yield _machine(context, machine)
+    for machine, zone in dict.fromkeys((p.shape.machine_type, p.purchase.zone) for p in context.deployment.pools):
+        yield _machine(context, machine, zone)
     yield _cpu_machine(context, context.deployment.settings.cluster.cpu_pool.machine_type)
 
 
-def _machine(context: Context, machine: str) -> Finding:
-    found = context.google.find(
-        "compute", "machineTypes.get", project=context.project, zone=context.zone, machineType=machine
-    )
-    title = f"{machine} in {context.zone}"
+def _machine(context: Context, machine: str, zone: str) -> Finding:
+    found = context.google.find("compute", "machineTypes.get", project=context.project, zone=zone, machineType=machine)
+    title = f"{machine} in {zone}"
     if found is None:
-        nearest = by_distance(context.zone, _zones_with(context, machine))[:_MOST_SHOWN]
+        nearest = by_distance(zone, _zones_with(context, machine))[:_MOST_SHOWN]
         fix = (
             f"Write zone: {nearest[0]} (zones that have it, nearest first: {', '.join(nearest)})."
             if nearest

@@ -19,7 +19,7 @@ from tests.rehearsal.plane import Plane, until
 Object = dict[str, Any]
 # Module -> the folder of its definitions.
 _FOLDERS = {"kserve": "config/crd/full/llmisvc", "cert-manager": "deploy/crds"}
-_FEATURES = ("gateway", "managed_prometheus", "secret_sync")
+_FEATURES = ("compute_classes", "gateway", "managed_prometheus", "secret_sync")
 
 
 def definitions() -> Iterator[Object]:

@@ -11,7 +11,7 @@ from tests.rehearsal.crds.cases import Case, corpus
 from tests.rehearsal.crds.conftest import Object
 
 CASES = corpus()
-_ALL = (*crds.GATEWAY, *crds.MANAGED_PROMETHEUS, *crds.SECRET_SYNC)
+_ALL = (*crds.COMPUTE_CLASSES, *crds.GATEWAY, *crds.MANAGED_PROMETHEUS, *crds.SECRET_SYNC)
 
 
 def test_the_corpus_is_large_and_holds_good_and_bad_objects_of_every_kind() -> None:

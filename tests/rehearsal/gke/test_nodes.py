@@ -9,6 +9,7 @@ import pytest
 
 from rehearsal.cloud import CloudResource
 from rehearsal.gke.nodes.autoscaler import Event, idle_slices, scale_up
+from rehearsal.gke.nodes.classes import conditions_of
 from rehearsal.gke.nodes.pools import Node, Pool, pool_of
 from tests.rehearsal.gke.objects import Obj
 
@@ -177,3 +178,66 @@ def test_a_cordoned_node_has_no_place_and_counts_for_its_pool() -> None:
     full = pool(autoscaling={"minNodeCount": 0, "maxNodeCount": 1})
     waits = decide([full], [pod("server", chips=4)], [cordoned])
     assert waits.orders == [] and "max node group size reached" in str(waits.said())
+
+
+CLASS = "cloud.google.com/compute-class"
+
+
+def of_class(name: str, zone: str = ZONE, **config: Any) -> Pool:
+    """A pool of the class `order`."""
+    taint = {"key": CLASS, "value": "order", "effect": "NO_SCHEDULE"}
+    return pool(name, config={"labels": {CLASS: "order"}, "taints": [taint], **config}, nodeLocations=[zone])
+
+
+def pod_of_class(name: str, **more: Any) -> Obj:
+    made = pod(name, chips=4, **more)
+    made["spec"]["nodeSelector"][CLASS] = "order"
+    made["spec"]["tolerations"] += [{"key": CLASS, "operator": "Equal", "value": "order", "effect": "NoSchedule"}]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("stockouts", "serves"),
+    [((), "res"), (("reservation",), "od"), (("reservation", "onDemand"), "spot"), ((ZONE,), "far")],
+)
+def test_a_class_falls_back_from_pool_to_pool_in_its_order(stockouts: tuple[str, ...], serves: str) -> None:
+    pools = [
+        of_class("spot", spot=True),
+        of_class("far", zone="us-east5-b", spot=True),
+        of_class("od"),
+        of_class("res", reservationAffinity={"values": ["r"]}),
+    ]
+    order = {"order": ["res", "od", "spot", "far"]}
+    plan = decide(pools, [pod_of_class("a")], stockouts=stockouts, classes=order)
+    [[made]] = plan.orders
+    assert made["metadata"]["labels"]["cloud.google.com/gke-nodepool"] == serves
+    assert [reason for reason, _ in plan.said()] == [*(["FailedScaleUp"] if stockouts else []), "TriggeredScaleUp"]
+
+
+def test_only_pools_that_the_class_names_grow_for_its_pods() -> None:
+    pools = [of_class("od"), pool("plain")]
+    assert not decide(pools, [pod_of_class("a")], classes={}).orders
+    assert not decide([pool("plain")], [pod_of_class("a")], classes={"order": ["plain"]}).orders, "its taint is missing"
+    [[made]] = decide(pools, [pod("b", chips=4)], classes={"order": ["od"]}).orders
+    assert made["metadata"]["labels"]["cloud.google.com/gke-nodepool"] == "plain"
+
+
+@pytest.mark.parametrize(
+    ("named", "pools", "said"),
+    [
+        (["od"], [of_class("od")], {"Health": "Health"}),
+        (["od", "gone"], [of_class("od")], {"Health": "Health", "CrdMisconfigured": "NodePoolNotExist"}),
+        (["od"], [of_class("od"), of_class("left")], {"Health": "Health", "NodepoolMisconfigured": "NoRuleMatching"}),
+        (["a"], [pool("a")], {"Health": "Health", "NodepoolMisconfigured": "CrdLabelNotMatching"}),
+        (
+            ["a"],
+            [pool("a", config={"labels": {CLASS: "order"}})],
+            {"Health": "Health", "NodepoolMisconfigured": "TaintMissing"},
+        ),
+    ],
+)
+def test_a_class_says_what_is_wrong_with_its_pools(named: list[str], pools: list[Pool], said: dict[str, str]) -> None:
+    item = {"metadata": {"name": "order"}, "spec": {"priorities": [{"nodepools": [name]} for name in named]}}
+    conditions = conditions_of(item, pools, "2026-11-30T00:00:00Z")
+    assert {c["type"]: c["reason"] for c in conditions} == said
+    assert conditions[0]["status"] == str(len(said) == 1)

@@ -13,7 +13,10 @@ from settings.derive import Deployment
 from tests.serving.google.stand_in import Answer, GoogleStandIn, Handler
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
-_ZONES = ("europe-west4-a", "europe-west4-b", "europe-west4-c", "us-central1-b", "us-central1-c", "us-east5-a")
+_ZONES = (
+    *("europe-west4-a", "europe-west4-b", "europe-west4-c"),
+    *("us-central1-b", "us-central1-c", "us-east5-a", "us-east5-b"),
+)
 Resource = dict[str, Any]
 
 
@@ -96,10 +99,18 @@ def happy(deployment: Deployment) -> FakeProject:
         for name in ("RAPID", "REGULAR", "STABLE")
     }
     for generation in {pool.shape.generation for pool in deployment.pools}:
-        for item in quotas_of(generation, settings.capacity.purchase):
+        kinds = dict.fromkeys(bought.kind for bought in deployment.purchases)
+        for item in dict.fromkeys(item for kind in kinds for item in quotas_of(generation, kind)):
             fake.quotas.setdefault(item.id, []).append((item.dimensions(region), 512, [region]))
     for kind in ("pd-balanced", "hyperdisk-balanced"):
         fake.quotas[disk_quota(kind)] = [({"region": region}, 10_000, [region])]
+    for bought in (bought for bought in deployment.purchases if bought.reservation):
+        machine = {"machineType": deployment.pools[0].shape.machine_type}
+        fake.reservations[str(bought.reservation)] = {
+            "status": "READY",
+            "specificReservationRequired": True,
+            "specificReservation": {"instanceProperties": machine, "count": "64", "inUseCount": "0"},
+        }
     _network(fake, deployment)
     _gateway(fake, deployment)
     if deployment.store is not None and not deployment.store.created:

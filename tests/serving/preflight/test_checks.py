@@ -112,7 +112,7 @@ def test_a_zone_without_the_machine_names_the_nearest_that_have_it(scene: Scene)
         scene.fake.machines[zone].remove("ct6e-standard-4t")
     result = scene.only("machine-types", FAIL)
     assert (result.failure, result.object) == ("machine-type-missing", "ct6e-standard-4t in europe-west4-a")
-    listed = "us-east5-a, us-central1-b, us-central1-c"
+    listed = "us-east5-a, us-east5-b, us-central1-b, us-central1-c"
     assert result.fix == f"Write zone: us-east5-a (zones that have it, nearest first: {listed})."
 
 
@@ -319,8 +319,7 @@ def test_a_reservation_that_does_not_fit(
     scene: Scene, found: dict[str, Any] | None, verdict: Verdict, failure: str
 ) -> None:
     scene.use(environment(capacity={"purchase": "reservation", "reservation": "mine"}))
-    if found is not None:
-        scene.fake.reservations["mine"] = found
+    scene.fake.reservations = {} if found is None else {"mine": found}
     assert scene.only("reservation", verdict).failure == failure
 
 

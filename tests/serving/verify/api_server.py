@@ -13,7 +13,7 @@ import yaml
 
 from tests.serving.verify.web import Reply, Server, serving
 
-CLUSTER_SCOPED = ("GatewayClass", "Namespace", "ClusterRole", "CustomResourceDefinition")
+CLUSTER_SCOPED = ("GatewayClass", "ComputeClass", "Node", "Namespace", "ClusterRole", "CustomResourceDefinition")
 
 
 @dataclass
