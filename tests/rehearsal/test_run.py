@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import run
-from rehearsal.control_plane import ControlPlaneError
+from rehearsal.control_plane import ControlPlaneError, leftovers, stop
 from rehearsal.control_plane.processes import kill_marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine.engine import EngineError
@@ -26,9 +26,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehea
     kill_marked(made)
 
 
-def idle(directory: RehearsalDirectory) -> subprocess.Popen[bytes]:
+def idle(directory: RehearsalDirectory, code: str = "") -> subprocess.Popen[bytes]:
     """A process of the rehearsal that does nothing. Until a program runs, its environment can't be read."""
-    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(600)"]
+    command = [sys.executable, "-c", f"{code}\nprint(flush=True); import time; time.sleep(600)"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **directory.environment})
     assert process.stdout is not None
     process.stdout.readline()
@@ -63,3 +63,15 @@ def test_every_unknown_image_is_named_once(tmp_path: Path) -> None:
     directory.unknown_images.write_text("a c example.com/x:1\nb c example.com/x:1\n", encoding="utf-8")
     [said] = run.unknown_images(directory)
     assert "example.com/x:1" in said
+
+
+def test_a_stop_ends_also_who_ignores_sigterm_and_leaves_other_rehearsals_alone(
+    directory: RehearsalDirectory, tmp_path: Path
+) -> None:
+    longer = RehearsalDirectory(tmp_path / "dev2")
+    other, mine = idle(longer), idle(directory, "import signal; signal.signal(15, signal.SIG_IGN)")
+    assert leftovers(directory)[0].startswith(f"process {mine.pid} (")
+    stop(directory)
+    assert (mine.wait(), other.poll()) == (-9, None)
+    assert kill_marked(longer) == []
+    other.wait()

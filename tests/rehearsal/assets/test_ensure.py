@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from rich.console import Console
 
 from rehearsal.assets import AssetError, ensure, find, golang
-from rehearsal.assets.cache import root
+from rehearsal.assets.cache import Entry, root
 from rehearsal.assets.find import entry
+from rehearsal.assets.progress import Progress
 from settings.document import ROOT
 from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said, had
+from tests.rehearsal.plane import until
 
 Rows = Callable[..., None]
 Go = Callable[[str], Path]
@@ -90,12 +93,12 @@ def test_a_killed_run_leaves_no_go_and_the_next_one_goes_on(rows: Rows, fake_go:
     rows(hello=HELLO)
     fake_go(f'mkdir -p "$GOCACHE"; touch "$GOCACHE/compiled"; echo $$ > {home}/pid; exec tail -f /dev/null\n')
     child = _other_process(home)
-    _until(lambda: (home / "pid").exists() and (home / "pid").read_text(encoding="utf-8").strip())
+    until(lambda: (home / "pid").exists() and (home / "pid").read_text(encoding="utf-8").strip())
     go = int((home / "pid").read_text(encoding="utf-8"))
     child.kill()
     child.wait()
     if sys.platform == "linux":
-        _until(lambda: _ended(go))
+        until(lambda: _ended(go))
     else:
         os.kill(go, signal.SIGKILL)
     assert len(list((root() / "hello").glob(".making-*"))) == 1
@@ -109,7 +112,7 @@ def test_two_at_once_build_once_and_the_second_says_that_it_waits(rows: Rows, fa
     os.mkfifo(home / "go-on")
     fake_go(f"echo x >> {home}/builds; read line < {home}/go-on\n{BUILDS}")
     child = _other_process(home)
-    _until((home / "builds").exists)
+    until((home / "builds").exists)
     said = Said(lambda _: (home / "go-on").write_text("\n", encoding="utf-8"))
     path = ensure(["hello"], said)["hello"]
     assert child.wait() == 0
@@ -150,15 +153,6 @@ def _ended(pid: int) -> bool:
         return True
 
 
-def _until(holds: Callable[[], object]) -> None:
-    """Wait for something that will be; a test that waits in vain is ended with a message."""
-    end = time.monotonic() + 60
-    while not holds():
-        if time.monotonic() > end:
-            pytest.fail("it did not come to pass within a minute")
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize(("gigabytes", "limit"), [(24, str(6 * 1024**3)), (8, None)])
 def test_the_compiler_collects_no_garbage_where_memory_is_ample(
     gigabytes: int, limit: str | None, rows: Rows, fake_go: Go, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -170,3 +164,52 @@ def test_the_compiler_collects_no_garbage_where_memory_is_ample(
     fake_go(f'echo "$GOGC $GOMEMLIMIT" > {home}/seen\n{BUILDS}')
     ensure(["hello"])
     assert (home / "seen").read_text(encoding="utf-8").strip() == (f"off {limit}" if limit else "")
+
+
+PLACE = Entry("tool", "v1-abc", "tool")
+
+
+def make(text: str) -> None:
+    with PLACE.making("built") as folder:
+        (folder / "tool").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def made() -> Path:
+    make("a program")
+    return PLACE.path
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.unlink(),
+        lambda path: path.chmod(0o644),
+        lambda path: (path.parent / "record.json").unlink(),
+        lambda path: (path.parent / "record.json").write_text("[", encoding="utf-8"),
+    ],
+    ids=["truncated", "removed", "not executable", "no record", "broken record"],
+)
+def test_a_broken_file_is_noticed_and_replaced(made: Path, break_it: Callable[[Path], object]) -> None:
+    assert PLACE.record()["how"] == "built"
+    break_it(made)
+    assert PLACE.record() == {}
+    make("anew")
+    assert (PLACE.record()["size"], made.read_text(encoding="utf-8")) == (4, "anew")
+    assert [path.name for path in (root() / "tool").iterdir()] == ["v1-abc"]
+
+
+def test_without_a_terminal_a_thing_is_said_once_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=200))
+    with progress:
+        for seconds in range(3):
+            progress.now(f"building etcd, {seconds} s so far")
+        progress.done("  etcd [v3] built")
+        progress.now("building lws, 0 s so far")
+        monkeypatch.setattr(Progress, "_EVERY", 0.0)
+        progress.now("building lws, 1 s so far")
+    assert out.getvalue().splitlines() == [
+        "building etcd, 0 s so far", "  etcd [v3] built", "building lws, 0 s so far", "building lws, 1 s so far",
+    ]  # fmt: skip

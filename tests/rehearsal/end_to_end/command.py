@@ -202,10 +202,6 @@ class Rehearsal:
                 if path.is_file() and not path.is_symlink() and not path.is_relative_to(self.directory.etcd):
                     yield path, path.read_bytes()
 
-    def process(self, name: str) -> psutil.Process:
-        """A process by the name in the record."""
-        return psutil.Process(self.directory.load_record().pids[name])
-
     def ports(self) -> set[tuple[str, int]]:
         """Every address on which one of its processes listens."""
         return {address for process in processes.marked(self.directory) for address in listening(process)}

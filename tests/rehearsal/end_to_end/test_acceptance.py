@@ -16,7 +16,7 @@ from rehearsal import cloud
 from serving.acceptance.keeping import HOME
 from serving.acceptance.record import FORWARD, Record, read_record
 from settings.document import read_document
-from tests.everything import of_everything
+from tests.everything import of_everything, some_of
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
 
@@ -24,15 +24,9 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def smallest(binaries: object, tmp_path: Path) -> Iterator[Rehearsal]:
-    for rehearsal in copied("examples/smallest.yaml", tmp_path):
-        yield rehearsal
-        shutil.rmtree(kept(rehearsal), ignore_errors=True)
-
-
-@pytest.fixture
-def own_dev(binaries: object, tmp_path: Path) -> Iterator[Rehearsal]:
-    for rehearsal in copied("Pulumi.dev.yaml", tmp_path):
+def smallest(request: pytest.FixtureRequest, binaries: object, tmp_path: Path) -> Iterator[Rehearsal]:
+    """The smallest example, or the environment that a test asks for."""
+    for rehearsal in copied(getattr(request, "param", "examples/smallest.yaml"), tmp_path):
         yield rehearsal
         shutil.rmtree(kept(rehearsal), ignore_errors=True)
 
@@ -78,19 +72,14 @@ def assert_passed(record: Record, rehearsal: Rehearsal) -> None:
     assert "example-project" not in text and "127.0.0.1" not in text
 
 
-def test_the_smallest_example_end_to_end(smallest: Rehearsal) -> None:
+@pytest.mark.parametrize(
+    "smallest", some_of(["examples/smallest.yaml", "Pulumi.dev.yaml"], {"examples/smallest.yaml"}), indirect=True
+)
+def test_end_to_end(smallest: Rehearsal) -> None:
     done, record = accept(prepared(smallest))
     assert done.code == 0, done.err
     assert_passed(record, smallest)
     assert_nothing_left(smallest)
-
-
-@of_everything
-def test_dev_end_to_end(own_dev: Rehearsal) -> None:
-    done, record = accept(prepared(own_dev))
-    assert done.code == 0, done.err
-    assert_passed(record, own_dev)
-    assert_nothing_left(own_dev)
 
 
 @of_everything

@@ -1,7 +1,7 @@
 """Fault injection: with the fix of a field failure undone, `up` and `verify` say what the field report says; with it, it serves.
 
 All on one running dev, which is brought back after each. Where a real part decides, a client of the Gateway sees it as
-well; what the emulators make of the others is in tests/rehearsal/undo/test_emulators.py.
+well.
 """
 
 from __future__ import annotations

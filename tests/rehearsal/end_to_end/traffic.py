@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +32,6 @@ class Streamed:
     tokens: int = 0
     done: bool = False
     error: str = ""
-    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,39 +48,30 @@ class Client:
 
     def chat(self, prompt: str, tokens: int = 5) -> httpx.Response:
         """A whole answer."""
-        return self.post(json=self.body(prompt, tokens))
-
-    def post(self, **options: Any) -> httpx.Response:
-        """A request to the chat route."""
-        return httpx.post(f"{self.url}/v1/chat/completions", trust_env=False, timeout=_HANGS, **options)
+        body, url = self.body(prompt, tokens), f"{self.url}/v1/chat/completions"
+        return httpx.post(url, trust_env=False, timeout=_HANGS, json=body)
 
     def answers(self) -> bool:
         """Whether a short chat is answered."""
         return self.chat("Are you there?").status_code == 200
 
-    def streams(
-        self, prompts: list[str], tokens: int = LONG, on_token: Callable[[Streamed], None] = lambda _: None
-    ) -> list[Streamed]:
-        """One stream for each prompt, all at once; `on_token` is called at each event of any of them."""
-        return asyncio.run(self._streams(prompts, tokens, on_token))
+    def streams(self, prompts: list[str], tokens: int = LONG) -> list[Streamed]:
+        """One stream for each prompt, all at once."""
+        return asyncio.run(self._streams(prompts, tokens))
 
-    async def _streams(self, prompts: list[str], tokens: int, on_token: Callable[[Streamed], None]) -> list[Streamed]:
+    async def _streams(self, prompts: list[str], tokens: int) -> list[Streamed]:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(trust_env=False, timeout=_HANGS, limits=limits) as http:
-            return await asyncio.gather(
-                *(self._stream(http, self.body(prompt, tokens, stream=True), on_token) for prompt in prompts)
-            )
+            bodies = (self.body(prompt, tokens, stream=True) for prompt in prompts)
+            return await asyncio.gather(*(self._stream(http, body) for body in bodies))
 
-    async def _stream(
-        self, http: httpx.AsyncClient, body: dict[str, Any], on_token: Callable[[Streamed], None]
-    ) -> Streamed:
+    async def _stream(self, http: httpx.AsyncClient, body: dict[str, Any]) -> Streamed:
         seen = Streamed()
         try:
             async with http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as answer:
                 seen.status = answer.status_code
                 async for line in answer.aiter_lines():
                     _take(seen, line)
-                    on_token(seen)
         except httpx.TransportError as error:
             seen.error = f"{type(error).__name__}: {error}"
         return seen
@@ -94,8 +84,6 @@ def _take(seen: Streamed, line: str) -> None:
         choices = json.loads(line.removeprefix("data: "))["choices"]
         # The emulator's answer is words; the role's event has none.
         seen.tokens += sum(len(choice["delta"].get("content", "").split()) for choice in choices)
-    elif line:
-        seen.body += line
 
 
 def client_of(rehearsal: Rehearsal) -> Client:

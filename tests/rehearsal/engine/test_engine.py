@@ -90,27 +90,6 @@ def said(severity: str, urn: str, message: str) -> Any:
 URN = "urn:pulumi:dev::tpu-serving::kubernetes:batch/v1:Job::gate-job"
 
 
-@pytest.mark.parametrize(
-    ("op", "planned", "custom", "line"),
-    [
-        ("create", False, True, "created      gate-job (Job), 0.0 s"),
-        ("create-replacement", True, True, "to create replacement gate-job (Job)"),
-        ("delete", False, True, "deleted      gate-job (Job), 0.0 s"),
-        ("same", False, True, ""),
-        ("create", False, False, ""),
-    ],
-)
-def test_a_line_for_each_resource_that_is_not_left_alone(op: str, planned: bool, custom: bool, line: str) -> None:
-    out = io.StringIO()
-    screen = Screen(Console(file=out, width=200), "Up of dev", planned=planned)
-    with screen.showing() as on_event:
-        for kind in ("resource_pre_event", "res_outputs_event"):
-            on_event(event(kind, URN, op, custom=custom))
-    title, *lines = out.getvalue().splitlines()
-    assert title == "Up of dev"
-    assert [found.partition(" s  ")[2] for found in lines] == ([line] if line else [])
-
-
 def test_a_terminal_shows_what_is_under_way_and_errors_are_kept_by_name() -> None:
     out = io.StringIO()
     screen = Screen(Console(file=out, width=200, force_terminal=True), "Up")

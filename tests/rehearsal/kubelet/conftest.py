@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cluster as kube
 from rehearsal import control_plane
-from rehearsal.directory import RehearsalDirectory
+from rehearsal.directory import Record, RehearsalDirectory
+from rehearsal.kubelet.context import Context, Machine
 from rehearsal.kubelet.kubelet import NODE_LABEL
 from tests.rehearsal.plane import running, until
 
@@ -109,3 +112,29 @@ def namespace(client: kube.DynamicClient, rehearsal: RehearsalDirectory) -> Iter
     until(lambda: made.get("default", "ServiceAccount"))
     yield made
     kube.delete(client, "v1", "Namespace", made.name)
+
+
+class Given(dict[str, Json]):
+    def get(self, name: str, namespace: Any = "") -> Any:
+        return super().get(name) if namespace == "models" else None
+
+
+def config_maps(**data: Mapping[str, str]) -> Any:
+    return Given({name: {"data": one} for name, one in data.items()})
+
+
+def secrets(**data: Mapping[str, str]) -> Any:
+    return Given(
+        {
+            name: {"data": {k: base64.b64encode(v.encode()).decode() for k, v in one.items()}}
+            for name, one in data.items()
+        }
+    )
+
+
+def context(folder: Path, maps: Any = None, hidden: Any = None, **spec: Any) -> Context:
+    pod = {"metadata": {"name": "qwen-0", "namespace": "models", "uid": "u-1"}, "spec": {"nodeName": "node-1", **spec}}
+    cluster = {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}
+    directory = RehearsalDirectory(folder)
+    machine = Machine(directory, Record(), cluster, maps or config_maps(), hidden or secrets())
+    return Context(pod, "127.65.0.10", machine, lambda: None, lambda *_: None)

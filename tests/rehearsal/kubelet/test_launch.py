@@ -15,7 +15,7 @@ from rehearsal import assets
 from rehearsal.kubelet.context import MissingReferenceError, expand
 from rehearsal.kubelet.launch import Image, Root, StartError, find, prepare, table
 from rehearsal.kubelet.volumes import Volumes
-from tests.rehearsal.kubelet.given import config_maps, context, secrets
+from tests.rehearsal.kubelet.conftest import config_maps, context, secrets
 
 # Images of the lock that do nothing in a rehearsal: cert-manager's work is done elsewhere, the tokenizer is only used by a
 # picker plugin that the program does not configure.

@@ -13,7 +13,7 @@ from manifests.readiness import gateway_job, kserve_job
 from rehearsal.kubelet.context import not_emulated
 from rehearsal.kubelet.volumes import Volumes
 from settings.document import ROOT, read_document
-from tests.rehearsal.kubelet.given import Given, config_maps, context
+from tests.rehearsal.kubelet.conftest import Given, config_maps, context
 
 FILES = sorted([*ROOT.glob("Pulumi.*.yaml"), *ROOT.glob("examples/*.yaml")])
 

@@ -19,9 +19,9 @@ import trustme
 
 from rehearsal.control_plane.children import ChildError
 from rehearsal.load_balancer.record import authority
-from tests.rehearsal.gke.objects import Obj, health_policy, https, listener, policy, redirect, route
+from tests.rehearsal.gke.objects import Obj, health_policy, https, listener, policy, pool, redirect, route
 from tests.rehearsal.load_balancer.harness import LoadBalancer, endpoints_in_force, load_balancer
-from tests.rehearsal.load_balancer.objects import OWN, gateway, pod, web, web_route
+from tests.rehearsal.load_balancer.objects import OWN, PICKER, gateway, pod, web, web_route
 from tests.rehearsal.load_balancer.servers import Server, serving
 
 NO_UPSTREAM = "no healthy upstream"
@@ -107,12 +107,6 @@ def test_without_a_policy_the_root_is_asked_and_neither_a_404_nor_a_pod_that_is_
     lb.says("/ns/m/x", 200, "one")
     lb.serve(gateway(), web_route(), web(), CHECK, one(server, ready=False))
     lb.says("/ns/m/x", 503, NO_UPSTREAM)
-
-
-def test_https_to_a_plain_server_is_a_wrong_version_number(lb: LoadBalancer, server: Server) -> None:
-    """Field issues 6 and 15: the check is satisfied, every request fails."""
-    lb.serve(gateway(), web_route(), web(appProtocol="https"), CHECK, one(server))
-    assert "WRONG_VERSION_NUMBER" in lb.says("/ns/m/x", 503, "upstream connect error").text
 
 
 def test_an_unprogrammed_gateway_ends_its_connections_and_gets_its_port_back(lb: LoadBalancer, server: Server) -> None:
@@ -228,3 +222,18 @@ def test_a_change_of_routes_or_health_leaves_running_answers_alone(lb: LoadBalan
         server.statuses["/health"] = 503
         lb.says("/new/x", 503, NO_UPSTREAM)
         assert (text + "".join(parts)).endswith("end")
+
+
+def test_an_endpoint_that_is_named_but_unhealthy_gets_nothing(lb: LoadBalancer) -> None:
+    """Envoy's override_host would take it at its word."""
+    with serving("one") as one, serving("two") as two:
+        one.statuses["/health"] = 503
+        pods = [pod(item.name, item.address) for item in (one, two)]
+        lb.serve(gateway(), route(), pool(failure_mode="FailOpen"), PICKER, health_policy(), *pods)
+        lb.until(lambda: lb.healthy("pool") == [False, True])
+        lb.says("/ns/m/v1/models", 200, "two")
+        named = {"x-gateway-destination-endpoint": f"{one.address[0]}:{one.address[1]}"}
+        assert {lb.get("/ns/m/x", headers=named).text for _ in range(4)} == {"two /x"}
+        one.statuses["/health"] = 200
+        lb.until(lambda: lb.get("/ns/m/x", headers=named).text == "one /x")
+        assert {lb.get("/ns/m/x", headers=named).text for _ in range(4)} == {"one /x"}

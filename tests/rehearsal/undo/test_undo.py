@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,13 +13,13 @@ from typer.testing import CliRunner
 from checks.environment import require
 from rehearsal.undo import UndoError, find_undos, load_undos
 from rehearsal.undo.edits import EDITS, MODEL
-from rehearsal.undo.monitor import PATIENCE_SECONDS
+from rehearsal.undo.monitor import PATIENCE_SECONDS, Undoing
 from serving.checking.failures import load_failures
 from serving.cli import app
-from serving.program.record import Resource
+from serving.program import monitor
+from serving.program.record import Resource, record
 from serving.verify.registry import checks
 from settings.document import find_environment, read_document
-from tests.rehearsal.undo.recording import recorded
 
 Leaf = tuple[str, ...]
 ENVIRONMENTS = ("dev", "examples/multi-host.yaml")
@@ -34,6 +35,14 @@ DIFFERENT = {
     "KS02": {("kserve-config", "data.ingress")},
     "KS03": {("lws-release", ""), ("kserve-controller", "values.kserve.llmisvc.controller.env.1.value")},
 }
+
+
+def recorded(environment: str, undos: Sequence[str], *, stockout: bool = False) -> dict[str, Resource]:
+    """Registrations by name."""
+    real = monitor.RecordingMonitor
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(monitor, "RecordingMonitor", lambda: Undoing(real(), undos, stockout=stockout))
+        return {resource.name: resource for resource in record(read_document(find_environment(environment))).resources}
 
 
 def test_the_catalogue_is_complete_and_names_what_exists() -> None:

@@ -18,16 +18,10 @@ ACCOUNT = "gcp:serviceaccount/account:Account"
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 ADDRESS = "gcp:compute/address:Address"
-POLICY = "gcp:compute/resourcePolicy:ResourcePolicy"
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
-ROUTER = "gcp:compute/router:Router"
 FIREWALL = "gcp:compute/firewall:Firewall"
-NAT = "gcp:compute/routerNat:RouterNat"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
-SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"
-BUCKET = "gcp:storage/bucket:Bucket"
-BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 NETWORK_ID = f"projects/{PROJECT}/global/networks/vpc"
 NODES_ID = f"projects/{PROJECT}/regions/{REGION}/subnetworks/nodes"
 EMAIL = f"node-account@{PROJECT}.iam.gserviceaccount.com"
@@ -56,33 +50,7 @@ INPUTS: dict[str, dict[str, Any]] = {
         "targetTags": ["node", "other"],
         "allows": [{"protocol": "tcp", "ports": ["9443", "10260"]}],
     },
-    ROUTER: {"name": "router", "network": NETWORK_ID, "region": REGION},
-    NAT: {
-        "name": "nat",
-        "router": "router",
-        "region": REGION,
-        "natIpAllocateOption": "AUTO_ONLY",
-        "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS",
-        "subnetworks": [{"name": NODES_ID, "sourceIpRangesToNats": ["ALL_IP_RANGES"]}],
-    },
     ADDRESS: {"name": "gateway", "region": REGION, "addressType": "INTERNAL", "subnetwork": NODES_ID},
-    POLICY: {
-        "name": "slice",
-        "region": REGION,
-        "workloadPolicy": {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "2x2x2"},
-    },
-    SECRET_MEMBER: {"secretId": "token", "role": "roles/secretmanager.secretAccessor", "member": "allUsers"},
-    BUCKET: {
-        "name": "example-project-serving-weights",
-        "location": REGION.upper(),
-        "uniformBucketLevelAccess": True,
-        "publicAccessPrevention": "enforced",
-    },
-    BUCKET_MEMBER: {
-        "bucket": "example-project-serving-weights",
-        "role": "roles/storage.objectViewer",
-        "member": "allUsers",
-    },
     CLUSTER: {
         "name": "serving",
         "location": REGION,
