@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 import cluster as kube
@@ -75,6 +76,15 @@ def test_a_prompt_of_4_mb_is_refused_by_the_server_in_its_words(client: Client) 
     assert answer.status_code == 400
     assert "maximum context length" in answer.json()["error"]["message"]
     assert client.answers()
+
+
+def test_paths_that_no_parser_of_the_picker_claims_are_answered_by_a_server(client: Client) -> None:
+    """The real picker answers 400 for them; a rule of the route leads past it (ADR 49)."""
+    body = {"model": client.model, "prompt": "one two three"}
+    answer = httpx.post(f"{client.url}/tokenize", json=body, trust_env=False, timeout=60)
+    assert (answer.status_code, answer.json()["count"] > 0) == (200, True), answer.text
+    unclaimed = httpx.post(f"{client.url}/v1/no-such-path", json=body, trust_env=False, timeout=60)
+    assert unclaimed.status_code == 400, "nobody reads it, or the picker lets everything through"
 
 
 def test_a_client_that_stops_reading_holds_up_nobody_and_gets_its_answer_later(client: Client) -> None:
