@@ -183,15 +183,11 @@ def test_a_leader_worker_set_that_comes_later_starts_the_controller_anew() -> No
     platform = deployment.settings.platform
     seen = {}
     for provision in ("off", "install", "existing"):
-        settings = _changed(deployment.settings, platform=_changed(platform, leader_worker_set=provision))
+        settings = deployment.settings.model_copy(
+            update={"platform": platform.model_copy(update={"leader_worker_set": provision})}
+        )
         seen[provision] = kserve.resources_values(Deployment("dev", settings))["kserve"]["llmisvc"]["controller"]["env"]
     assert len({str(env) for env in seen.values()}) == 3
-
-
-def _changed(section: Any, **values: Any) -> Any:
-    copy = type(section)()
-    vars(copy).update(vars(section) | values)
-    return copy
 
 
 @pytest.mark.parametrize("caching", [True, False])
@@ -200,7 +196,7 @@ def test_every_argument_as_it_is_started_is_one_the_locked_runtime_knows(
     deployment: Deployment, model: ServedModel, caching: bool
 ) -> None:
     table = load_flags(load_lock().images["vllm-tpu"].tag)
-    changed = ServedModel(_changed(model.settings, prefix_caching=caching), model.shape)
+    changed = ServedModel(model.settings.model_copy(update={"prefix_caching": caching}), model.shape)
     main = llm_inference_service.llm_inference_service(deployment, changed)["spec"]["template"]["containers"][0]
     words = main["args"]
     if model.shape.multi_host:
