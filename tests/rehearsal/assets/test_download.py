@@ -105,26 +105,20 @@ def test_a_confirmed_download_is_taken_and_nothing_is_built(
         {"/hello": CONTENT, "/sums": f"{hashlib.sha256(CONTENT).hexdigest()}  other\n".encode()},
         {"/hello": CONTENT},
         {"/sums": f"{hashlib.sha256(CONTENT).hexdigest()}  hello\n".encode()},
+        None,
     ],
-    ids=["another sum", "not listed", "no sums", "no file"],
+    ids=["another sum", "not listed", "no sums", "no file", "no answer"],
 )
 def test_what_is_not_confirmed_is_built(
-    files: dict[str, bytes], publisher: Publisher, rows: Callable[..., None], fake_go: Callable[[str], object]
+    files: dict[str, bytes] | None, publisher: Publisher, rows: Callable[..., None], fake_go: Callable[[str], object]
 ) -> None:
+    if files is None:
+        publisher.url = "http://127.0.0.1:9"  # nobody listens on the discard port
     rows(hello=publisher.row("hello", publisher.url + "/sums"))
     fake_go(BUILDS)
-    publisher.files = files
+    publisher.files = files or {}
     assert had("hello").how == "built"
-    assert "/sums" in publisher.asked
-
-
-def test_a_host_that_does_not_answer_costs_no_asset(
-    rows: Callable[..., None], fake_go: Callable[[str], object]
-) -> None:
-    # Nobody listens on the discard port.
-    rows(hello={**HELLO, "checksums": "{file}.sha256", "files": {this_platform(): "http://127.0.0.1:9/x"}})
-    fake_go(BUILDS)
-    assert had("hello").how == "built"
+    assert ("/sums" in publisher.asked) is (files is not None)
 
 
 @pytest.mark.parametrize(

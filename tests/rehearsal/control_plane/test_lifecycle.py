@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,39 @@ def test_a_pod_gets_the_gke_toleration_and_a_token_and_is_scheduled(plane: Plane
     assert made["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]
     found = until(lambda: kube.list_objects(plane.client, "v1", "Pod", field_selector="spec.nodeName=node"))
     assert [item["metadata"]["name"] for item in found] == ["tpu"]
+
+
+def test_only_the_api_server_may_use_the_egress_proxy(plane: Plane) -> None:
+    port = plane.directory.load_record().ports["egress-proxy"]
+    context = ssl.create_default_context(cafile=str(plane.directory.certs / "ca.crt"))
+    assert ask(context, port) == b""
+    context.load_cert_chain(plane.directory.certs / "tls.crt", plane.directory.certs / "tls.key")
+    answer = ask(context, port)
+    assert answer.startswith(b"HTTP/1.1 502")
+    assert answer.endswith(b"no Service has the address 8.8.8.8:443\n")
+
+
+def test_etcd_takes_only_the_api_server(plane: Plane) -> None:
+    record = plane.directory.load_record()
+    for name in ("etcd", "etcd-peer"):
+        context = ssl.create_default_context(cafile=str(plane.directory.certs / "ca.crt"))
+        assert ask(context, record.ports[name], b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+
+
+def ask(context: ssl.SSLContext, port: int, request: bytes = b"CONNECT 8.8.8.8:443 HTTP/1.1\r\n\r\n") -> bytes:
+    """The answer of a server; empty where it ends the connection first."""
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), 30) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as tls,
+        ):
+            tls.sendall(request)
+            answer = b""
+            while chunk := tls.recv(4096):
+                answer += chunk
+            return answer
+    except (ssl.SSLError, ConnectionError):
+        return b""
 
 
 def test_a_whole_one_is_taken_as_it_is(plane: Plane, binaries: dict[str, Path]) -> None:

@@ -5,84 +5,47 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pulumi
 import pytest
 from rich.console import Console
 
-from rehearsal import assets
 from rehearsal.control_plane.processes import marked
-from rehearsal.directory import RehearsalDirectory
-from rehearsal.engine import workspace
 from rehearsal.engine.display import Screen
-from rehearsal.engine.engine import Engine, EngineError
-from settings.document import ROOT
+from rehearsal.engine.engine import EngineError
+from tests.rehearsal.engine.conftest import Cli
 
 
-class Part(pulumi.ComponentResource):
-    """Needs no plugin."""
-
-
-def program() -> None:
-    """One component."""
-    Part("test:index:Part", "part")
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Callable[..., Engine]:
-    found = assets.find(["pulumi"]).get("pulumi")
-    if found is None:
-        pytest.skip("pulumi not found; `python -m rehearsal.assets` gets it")
-    directory = RehearsalDirectory(tmp_path / "dev")
-    directory.create()
-    workspace.prepare(directory, "dev", ROOT / "Pulumi.dev.yaml")
-
-    def make(inline: Callable[[], None] = program) -> Engine:
-        return Engine(directory, "dev", found.path, inline)
-
-    make.directory = directory  # type: ignore[attr-defined]
-    return make
-
-
-def ignore(_: object) -> None:
-    """No screen."""
-
-
-def test_a_program_that_fails_is_quoted_and_leaves_no_mark(made: Any) -> None:
+def test_a_program_that_fails_is_quoted_and_leaves_no_mark(cli: Cli) -> None:
     def fails() -> None:
         raise ValueError("no such zone")
 
     with pytest.raises(EngineError, match="no such zone"):
-        made(fails).up(ignore)
-    assert not made.directory.interrupted.exists()
+        cli.up(fails)
+    assert not cli.directory.interrupted.exists()
 
 
-def test_an_engine_that_is_killed_leaves_its_mark(made: Any) -> None:
+def test_an_engine_that_is_killed_leaves_its_mark(cli: Cli) -> None:
     def kills() -> None:
-        [engine] = [process for process in marked(made.directory) if "up" in process.cmdline()]
+        [engine] = [process for process in marked(cli.directory) if "up" in process.cmdline()]
         os.kill(engine.pid, signal.SIGKILL)
 
     with pytest.raises(EngineError, match=r"ended by SIGKILL. Run the same command again: it starts from nothing"):
-        made(kills).up(ignore)
-    assert made.directory.interrupted.exists()
+        cli.up(kills)
+    assert cli.directory.interrupted.exists()
 
 
-def event(kind: str, urn: str, op: str = "create", *, custom: bool = True) -> Any:
-    """An event of the engine about a resource `urn:...::TYPE::NAME`."""
+def event(kind: str, urn: str = "::::") -> Any:
+    """An event of the engine about the creation of a resource `urn:...::TYPE::NAME`."""
     kinds = dict.fromkeys(("resource_pre_event", "res_outputs_event", "res_op_failed_event", "diagnostic_event"))
-    state = SimpleNamespace(custom=custom)
-    metadata = SimpleNamespace(
-        urn=urn, type=urn.split("::")[-2], op=op, new=None if op == "delete" else state, old=state
-    )
+    state = SimpleNamespace(custom=True)
+    metadata = SimpleNamespace(urn=urn, type=urn.split("::")[-2], op="create", new=state, old=state)
     return SimpleNamespace(**{**kinds, kind: SimpleNamespace(metadata=metadata)})
 
 
 def said(severity: str, urn: str, message: str) -> Any:
-    made = event("diagnostic_event", "::::")
+    made = event("diagnostic_event")
     made.diagnostic_event = SimpleNamespace(severity=severity, urn=urn, message=message, ephemeral=False)
     return made
 

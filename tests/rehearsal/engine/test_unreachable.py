@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal import assets
-from rehearsal.engine.plugins import KUBERNETES, install_kubernetes
-from rehearsal.plugins.install import install
 from serving.program.record import Resource, record
 from settings.document import ROOT, read_document
-from tests.rehearsal.engine.test_words import URN, Cli
+from tests.rehearsal.engine.conftest import Cli
+from tests.rehearsal.engine.test_words import URN
 from tests.words import not_printed
 
 OBJECTS = "test_objects_are_dropped_and_releases_refuse"
@@ -81,38 +78,26 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    found = assets.find(["pulumi", KUBERNETES])
-    if len(found) < 2:
-        pytest.skip("programs not found: `python -m rehearsal.assets` gets them")
-    made = Cli(tmp_path)
-    (made.directory.bin / "pulumi").symlink_to(found["pulumi"].path)
-    install(made.directory.pulumi_home, version("pulumi-gcp"), made.directory.root)
-    install_kubernetes(made.directory, found[KUBERNETES].path)
-    return made
-
-
 @pytest.fixture(scope="module")
 def resources() -> list[Resource]:
     return record(read_document(ROOT / "Pulumi.dev.yaml")).resources
 
 
-def test_the_whole_stack_is_destroyed(cli: Cli, resources: list[Resource]) -> None:
+def test_the_whole_stack_is_destroyed(cli_with_providers: Cli, resources: list[Resource]) -> None:
     """Objects are dropped as the variable says; the platform, with its Helm releases, goes with the cluster."""
-    stack = Stack(cli, resources)
+    stack = Stack(cli_with_providers, resources)
     code, printed = stack.run("destroy", drop=True)
     assert code == 0, printed
     assert stack.types() == []
 
 
 def test_objects_are_dropped_and_releases_refuse(
-    cli: Cli, resources: list[Resource], monkeypatch: pytest.MonkeyPatch
+    cli_with_providers: Cli, resources: list[Resource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without `deletedWith`, as stacks of before: nothing goes without the variable, and no release with it; the way out."""
     for r in resources:
         monkeypatch.setattr(r, "deleted_with", None)
-    stack = Stack(cli, resources)
+    stack = Stack(cli_with_providers, resources)
     code, printed = stack.run("destroy", drop=False)
     assert code != 0
     code, dropping = stack.run("destroy", drop=True)
@@ -122,14 +107,14 @@ def test_objects_are_dropped_and_releases_refuse(
     assert [kind for kind in stack.types() if kind == "kubernetes:helm.sh/v3:Release"]
     for r in resources:
         if r.type == "kubernetes:helm.sh/v3:Release":
-            cli.call("state", "delete", "--target-dependents", "--yes", r.urn)
+            stack.cli.call("state", "delete", "--target-dependents", "--yes", r.urn)
     code, printed = stack.run("destroy", drop=True)
     assert code == 0, printed
     assert stack.types() == []
 
 
-def test_a_refresh_drops_what_is_gone(cli: Cli, resources: list[Resource]) -> None:
-    stack = Stack(cli, resources)
+def test_a_refresh_drops_what_is_gone(cli_with_providers: Cli, resources: list[Resource]) -> None:
+    stack = Stack(cli_with_providers, resources)
     code, printed = stack.run("refresh", drop=False)
     assert code != 0
     assert not_printed("cluster-unreachable", "test_a_refresh_drops_what_is_gone", printed) == []

@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import pulumi
-import pytest
 from pulumi import automation
 
-from rehearsal import assets
-from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
-from rehearsal.engine.engine import Engine
-from settings.document import ROOT
+from tests.rehearsal.engine.conftest import Cli
 from tests.words import not_printed
 
 URN = "urn:pulumi:dev::tpu-serving::{}::{}"
 NETWORK = URN.format("gcp:compute/network:Network", "network-vpc")
-
-
-class Cli:
-    """The ordinary CLI on a stack of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        found = assets.find(["pulumi"]).get("pulumi")
-        if found is None:
-            pytest.skip("pulumi not found; `python -m rehearsal.assets` gets it")
-        self.program = found.path
-        self.directory = RehearsalDirectory(folder / "dev")
-        self.directory.create()
-        workspace.prepare(self.directory, "dev", ROOT / "Pulumi.dev.yaml")
-
-    def up(self, program: Any) -> None:
-        """Run a program without providers."""
-        Engine(self.directory, "dev", self.program, program).up(lambda _: None)
-
-    def call(self, *words: str, given: str | None = None, **variables: str) -> tuple[int, str]:
-        """Exit code of a command, and everything that it prints."""
-        done = subprocess.run(
-            [str(self.directory.bin / "pulumi"), *words, "--stack", "dev"],
-            cwd=self.directory.pulumi_work,
-            env={**workspace.variables(self.directory), "HOME": str(self.directory.root), "NO_COLOR": "1", **variables},
-            input=given,
-            stdin=None if given is not None else subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path)
 
 
 def nothing() -> None:

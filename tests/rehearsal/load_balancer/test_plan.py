@@ -6,8 +6,6 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from rehearsal.load_balancer.backends import Backend, Backends, HealthCheck
 from rehearsal.load_balancer.balancer import Draining
 from rehearsal.load_balancer.configuration import clusters
@@ -37,13 +35,6 @@ def backend(*items: Obj, name: str = POOL, scale: float = 1.0) -> Backend:
 
 def told(made: Plan) -> dict[str, dict[str, Any]]:
     return resources(made, {}, lambda _: False)
-
-
-@pytest.mark.parametrize("target", [8000, "http"])
-def test_a_services_port_is_found_by_number_and_name(target: int | str) -> None:
-    moved = pod("a", ONE, p8000="127.0.0.1:41234")
-    [endpoint] = backend(web_route(), web(targetPort=target), moved, name=WEB).endpoints
-    assert endpoint.address == ("127.0.0.1", 41234)
 
 
 def test_a_health_check_is_the_policys_with_defaults_for_what_it_leaves_out() -> None:

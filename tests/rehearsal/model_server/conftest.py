@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,20 +13,11 @@ import httpx
 import pytest
 
 from rehearsal.ports import Claim, claim
+from tests.rehearsal.end_to_end.command import ROOT, wait_until
 
-ROOT = Path(__file__).resolve().parents[3]
 # A start of a quarter of a second; the token rate is then given for this machine, see `rate`.
 SPEED = 500.0
 HANGS = 120.0  # a test that waits longer hangs, seconds
-
-
-def wait_for(condition: Callable[[], bool], alive: Callable[[], bool], show: Callable[[], str]) -> None:
-    """Wait for a condition; fails, with what `show` says, where it can't come any more."""
-    deadline = time.monotonic() + HANGS
-    while not condition():
-        assert alive(), show()
-        assert time.monotonic() < deadline, show()
-        time.sleep(0.01)
 
 
 class Server:
@@ -57,7 +47,7 @@ class Server:
         return self.client.post("/v1/chat/completions", json={"messages": messages, **more})
 
     def until(self, condition: Callable[[], bool]) -> None:
-        wait_for(condition, lambda: self.process.poll() is None, lambda: self.log)
+        wait_until(condition, lambda: self.process.poll() is None, lambda: self.log)
 
 
 Start = Callable[..., Server]

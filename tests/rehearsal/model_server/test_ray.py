@@ -16,7 +16,8 @@ import pytest
 from checks.environment import require
 from manifests.server import leader_script, worker_script
 from settings.document import ROOT, read_document
-from tests.rehearsal.model_server.conftest import HANGS, Server, wait_for
+from tests.rehearsal.end_to_end.command import wait_until
+from tests.rehearsal.model_server.conftest import HANGS, Server
 
 # Addresses of two pods of this run: Ray's port and the server's are the same in every pod.
 LEADER, WORKER = (f"127.61.{os.getpid() % 250}.{last}" for last in (10, 11))
@@ -44,7 +45,7 @@ class Pod:
 
     def until_logged(self, text: str) -> None:
         """Wait for a text in its log."""
-        wait_for(
+        wait_until(
             lambda: text in self.log_file.read_text(), lambda: self.process.poll() is None, self.log_file.read_text
         )
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,12 +106,6 @@ def test_a_role_holds_below_its_folder_and_for_its_account_only(place: Place) ->
         not may("server", "objects.list", "") and may("filler", "objects.list", "") and may("filler", "buckets.get", "")
     )
     assert not may("other", "objects.get", "xla-cache/dev/a") and not may("filler", "objects.get", "xla-cache/dev/a")
-
-
-def test_the_metadata_server_knows_a_pods_account(place: Place) -> None:
-    path = "computeMetadata/v1/instance/service-accounts/default/token"
-    with urllib.request.urlopen(f"http://{place.address}/llm/server/{path}") as answer:
-        assert json.load(answer)["access_token"] == "llm/server"
 
 
 def test_a_server_streams_only_what_is_there(place: Place) -> None:

@@ -20,7 +20,8 @@ from serving.bench.runfile import read_run
 from serving.bench.verdict import Ending
 from serving.commands import options
 from serving.commands.bench import bench
-from tests.rehearsal.model_server.conftest import ROOT, Server, servers_in, wait_for
+from tests.rehearsal.end_to_end.command import ROOT, wait_until
+from tests.rehearsal.model_server.conftest import Server, servers_in
 from tests.serving.calling import caller, outputs_file, wrong_call
 from tests.serving.verify import deployed
 from tests.serving.verify.model_server import events
@@ -141,7 +142,7 @@ def test_a_killed_command_leaves_no_load_behind_and_a_file_that_can_be_read(know
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
-    wait_for(lambda: not any(child.is_running() for child in children), lambda: True, lambda: str(children))
+    wait_until(lambda: not any(child.is_running() for child in children), lambda: True, lambda: str(children))
     [path] = tmp_path.glob("*.jsonl")
     assert read_run(path).windows
 
