@@ -95,7 +95,9 @@ class Cluster(Component):
             gateway_api_config=container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD"),
             addons_config=container.ClusterAddonsConfigArgs(
                 http_load_balancing=container.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=False),
-                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(
+                    enabled=deployment.mounts_claims
+                ),
             ),
             release_channel=container.ClusterReleaseChannelArgs(channel=settings.cluster.release_channel),
             # Only what was asked for: GKE refuses a version that it offers no more, and floors grow old (preflight).

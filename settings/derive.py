@@ -269,6 +269,11 @@ class Deployment:
         return pool.max_nodes or max(pool.min_nodes, most_nodes(pool.machine_type, len(self.models)))
 
     @property
+    def mounts_claims(self) -> bool:
+        """Whether a model reads its weights from a volume claim, which may be a bucket mounted by Cloud Storage FUSE."""
+        return any(model.settings.source.startswith("pvc://") for model in self.models)
+
+    @property
     def needs_secret_sync(self) -> bool:
         """Whether a model takes its token from Secret Manager, which GKE's secret sync brings into the cluster."""
         tokens = (model.settings.hugging_face_token for model in self.models)
