@@ -33,7 +33,9 @@ def window(deployment: Deployment) -> Iterator[Found]:
         fix = f"Write end: {utc(found.start + PRODUCTION.length)}."
         yield Found((*_PATH, "window", "end"), utc(found.end), "The window closes before it opens.", fix)
         return
-    without = [(e.start, e.end) for e in exclusions if e.scope == "NO_UPGRADES" and e.start < e.end]
+    # Of those that another finding is about, nothing is concluded.
+    whole = [(e.start, e.end) for e in exclusions if e.scope == "NO_UPGRADES"]
+    without = [span for span in whole if timedelta() < span[1] - span[0] <= LONGEST_WITHOUT_UPGRADES]
     least = least_availability(found, without)
     if least is not None and least < LEAST:
         beside = " beside the exclusions" if least_availability(found, ()) != least else ""

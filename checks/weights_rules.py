@@ -19,14 +19,20 @@ _LOADER, _STREAMER = "load-format", "runai_streamer"
 def bucket_is_used(deployment: Deployment) -> Iterator[Found]:
     """A model's weights need a bucket; a bucket needs something that is kept in it."""
     store = deployment.store
-    for path, model in models(deployment):
-        if model.weights is not None and store is None:
-            fix = "Add below `config:` of the file:\n  tpu-serving:weights: {bucket: create}"
-            yield Found((*path, "weights"), model.weights, "The environment has no bucket.", fix)
+    # At the bucket, so that nothing is said of it where its own value is wrong.
+    without = [f"models[{i}]" for i, model in enumerate(deployment.settings.models) if model.weights and store is None]
+    if without:
+        written = "weights" in deployment.settings.model_fields_set
+        below = "Add below `config:` of the file:\n  tpu-serving:weights: {bucket: create}"
+        said = f"The environment has no bucket for {', '.join(without)}."
+        yield Found(("weights", "bucket"), None, said, "Write bucket: create there." if written else below)
     settings = deployment.settings.weights
-    if store is None and settings.model_fields_set & {"compile_cache", "delete_bucket"}:
+    if store is None and not without and settings.model_fields_set & {"compile_cache", "delete_bucket"}:
         said = "There is no bucket that it could be about."
         yield Found(("weights", "bucket"), None, said, "Write bucket: create beside it, or remove the section.")
+    if store is not None and not store.created and settings.delete_bucket:
+        said = "Only a bucket that was created here is deleted on destroy."
+        yield Found(("weights", "deleteBucket"), True, said, "Remove deleteBucket, or write bucket: create.")
     if store is not None and not store.programs and all(m.weights is None for m in deployment.settings.models):
         said = "Nothing is kept in the bucket: no model has weights: bucket, and compileCache is false."
         yield Found(

@@ -173,6 +173,8 @@ def _wanted(path: Path, problem: Any, value: Any) -> str:
         return f"Write {path[-2]}: [{near}]."
     if near:
         return f"Write {key}: {near}."
+    if key in ("start", "end"):
+        return f"Write date, time and zone, such as {key}: 2026-01-03T0{1 if key == 'start' else 9}:00:00Z (UTC)."
     if problem["type"] != "string_pattern_mismatch":
         return f"Correct the value. {described}".rstrip()
     if key == "zone" and isinstance(value, str) and _REGION.fullmatch(value):

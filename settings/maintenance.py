@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from settings.base import Section
 from settings.dates import iso_time
 
 Moment = Annotated[AwareDatetime, BeforeValidator(iso_time)]
+
+
+_DAY = r"([-+]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)"
+_NUMBER = r"[-+]?[1-9]\d*"
+# RFC 5545, 3.3.10, of what a window of hours can be repeated by.
+_PARTS = {
+    "BYDAY": rf"{_DAY}(,{_DAY})*",
+    "INTERVAL": r"0*[1-9]\d*",
+    "COUNT": r"0*[1-9]\d*",
+    "UNTIL": r"\d{8}(T\d{6}Z?)?",
+    "WKST": r"MO|TU|WE|TH|FR|SA|SU",
+    **dict.fromkeys(("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"), rf"{_NUMBER}(,{_NUMBER})*"),
+    **dict.fromkeys(("BYHOUR", "BYMINUTE", "BYSECOND"), r"\d{1,2}(,\d{1,2})*"),
+}
+
+
+def _recurrence(text: str) -> str:
+    """Its parts are those of RFC 5545, each once; it has an end by date or by count, not both."""
+    parts = [part.split("=", 1) for part in text.split(";")[1:]]
+    names = [name for name, _ in parts]
+    for name, value in parts:
+        if names.count(name) > 1 or name == "FREQ":
+            raise ValueError(f"{name} is there twice")
+        if not re.fullmatch(_PARTS.get(name, "(?!)"), value):
+            raise ValueError(f"RFC 5545 has no {name}={value}")
+    if {"COUNT", "UNTIL"} <= set(names):
+        raise ValueError("COUNT and UNTIL exclude each other")
+    return text
 
 
 class MaintenanceWindow(Section):
@@ -19,7 +48,7 @@ class MaintenanceWindow(Section):
     end: Moment = Field(
         description="When it closes that first time; this gives its length, which counts from 4 hours on."
     )
-    recurrence: str = Field(
+    recurrence: Annotated[str, AfterValidator(_recurrence)] = Field(
         "FREQ=DAILY",
         pattern=r"^FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(;[A-Z]+=[-+,0-9A-Z]+)*$",
         description='How it recurs (RFC 5545), in quotes: "FREQ=WEEKLY;BYDAY=SA,SU".',

@@ -24,7 +24,8 @@ def least_availability(window: Window, exclusions: Sequence[Span]) -> timedelta 
     opens = _opening(window)
     if opens is None:
         return None
-    around = [(max(start - ROLLING, window.start), end) for start, end in exclusions]
+    # What ended before the window opens first takes nothing from it.
+    around = [(max(start - ROLLING, window.start), end) for start, end in exclusions if end > window.start]
     return min(
         _least(_pieces(window, opens, exclusions, first, last + ROLLING), first, last)
         for first, last in [(window.start, window.start + ROLLING), *around]

@@ -170,7 +170,7 @@ def parse_record(text: str, origin: str) -> Record:
     """
     try:
         data = json.loads(text)
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or "schemaVersion" not in data:
             raise RecordError(f"{origin} is not a record of `serving acceptance`")
         version = data.get("schemaVersion")
         if version != SCHEMA_VERSION:

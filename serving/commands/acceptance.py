@@ -90,7 +90,7 @@ def acceptance(
 
     home = HOME / ("emulated" if rehearsal else "cloud")
     with wrong_calls(as_json, TargetError, *_errors()):
-        answers, seconds = _answers(yes=yes, keep=keep, destroy=destroy), parse_duration(wait)
+        seconds, answers = parse_duration(wait), _answers(yes=yes, keep=keep, destroy=destroy)
         with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
         kept = Kept(rehearsal_folder(environment, home))
         place = _place(environment, path, document.name, kept.folder, kubeconfig, rehearsal=rehearsal)
@@ -123,10 +123,13 @@ def _answers(*, yes: bool, keep: bool, destroy: bool) -> Answers:
     """
     from serving.acceptance.run import Answers
 
-    if not yes and not sys.stdin.isatty():
-        raise ValueError("An acceptance run costs money. Where there is no terminal to ask at, agree with --yes.")
+    if keep and destroy:
+        raise ValueError("--destroy and --keep exclude each other.")
     if keep and not yes:
         raise ValueError("--keep is for --yes; without it the command asks.")
+    if not yes and not sys.stdin.isatty():
+        does = "--destroy destroys what an earlier call left." if destroy else "An acceptance run costs money."
+        raise ValueError(f"{does} Where there is no terminal to ask at, agree with --yes.")
     return Answers(_agree, yes, keep, destroy)
 
 
@@ -217,7 +220,7 @@ def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tupl
 
     before = signal.signal(signal.SIGTERM, ended)
     try:
-        _say_what_comes(steps)
+        _say_what_comes(steps, destroy=answers.destroy)
         cli = steps.pulumi.version()
         run = Acceptance(
             steps,
@@ -237,17 +240,21 @@ def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tupl
         signal.signal(signal.SIGTERM, before)
 
 
-def _say_what_comes(steps: Steps) -> None:
+def _say_what_comes(steps: Steps, *, destroy: bool) -> None:
     from serving.acceptance.estimates import up_seconds
     from serving.acceptance.markdown import duration
 
     plan, cost = steps.plan, steps.plan.cost
+    if destroy:
+        steps.say(f"Destroying what an earlier acceptance run of {plan.deployment.name} left on {steps.place.where}.")
+        return
     about, slowest = map(duration, up_seconds(plan))
     complete = all(item.unit_price is not None for item in cost.items)
     total = f"{cost.per_hour:.2f} {cost.currency} an hour" if complete else "total unknown, a price is missing"
     steps.say(f"Acceptance of {plan.deployment.name} on {steps.place.where}.")
     steps.say(f"Cost: {total} (list prices of {cost.prices_as_of}), from up until destroy has ended.")
-    steps.say(f"Time: about {about} for up alone, up to {slowest}. Everything that it creates is destroyed at the end.")
+    steps.say(f"Time: about {about} for up alone, up to {slowest}.")
+    steps.say("Everything that it creates is destroyed at the end.")
 
 
 def _compare(plan: Plan, files: list[Path]) -> None:

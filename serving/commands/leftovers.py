@@ -145,4 +145,5 @@ def _could_not_ask(deployment: Deployment, error: CannotAskError, as_json: bool)
             f"Runbook: {known.anchor}",
         ):
             typer.echo(line, err=True)
-    _end(deployment, None, None, f"not known: {error.failure}: {error.message}", as_json)
+    # People have read the message already; a machine has the verdict only.
+    _end(deployment, None, None, f"not known: {error.failure}{f': {error.message}' if as_json else ''}", as_json)

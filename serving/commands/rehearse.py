@@ -96,7 +96,7 @@ def _check_drain(model: str | None, deployment: Deployment, output: Format, *, a
     if model is not None and not alone:
         _failed("--drain goes with none of --undo, --stockout, --preview and --prepare.", output, 2)
     if model is not None and model not in names:
-        _failed(f"{deployment.name} has no model {model}: {', '.join(names)}.", output, 2)
+        _failed(f"{deployment.name} has no model {model!r}. Its models: {', '.join(names)}.", output, 2)
 
 
 def _console(output: Format) -> Console:

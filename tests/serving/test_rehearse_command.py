@@ -122,7 +122,7 @@ def test_a_directory_that_can_not_be_written_any_more_is_said(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--drain", "gpt"], "has no model gpt: qwen2-5-3b."),
+        (["--drain", "gpt"], "has no model 'gpt'. Its models: qwen2-5-3b."),
         (["--drain", "qwen2-5-3b", "--undo", "RT01"], "--undo"),
         (["--drain", "qwen2-5-3b", "--preview"], "--preview"),
     ],

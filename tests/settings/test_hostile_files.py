@@ -223,6 +223,17 @@ def test_a_path_that_cannot_be_an_environment_is_refused(name: str) -> None:
         ("  tpu-serving:gateway: {authentication: {securityPolicy: My Policy!}}", "BP04",
          "gateway.authentication.securityPolicy"),
         ("  tpu-serving:gateway: {authentication: {iapClientId: ' '}}", "ST02", "gateway.authentication.iapClientId"),
+        *((f"  tpu-serving:cluster: {{maintenance: {{window: {{start: {start}, end: {end}}}}}}}", "ST02",
+           "cluster.maintenance.window.start") for start, end in (
+            ("2026-01-03T01:00:00", "2026-01-03T09:00:00Z"),
+            ("2026-01-03", "2026-01-04"),
+            ("01:00", "09:00"),
+            ("0001-01-01T00:00:00+14:00", "0001-01-01T08:00:00+14:00"),
+            ("9999-12-31T01:00:00Z", "9999-12-31T09:00:00Z"))),
+        *((f"  tpu-serving:cluster: {{maintenance: {{window: {{start: 2026-01-03T01:00:00Z, end: 2026-01-03T09:00:00Z, "
+           f"recurrence: {recurrence}}}}}}}", "ST02", "cluster.maintenance.window.recurrence") for recurrence in (
+            "weekly", "FREQ=WEEKLY;BYDAY=XX", "FREQ=DAILY;INTERVAL=0", "FREQ=WEEKLY;FREQ=DAILY",
+            "FREQ=DAILY;COUNT=1;UNTIL=20270101", "FREQ=DAILY;EVERY=2")),
     ],
 )  # fmt: skip
 def test_a_value_that_means_nothing_is_refused_at_its_line(tmp_path: Path, more: str, rule: str, path: str) -> None:

@@ -119,7 +119,7 @@ def test_what_could_not_be_asked_is_said_with_its_section(call: Scene) -> None:
     done = run("dev", "--delete", "--yes")
     assert done.exit_code == 1
     assert "Runbook: docs/runbook/preflight.md#not-allowed-to-ask" in done.stderr
-    assert done.stdout.startswith("not known: not-allowed-to-ask: ")
+    assert done.stdout.endswith("not known: not-allowed-to-ask\n")
     assert json.loads(run("dev", "--format", "json").stdout)["verdict"].startswith("not known: ")
 
 
