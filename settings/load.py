@@ -162,6 +162,10 @@ def _wanted(path: Path, problem: Any, value: Any) -> str:
     if problem["type"] in _LIMITS:
         limit, words = _LIMITS[problem["type"]]
         return f"Write {key}: {problem['ctx'][limit]:g} {words}."
+    if problem["type"] == "too_long":
+        return f"Write at most {problem['ctx']['max_length']}."
+    if problem["type"] == "list_type" and isinstance(value, str) and hidden(value) == value:
+        return f"Write {key}: [{value}]."
     if problem["type"] in _KINDS:
         number = isinstance(value, str) and value.isdecimal() and problem["type"] == "int_type"
         kind = f"Write {key}: {value}, without quotes" if number else _KINDS[problem["type"]]
