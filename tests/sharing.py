@@ -22,6 +22,7 @@ _SHARED = {
     "tests/rehearsal/crds/": API_SERVER,
     "tests/rehearsal/kubelet/": "kubelet",
     "tests/providers/kubernetes/": API_SERVER,
+    "tests/serving/leftovers/": "leftovers",
     "tests/serving/preflight/": "preflight",
 }
 

@@ -66,6 +66,10 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
+# Says nothing without its first key, and is rejected then (WT01).
+_ONLY_TOGETHER = {"weights"}
+
+
 def annotated() -> str:
     """The file. What has no default and is not required is commented out."""
     return "\n".join(["config:", *_keys(Environment, "", "  ", off=False)]) + "\n"
@@ -84,7 +88,11 @@ def _keys(model: type[BaseModel], path: str, indent: str, *, off: bool, item: bo
             continue
         described = field.description or (section.__doc__ or "").strip().splitlines()[0]
         listed = "list[" in str(field.annotation)
-        hidden = off or (not field.is_required() and field.get_default(call_default_factory=True) in (None, []))
+        hidden = (
+            off
+            or where in _ONLY_TOGETHER
+            or (not field.is_required() and field.get_default(call_default_factory=True) in (None, []))
+        )
         further = indent + ("    " if listed else "  ")
         below = list(_keys(section, f"{where}[]" if listed else where, further, off=hidden, item=listed))
         hidden = hidden or all(line.lstrip().startswith("#") for line in below)

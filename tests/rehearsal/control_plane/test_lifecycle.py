@@ -70,7 +70,9 @@ def _answers(address: Address) -> bool:
 def test_nothing_listens_beyond_loopback_and_only_on_recorded_addresses(plane: Plane) -> None:
     record = plane.directory.load_record()
     claim = (record.service_cidr.replace("0.0/16", "255.254"), 40000)
-    assert listening(plane.directory) == {("127.0.0.1", port) for port in record.ports.values()} | {claim}
+    recorded = {("127.0.0.1", port) for port in record.ports.values()} | {claim}
+    until(lambda: listening(plane.directory) >= recorded)
+    assert listening(plane.directory) == recorded
 
 
 def test_the_controllers_work_and_the_api_servers_service_has_the_first_address(plane: Plane) -> None:

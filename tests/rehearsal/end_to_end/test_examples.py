@@ -76,6 +76,23 @@ def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_
     assert [pod["metadata"]["name"] for pod in pods if pod["metadata"]["namespace"] == deployment.namespace] == []
 
 
+def test_a_stock_out_of_an_order_is_served_by_the_next_entry(directory: RehearsalDirectory) -> None:
+    """No reservation and nothing in the first zone: the second entry serves from the other zone, and verify says so."""
+    path = find_environment(str(FILES["capacity-order"]))
+    deployment, _ = require(read_document(path))
+    console = Console(file=io.StringIO(), width=200)
+    try:
+        without = ["reservation", deployment.zone]
+        outcome = rehearse(deployment, path, directory, console, stockouts=without, undos=[], preview=False)
+        assert outcome.target is not None and not outcome.failure
+        report = verify(outcome.target.target(planned_outputs), wait_seconds=_HEALTHY_SECONDS)
+        [found] = [f for o in report.outcomes if o.check.name == "capacity" for f in o.findings]
+        assert report.exit_code == 0, report.line
+        assert found.message.startswith("2 on tpu-v6e-2x2-4t-od-b (3 of 7); passed over before: Node scale up in zones")
+    finally:
+        destroy(directory, deployment.name, console)
+
+
 def on_cloud(folder: Path) -> set[tuple[str, str]]:
     """Every resource there is, ready or not; but for APIs, which stay enabled: others in the project may use them."""
     found = cloud.read_all(folder, provisioning=True)

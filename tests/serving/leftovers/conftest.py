@@ -138,16 +138,16 @@ class Scene:
 
 
 @pytest.fixture(scope="session")
-def google_server() -> Iterator[GoogleStandIn]:
+def compute_server() -> Iterator[GoogleStandIn]:
     made = GoogleStandIn()
     yield made
     made.close()
 
 
 @pytest.fixture
-def scene(google_server: GoogleStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(compute_server: GoogleStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    google_server.reset()
-    yield Scene(google_server, environment())
-    assert google_server.problems == []
+    compute_server.reset()
+    yield Scene(compute_server, environment())
+    assert compute_server.problems == []
