@@ -39,20 +39,16 @@ def reached(pods: list[Json], **spec: Any) -> list[tuple[str, int]]:
     return endpoints(asked, asked["spec"]["ports"][0], pods)
 
 
-def test_ready_pods_in_the_order_of_their_names() -> None:
-    pods = [pod("b", "127.65.0.2"), pod("a"), pod("c", ready=False)]
-    assert reached(pods) == [("127.65.0.1", 9443), ("127.65.0.2", 9443)]
-
-
-def test_only_pods_of_the_namespace_with_every_label_that_are_not_going() -> None:
+def test_only_ready_pods_of_the_namespace_with_every_label_that_are_not_going_in_the_order_of_their_names() -> None:
     others = [
         pod("other-namespace", namespace="x"),
         pod("other-label", labels={"app": "b"}),
         pod("no-label", labels=None),
         pod("going", deletionTimestamp="2026-01-01T00:00:00Z"),
+        pod("not-ready", ready=False),
         {**pod("no-address"), "status": {"phase": "Pending"}},
     ]
-    assert reached(others) == []
+    assert reached([*others, pod("b", "127.65.0.2"), pod("a")]) == [("127.65.0.1", 9443), ("127.65.0.2", 9443)]
     assert reached([pod("a")], selector=None) == []
 
 

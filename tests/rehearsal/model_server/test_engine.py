@@ -36,12 +36,6 @@ def test_an_answer_ends_by_itself_or_at_its_limit_and_fits_into_the_context(
     assert (len(answer.pieces), answer.finish_reason) == ((64, "stop") if ends else (tokens, "length"))
 
 
-def test_an_answer_is_synthetic_for_all_to_see_and_differs_by_prompt() -> None:
-    one, two = (Answer.to(request(text), CONTEXT) for text in ("hello", "there"))
-    assert "".join(one.pieces).startswith("[synthetic answer of rehearsal model server]")
-    assert one.pieces != two.pieces
-
-
 def test_a_prompt_is_counted_in_words_and_long_words_in_parts() -> None:
     assert Answer.to(EmulatedRequest(prompt="one two  three\n"), CONTEXT).prompt == ["one", "two", "three"]
     assert len(Answer.to(EmulatedRequest(prompt="x" * 33), CONTEXT).prompt) == 3
