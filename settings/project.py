@@ -12,7 +12,9 @@ class Project(Section):
 
     id: ProjectId = Field(description="Project id, not its display name.")
     number: str | None = Field(
-        None, pattern=r"^\d+$", description="Project number; needed only where a secret lives in Secret Manager."
+        None,
+        pattern=r"^\d+$",
+        description="Project number; needed only for secrets of Secret Manager and for a weights bucket.",
     )
     enable_apis: bool = Field(
         True, description="Enable the Google APIs that the environment uses (never disabled again)."

@@ -106,7 +106,11 @@ def _everything(rule: Rule) -> Iterator[str]:
     yield ""
     yield from labelled("Level:", f"{rule.level}, {LEVELS[rule.level]}", width)
     yield from labelled("Else:", rule.consequence, width)
-    for index, line in enumerate(rule.fix.split("\n")):
+    lines = rule.fix.split("\n")
+    if len(lines) == 1 and rule.fix.endswith("."):
+        yield from labelled("Fix:", rule.fix, width)
+        lines = []
+    for index, line in enumerate(lines):
         yield " " * 8 + ("Fix:" if index == 0 else "").ljust(9) + line  # to be pasted, so as it is
     for index, source in enumerate(rule.sources):
         pasted = [source.url] if source.url else []

@@ -48,9 +48,9 @@ class Line:
 def versions(
     output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
 ) -> None:
-    """Show pinned versions beside newer ones, and old lists.
+    """Show newer versions than the pinned ones, and old lists.
 
-    Lists are dated facts, such as zones and prices; old is more than six months. Nothing is changed.
+    Lists are old after six months. Nothing is changed.
     Asks registries and the package index; what does not answer is listed. A newer version is no failure: the exit
     code is 0.
 

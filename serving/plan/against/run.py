@@ -57,11 +57,15 @@ def _moved(document: Document, planned: Plan) -> tuple[Document, list[str]]:
     data, notes = dict(document.data), []
     for key, word in _OWN.items():
         there = data.get(key) or {}
-        if isinstance(there, dict) and any(here[key].get(name) != value for name, value in there.items()):
-            names = f" ({there['id']} and {here[key]['id']})" if "id" in there else ""
+        if not isinstance(there, dict):
+            continue
+        # Some settings need a project's number; a file without those has none, which is no difference.
+        number = {"number": there["number"]} if key == "project" and "number" in there else {}
+        own = {**number, **here[key]}
+        if any(own.get(name) != value for name, value in there.items()):
+            names = f" ({there['id']} and {own['id']})" if there.get("id", own.get("id")) != own.get("id") else ""
             notes.append(f"The {word} differ{names}; left out below.")
-        if isinstance(there, dict):
-            data[key] = here[key]
+        data[key] = own
     gateway = data.get("gateway")
     ours = here["gateway"].get("address")
     if isinstance(gateway, dict) and isinstance(gateway.get("address"), dict) and ours:

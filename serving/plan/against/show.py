@@ -11,7 +11,7 @@ from serving.plan.against.contract import ChipChange, Difference, ModelChange
 from serving.plan.against.headline import money
 from settings.text import count
 
-_WIDTH = 100
+_WIDTH = 80
 _MOST_LINES = 8
 
 
@@ -32,6 +32,7 @@ def sections(made: Difference) -> list[Section]:
         Section("Models", tuple(line for m in made.models for line in _model(m))),
         Section("Gateway, clients notice", tuple(_gateway(made, loud=True))),
         Section("Gateway", tuple(_gateway(made, loud=False))),
+        Section("Cluster, in place", tuple(_cluster(made))),
         Section("Chips and cost", tuple(_figures(made))),
         Section("Quota", tuple(_quota(made))),
         Section("Rules", tuple(_rules(made))),
@@ -64,6 +65,12 @@ def _gateway(made: Difference, *, loud: bool) -> Iterator[str]:
     for g in made.gateway:
         if g.loud == loud:
             yield f"{g.what}: {g.before} -> {g.after}"
+
+
+def _cluster(made: Difference) -> Iterator[str]:
+    for r in made.resources:
+        if r.kind == "Cluster" and r.action == "updated":
+            yield from (line for line in r.properties if not line.endswith(": none -> none"))
 
 
 def _figures(made: Difference) -> Iterator[str]:
@@ -120,7 +127,7 @@ def _against(made: Difference) -> str:
 
 
 def render_text(made: Difference) -> str:
-    """For a terminal of 100 columns."""
+    """For a terminal of 80 columns."""
     lines = [f"{_against(made)}:", *textwrap.wrap(made.headline, _WIDTH, break_on_hyphens=False), ""]
     for section in sections(made):
         title = section.title.upper() if section.loud else section.title

@@ -64,7 +64,7 @@ def test_text_and_markdown_begin_with_the_headline(files: tuple[str, str]) -> No
 @pytest.mark.parametrize("case", CASES)
 def test_text_fits_a_terminal_and_a_comment_a_screen(case: str) -> None:
     made = compared(DEV, CASES[case])
-    assert max(map(len, render_text(made).splitlines())) <= 100
+    assert max(map(len, render_text(made).splitlines())) <= 80
     seen = render_markdown(made).split("<details>")[0]
     assert len(seen.splitlines()) <= 30
     assert ("[!CAUTION]" in seen) == (case in {"range", "public"})

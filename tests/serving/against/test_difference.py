@@ -7,6 +7,7 @@ import pytest
 from serving.plan.against.contract import ModelChange
 from serving.plan.against.headline import SAFE, UNCHANGED
 from serving.plan.against.run import against
+from serving.plan.against.show import render_text
 from serving.plan.against.source import Source
 from settings.document import ROOT
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared, document_of, edited, plan_of
@@ -234,3 +235,18 @@ def test_public_nodes_for_private_ones_are_not_made_in_place() -> None:
     [said] = [line for line in made.not_done if "privateClusterConfig" in line]
     assert "nodes stay private, and lose their way out with tpu-serving-dev-nat" in said
     assert not any("privateClusterConfig" in line for resource in made.resources for line in resource.properties)
+
+
+def test_a_maintenance_window_is_said_where_people_read() -> None:
+    window = "{start: 2026-01-03T01:00:00Z, end: 2026-01-03T09:00:00Z}"
+    made = compared(DEV, DEV + f"  tpu-serving:cluster: {{maintenance: {{window: {window}}}}}\n")
+    assert "maintenancePolicy.recurringWindow.startTime: none -> 2026-01-03T01:00:00Z" in render_text(made)
+    assert "none -> none" not in render_text(made)
+
+
+@pytest.mark.parametrize("here", [DEV, DEV.replace("id: example-project", 'id: example-project\n    number: "12"')])
+def test_a_number_that_one_file_has_of_the_same_project_is_no_difference(here: str) -> None:
+    there = DEV.replace("id: example-project", 'id: example-project\n    number: "12"')
+    there = there.replace("Qwen2.5-3B-Instruct\n", f"Qwen2.5-3B-Instruct:{'a' * 40}\n      weights: bucket\n", 1)
+    made = compared(there + "  tpu-serving:weights: {bucket: create}\n", here, "other")
+    assert not [note for note in made.notes if "projects differ" in note]
