@@ -30,7 +30,9 @@ def zone(deployment: Deployment) -> Iterator[Found]:
             first, *others = nearest_zones(name, generation)
             said = f"{name} is not on the lists of zones with {generation} ({listed_on()})."
             also = f" (nearest listed; then {', '.join(others)})" if others else " (the only one listed)"
-            fix = f"Write zone: {first}{also}." if path[0] == "location" else f"Remove it, or write {first}{also}."
+            here = [zone for zone in listed_zones(generation) if zone.rsplit("-", 1)[0] == deployment.region]
+            instead = f"Remove it, or write one of {', '.join(here)}." if here else "Remove it."
+            fix = f"Write zone: {first}{also}." if path[0] == "location" else instead
             yield Found(path, name, said, fix)
 
 
