@@ -11,6 +11,7 @@ from serving.refused import labelled
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 _WIDEST = 100
 _LONGEST_SEEN = 60
@@ -22,18 +23,17 @@ def print_report(console: Console, report: Report) -> None:
 
     Fitted to the terminal, at most 100 columns; a command to paste stays on one line.
     """
-    from rich.markup import escape
+    from rich.text import Text  # no markup: a message may hold a bracket behind a backslash
 
     console.width = width = min(console.width, _WIDEST)
     console.print(f"{report.environment}: {report.where}", highlight=False, markup=False, soft_wrap=True)
-    for line in _table(report, width):
-        console.print(line, highlight=False, soft_wrap=True)
+    for row in _table(report, width):
+        console.print(row, highlight=False, soft_wrap=True)
     for group in report.groups:
         console.print()
         for title, verdict, lines in _parts(group):
-            console.print(
-                f"[bold {_COLOURS[verdict]}]{verdict.words}[/] {escape(title)}", highlight=False, soft_wrap=True
-            )
+            head = Text.assemble((verdict.words, f"bold {_COLOURS[verdict]}"), f" {title}")
+            console.print(head, highlight=False, soft_wrap=True)
             for label, text in lines:
                 first, *pasted = text.split("\n")
                 for line in labelled(f"{label}:", first, width, pasted):
@@ -43,7 +43,8 @@ def print_report(console: Console, report: Report) -> None:
         for text in texts:
             wrapped = textwrap.wrap(text, width, initial_indent="  - ", subsequent_indent="    ")
             console.print("\n".join(wrapped), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"\n[bold {_COLOURS[report.verdict]}]{escape(report.line)}[/]", highlight=False, soft_wrap=True)
+    console.print()
+    console.print(Text(report.line, f"bold {_COLOURS[report.verdict]}"), highlight=False, soft_wrap=True)
 
 
 def render_markdown(report: Report) -> str:
@@ -82,21 +83,23 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("@", "@\u200b").replace("://", ":\u200b//")
 
 
-def _table(report: Report, width: int) -> Iterator[str]:
+def _table(report: Report, width: int) -> Iterator[Text]:
     """Lines of a table; what was seen goes over several lines, and no word is broken."""
-    from rich.markup import escape
+    from rich.text import Text
 
     names = max(len("check"), *(len(outcome.check.name) for outcome in report.outcomes))
     words = max(len(verdict.words) for verdict in Verdict)
     margin = names + 2 + words + 2 + len("seconds") + 2
-    yield f"[bold]{'check':<{names}}  {'verdict':<{words}}  seconds  seen[/]"
+    yield Text(f"{'check':<{names}}  {'verdict':<{words}}  seconds  seen", "bold")
     for outcome in report.outcomes:
         first, *rest = textwrap.wrap(
             _seen(outcome), width - margin, break_long_words=False, break_on_hyphens=False
         ) or [""]
-        word = f"[{_COLOURS[outcome.verdict]}]{outcome.verdict.words:<{words}}[/]"
-        yield f"{outcome.check.name:<{names}}  {word}  {outcome.seconds:>7.1f}  {escape(first)}".rstrip()
-        yield from (" " * margin + escape(line) for line in rest)
+        word = f"{outcome.verdict.words:<{words}}", _COLOURS[outcome.verdict]
+        line = Text.assemble(f"{outcome.check.name:<{names}}  ", word, f"  {outcome.seconds:>7.1f}  {first}")
+        line.rstrip()
+        yield line
+        yield from (Text(" " * margin + further) for further in rest)
 
 
 def _seen(outcome: Outcome) -> str:
