@@ -29,6 +29,7 @@ _SECTIONS = {
     "ST": "structure",
     "OV": "structure",
     "WT": "weights",
+    "NP": "isolation",
 }
 
 

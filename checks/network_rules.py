@@ -114,7 +114,7 @@ def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
         for key, name in (("nodesCidr", "nodes_cidr"), ("podsCidr", "pods_cidr"), ("servicesCidr", "services_cidr")):
             ranges[("network", key)] = getattr(network, name), name in network.model_fields_set
     proxies, plane = network.proxy_only_subnet, cluster.control_plane
-    if proxies.mode == "create":
+    if deployment.proxy_range is not None:
         ranges[_PROXIES] = proxies.cidr, "cidr" in proxies.model_fields_set
     if cluster.private_nodes:
         ranges[_PLANE] = plane.cidr, "cidr" in plane.model_fields_set
@@ -161,14 +161,28 @@ def without_effect(deployment: Deployment) -> Iterator[Found]:
         for key in keys[network.mode]
         if key in network.model_fields_set
     ]
-    key = {"existing": "cidr", "create": "name"}[proxies.mode]
-    if key in proxies.model_fields_set:
-        idle.append((("network", "proxyOnlySubnet", key), getattr(proxies, key), proxies.mode))
+    if proxies.mode == "create" and proxies.name is not None:
+        idle.append((("network", "proxyOnlySubnet", "name"), proxies.name, proxies.mode))
     for path, value, mode in idle:
         other = "create" if mode == "existing" else "existing"
         yield Found(
             path, value, f"With mode: {mode} nothing reads it.", f"Remove it, or write mode: {other} beside it."
         )
+
+
+@rule("NP01")
+def known_proxies(deployment: Deployment) -> Iterator[Found]:
+    """Network policies name the addresses of the load balancer's proxies."""
+    subnet = deployment.settings.network.proxy_only_subnet
+    if deployment.proxy_range is None and deployment.settings.platform.network_policies:
+        said = "The range of the existing proxy-only subnet is not written, so the models get no network policies."
+        project = f" --project={deployment.network_project}" if deployment.settings.network.host_project else ""
+        command = (
+            f"gcloud compute networks subnets describe {subnet.name or 'NAME'} --region={deployment.region}{project} "
+            "--format='value(ipCidrRange)'"
+        )
+        fix = f"Write cidr: RANGE, which this prints:\n{command}\nor platform: {{networkPolicies: false}}."
+        yield Found((*_PROXIES[:-1], "cidr"), None, said, fix)
 
 
 @rule("CL09")

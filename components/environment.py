@@ -17,6 +17,7 @@ from components.readiness_gate import ReadinessGate
 from components.sdk import google_provider
 from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
 from components.weights import WeightsBucket
+from manifests.base import Manifest
 from manifests.rendered import Platform, Rendered
 from settings.derive import Deployment, TpuPool
 
@@ -49,6 +50,7 @@ class ServingEnvironment:
             address=self._address(services, network),
             opts=self._both,
         )
+        self._close(objects.network_policies)
         if objects.monitoring is not None:
             Monitoring(objects.monitoring, [self.gateway.namespace], self._both)
         bucket: list[pulumi.Resource] = []
@@ -83,6 +85,12 @@ class ServingEnvironment:
             )
             for served, model in zip(deployment.models, objects.models, strict=True)
         ]
+
+    def _close(self, policies: tuple[Manifest, ...]) -> None:
+        """One after the other: the last one closes what the others leave open."""
+        before: pulumi.Resource = self.gateway.namespace
+        for policy in policies:
+            before = self.gateway.object(f"policy-{policy['metadata']['name']}", policy, [before])
 
     def _pool(self, pool: TpuPool, services: ProjectServices, network: Foundation) -> TpuNodePool:
         deployment = self._deployment

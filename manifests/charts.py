@@ -35,5 +35,6 @@ def lws_values() -> dict[str, Any]:
     return {
         "image": {"manager": {"repository": image.repository, "tag": image.tag, "pullPolicy": "IfNotPresent"}},
         "enableCertManager": False,
+        "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
     }

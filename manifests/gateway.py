@@ -27,7 +27,8 @@ class GatewayObjects:
 def gateway_objects(settings: Gateway, namespace: str) -> GatewayObjects:
     """The objects of a Gateway: `settings` as in an environment file's section `gateway`, in a namespace of its own."""
     return GatewayObjects(
-        namespace_object(namespace),
+        # A server runs as root and keeps the default capabilities, among them what pins memory for the chips.
+        namespace_object(namespace, "baseline"),
         gateway(settings, namespace),
         redirect_route(settings, namespace),
         gateway_policy(settings, namespace),

@@ -127,6 +127,8 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
     return {
         "serviceAccountName": names.service_account(model.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        # As on GKE Autopilot, which runs TPU pods with it (Google "Security measures in Autopilot").
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         **placement(deployment, model.shape),
         "initContainers": before,
         "containers": [_container(model, leader=leader)],

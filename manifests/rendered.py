@@ -14,6 +14,7 @@ from catalog.tpu import SliceShape
 from manifests import (
     charts,
     gateway,
+    isolation,
     kserve,
     llm_inference_service,
     monitoring,
@@ -84,6 +85,7 @@ class Rendered:
 
     platform: Platform
     gateway: gateway.GatewayObjects
+    network_policies: tuple[Manifest, ...]
     monitoring: Monitoring | None
     weights: weights.Weights | None
     pipeline_preset: Manifest | None
@@ -112,6 +114,7 @@ def rendered(deployment: Deployment) -> Rendered:
     return Rendered(
         _platform(deployment),
         gateway.gateway_objects(deployment.settings.gateway, deployment.namespace),
+        isolation.network_policies(deployment),
         Monitoring(*monitoring.reader(deployment)) if deployment.settings.platform.monitoring else None,
         weights.weights(deployment),
         llm_inference_service.pipeline_preset(deployment.namespace) if deployment.multi_host else None,

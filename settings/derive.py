@@ -228,6 +228,12 @@ class Deployment:
         return (subnet.name if subnet.mode == "existing" else None) or f"{self.network_name}-proxy-only"
 
     @property
+    def proxy_range(self) -> str | None:
+        """Addresses of the load balancer's proxies; None for an existing subnet of which nobody said it."""
+        subnet = self.settings.network.proxy_only_subnet
+        return subnet.cidr if subnet.mode == "create" or "cidr" in subnet.model_fields_set else None
+
+    @property
     def router_name(self) -> str:
         """Name of the router with the NAT, in a network of ours."""
         return f"{self.network_name}-router"

@@ -14,7 +14,10 @@ class ProxyOnlySubnet(Section):
         "create", description="create, or existing where the VPC and region already have an active one."
     )
     name: ResourceName | None = Field(None, description="Name of the existing subnet (mode existing).")
-    cidr: Cidr = Field("10.129.0.0/23", description="Range, /26 or larger; Google recommends /23.")
+    cidr: Cidr = Field(
+        "10.129.0.0/23",
+        description="Range, /26 or larger; Google recommends /23. Of an existing one: for the network policies (NP01).",
+    )
 
 
 class Network(Section):

@@ -22,6 +22,9 @@ class Platform(Section):
         8, ge=1, le=512, description="Memory limit of the container that downloads the weights, in GiB."
     )
     monitoring: bool = Field(True, description="PodMonitoring for servers and endpoint pickers (managed Prometheus).")
+    network_policies: bool = Field(
+        True, description="NetworkPolicies in the models' namespace: only what serving needs comes in or goes out."
+    )
     models_namespace: ResourceName = Field(
         "llm-serving", description="Namespace of Gateway, routes, policies and models."
     )

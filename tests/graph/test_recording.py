@@ -37,6 +37,7 @@ RESOURCE_TOKENS = {
     "kubernetes:networking.gke.io/v1:GCPBackendPolicy",
     "kubernetes:networking.gke.io/v1:GCPGatewayPolicy",
     "kubernetes:networking.gke.io/v1:HealthCheckPolicy",
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy",
     "kubernetes:policy/v1:PodDisruptionBudget",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
