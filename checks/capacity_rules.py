@@ -169,11 +169,30 @@ def zones_of_the_order(deployment: Deployment) -> Iterator[Found]:
         said = f"The first zone is location.zone, which is {deployment.zone}."
         yield Found(("capacity", "zones", 0), first, said, f"Write {deployment.zone} first, or change location.zone.")
     named: dict[Path, str | None] = {("capacity", "zones", at): name for at, name in enumerate(capacity.zones)}
+    for at, again in enumerate(capacity.zones):
+        if again in capacity.zones[:at]:
+            said = f"Duplicate zone: {again} is in the list already."
+            yield Found(("capacity", "zones", at), again, said, "Remove it.")
     named |= {("capacity", "order", at, "zone"): entry.zone for at, entry in _entries(deployment)}
     for path, name in named.items():
         if name is not None and name.rsplit("-", 1)[0] != deployment.region:
             said = f"{name} is not in {deployment.region}, the cluster's region."
             yield Found(path, name, said, f"Write a zone of {deployment.region}.")
+
+
+@rule("TP23")
+def kept_slices_serve(deployment: Deployment) -> Iterator[Found]:
+    """All entries together keep no more slices of a shape than its models have replicas."""
+    fewest = min((deployment.slices(m.shape)[0] for m in deployment.models), default=0)
+    before = 0
+    for at, entry in _entries(deployment):
+        short = entry.on_demand is not None
+        keep = entry.on_demand.keep if entry.on_demand else entry.keep
+        if before + keep > fewest:
+            path: Path = ("capacity", "order", at, "onDemand", "keep") if short else ("capacity", "order", at, "keep")
+            said = f"{before + keep} slices would be always on; the models of one shape have {fewest} replicas."
+            yield Found(path, keep, said, f"Write keep: {max(0, fewest - before)}, or more replicas.")
+        before += keep
 
 
 @rule("TP21")

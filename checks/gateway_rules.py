@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from checks.shared import clock
-from checks.shared.gateway import certificate_problem, class_problem
+from checks.shared.gateway import certificate_problem, class_problem, host_problem
 from settings.derive import Deployment
 from settings.names import RESOURCE_NAME
 from settings.refusal import Path
@@ -169,3 +169,10 @@ def security_policy(deployment: Deployment) -> Iterator[Found]:
     own = re.sub(r"[^a-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
     fix = f"Write securityPolicy: {own or 'my-allow-list'}, the name of a policy made with --region."
     yield Found((*_PATH, "authentication", "securityPolicy"), name, said, fix)
+
+
+@rule("GW13")
+def host_name(deployment: Deployment) -> Iterator[Found]:
+    """Clients, certificates and routes use a name of DNS."""
+    if (name := deployment.settings.gateway.hostname) is not None:
+        yield from at((*_PATH, "hostname"), name, host_problem(name))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 from catalog.gke import facts
 from catalog.records import camel
 from checks.registry import Found, at, rule
 from checks.shared.gateway import proxy_range_problem
-from checks.shared.ranges import free_range
+from checks.shared.ranges import SAME_NAME, free_range, prohibited, range_problem
 from settings.derive import PODS_PER_TPU_NODE, SERVER_PORT, Deployment
 from settings.refusal import Path
 
@@ -52,13 +53,10 @@ def address_ranges(deployment: Deployment) -> Iterator[Found]:
     wrong: dict[Path, str] = {}
     parsed: dict[Path, IPv4Network] = {}
     for path, (cidr, _) in ranges.items():
-        try:
+        if (problem := range_problem(cidr)) is not None:
+            wrong[path] = problem
+        with suppress(ValueError):
             parsed[path] = IPv4Network(cidr)
-        except ValueError as error:
-            wrong[path] = f"Not an address range: {error}."
-    for path, range_ in parsed.items():
-        if (never := _prohibited(range_)) is not None:
-            wrong[path] = f"No subnet has addresses of {never}."
     for first, second in itertools.combinations(parsed, 2):
         if parsed[first].overlaps(parsed[second]):
             # Said of what stands in the file; the other may be a default.
@@ -97,13 +95,8 @@ def _free_near(address: str, prefix: int, others: list[IPv4Network]) -> IPv4Netw
         near = IPv4Network((address, prefix), strict=False)
     except ValueError:
         return free_range(prefix, others)
-    taken = _prohibited(near) is not None or any(map(near.overlaps, others))
+    taken = prohibited(near) is not None or any(map(near.overlaps, others))
     return free_range(prefix, [near, *others]) if taken else near
-
-
-def _prohibited(range_: IPv4Network) -> str | None:
-    never = (*facts()["prohibitedRanges"], *facts()["healthCheckRanges"])
-    return next((taken for taken in never if range_.overlaps(IPv4Network(taken))), None)
 
 
 def _ranges(deployment: Deployment) -> dict[Path, tuple[str, bool]]:
@@ -281,10 +274,12 @@ def names(deployment: Deployment) -> Iterator[Found]:
     """The cluster's name, and the VPC's with what is put behind it, are as long as Google takes them."""
     network = deployment.settings.network
     if network.pods_range_name == network.services_range_name:
-        said = "Pods and Services have the same range name; the names of a subnet's ranges differ."
         other = "services" if network.pods_range_name != "services" else "service-ips"
         yield Found(
-            ("network", "servicesRangeName"), network.services_range_name, said, f"Write servicesRangeName: {other}."
+            ("network", "servicesRangeName"),
+            network.services_range_name,
+            SAME_NAME,
+            f"Write servicesRangeName: {other}.",
         )
     if len(deployment.cluster_name) > _LONGEST_CLUSTER_NAME:
         said = f"The cluster's name has {len(deployment.cluster_name)} characters."

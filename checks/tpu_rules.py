@@ -184,6 +184,19 @@ def requests(deployment: Deployment) -> Iterator[Found]:
             yield Found(("models", index, "resources", key), asked, said, fix)
 
 
+@rule("MD04")
+def host_memory(deployment: Deployment) -> Iterator[Found]:
+    """A request that somebody wrote covers what the server takes; streamed weights are WT06's business."""
+    for index, model in indexed(deployment):
+        asked, needed = model.settings.resources.memory_gib, model.host_memory_gib
+        if asked is None or asked >= needed or model.streaming_memory_gib is not None:
+            continue
+        said = f"The server of {model.name} takes about {needed} GiB of host memory; {asked} are asked for."
+        yield Found(
+            ("models", index, "resources", "memoryGib"), asked, said, f"Write memoryGib: {needed}, or leave it out."
+        )
+
+
 def _left(whole: int, kept: tuple[tuple[float, float], ...]) -> float:
     left, below = float(whole), 0.0
     for up_to, share in kept:

@@ -61,6 +61,7 @@ class RehearsalDirectory:
         pods: the files of pods. Scripts of theirs name them, so it is never a path that a shell would take apart.
         link: the directory's other name where its own is such a path, else None.
         unknown_images: the kubelet's list of containers whose image it does not know, one a line: pod, container, image.
+        cluster_deleted: this file is there once the cluster was, with which everything in it went.
         interrupted: this file is there while the engine writes the state, and stays where it was cut off.
     """
 
@@ -71,7 +72,7 @@ class RehearsalDirectory:
         self.kubeconfig, self.cloud = root / "kubeconfig", root / "cloud"
         pulumi = root / "pulumi"
         self.pulumi_home, self.pulumi_backend, self.pulumi_work = pulumi / "home", pulumi / "backend", pulumi / "work"
-        self.unknown_images = root / "unknown-images.txt"
+        self.unknown_images, self.cluster_deleted = root / "unknown-images.txt", root / "cluster-deleted"
         digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
         self.link = None if _PLAIN.fullmatch(str(root)) else _LINKS / f"tpu-serving-{os.getuid()}-{digest}"
         self.pods = (self.link or root) / "pods"

@@ -32,12 +32,12 @@ SecretName = Annotated[
 ]
 # Of Certificate Manager: capitals and underscores too.
 CertificateName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-# RFC 1123, in small letters as Kubernetes writes them: no scheme, no port, no path, no wildcard, no address.
+# RFC 1123, in small letters as Kubernetes writes them: no scheme, no port, no path, no wildcard. Addresses: rule GW13.
 HostName = Annotated[
     str,
     Field(
         max_length=253,
-        pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
     ),
 ]
 ProjectId = Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")]

@@ -234,11 +234,17 @@ class ServedModel:
         return max(half, needed) if needed < _MOST_OF_MEMORY * machine.memory_gib else half  # WT06 says so
 
     @property
+    def host_memory_gib(self) -> int:
+        """Host memory that the server takes: torchax holds the whole model there on its way, whatever loads it."""
+        through = self.weights_bytes if self.backend == "vllm" else None
+        return math.ceil((through or 0) / GIB) + _SERVER_GIB
+
+    @property
     def streaming_memory_gib(self) -> int | None:
         """Host memory for weights that torchax streams: the whole model was seen there; None where it does not."""
         if self.streamed is None or self.backend == "flax_nnx" or self.weights_bytes is None:
             return None
-        return math.ceil(self.weights_bytes / GIB) + _SERVER_GIB
+        return self.host_memory_gib
 
     @property
     def text_overrides(self) -> dict[str, Any]:

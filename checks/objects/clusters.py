@@ -1,4 +1,4 @@
-"""Rules on GKE clusters and their network (CL01, CL02, CL03, CL05, GW02)."""
+"""Rules on GKE clusters and their network (CL01 to CL05, CL12, GW02)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from checks.objects.releases import chart_of
 from checks.objects.resource import CLUSTER, FIREWALL, NETWORK, NODE_POOL, RELEASE, SUBNETWORK, Resource
 from checks.objects.values import get, is_unknown, items, mapping, text
 from checks.shared.gateway import proxy_range_problem
+from checks.shared.ranges import SAME_NAME, range_problem
 from checks.shared.slices import is_tpu_machine, machines
 from checks.shared.versions import gke_version_problem
+from settings.refusal import Path
 
 _CHANNEL = "CHANNEL_STANDARD"
 _PURPOSES = ("REGIONAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER")
@@ -163,3 +165,44 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
         network_made = scope.of(NETWORK)[0]
         fix = 'Add a gcp.compute.Subnetwork with purpose="REGIONAL_MANAGED_PROXY", role="ACTIVE" and a /23.'
         yield Found(network_made, (), None, "The VPC of the Gateway has no proxy-only subnet.", fix)
+
+
+@on_whole("CL04")
+def ranges_are_usable(scope: Scope) -> Iterator[Found]:
+    """Ranges of subnets are ones that Google gives out, and within a network no two overlap."""
+    seen: dict[str, list[tuple[ipaddress.IPv4Network, str]]] = {}
+    for subnet in scope.of(SUBNETWORK):
+        network = seen.setdefault(_network_of(subnet, scope), [])
+        for path, cidr in _ranges(subnet):
+            problem, place = range_problem(cidr), f"{subnet.label}: {'.'.join(map(str, path))}"
+            if problem is None:
+                range_ = ipaddress.IPv4Network(cidr)
+                problem = next((f"{cidr} overlaps {o} ({at})." for o, at in network if range_.overlaps(o)), None)
+                network.append((range_, place))
+            if problem is not None:
+                yield Found(subnet, path, cidr, problem, "Write a private range that nothing else uses.")
+
+
+def _network_of(subnet: Resource, scope: Scope) -> str:
+    """A network that is not known yet is the stack's own; of several each subnet is judged alone."""
+    if not is_unknown(subnet.inputs, "network"):
+        return text(subnet.inputs, "network")
+    return "" if len(scope.of(NETWORK)) == 1 else subnet.label
+
+
+def _ranges(subnet: Resource) -> Iterator[tuple[Path, str]]:
+    if cidr := text(subnet.inputs, "ipCidrRange"):
+        yield ("ipCidrRange",), cidr
+    for index, item in enumerate(items(subnet.inputs, "secondaryIpRanges")):
+        if cidr := text(item, "ipCidrRange"):
+            yield ("secondaryIpRanges", index, "ipCidrRange"), cidr
+
+
+@on_each("CL12", SUBNETWORK)
+def range_names_differ(subnet: Resource, _: Context) -> Iterator[Found]:
+    """Pods and Services are found by the names of their ranges."""
+    names = [text(item, "rangeName") for item in items(subnet.inputs, "secondaryIpRanges")]
+    for index, name in enumerate(names):
+        if name and name in names[:index]:
+            at = ("secondaryIpRanges", index, "rangeName")
+            yield Found(subnet, at, name, SAME_NAME, f"Write rangeName: {name}-{index + 1}.")

@@ -1,4 +1,4 @@
-"""Rules on Gateways: class, exposure, address, certificates, who may attach (GW01, GW03 to GW08)."""
+"""Rules on Gateways: class, exposure, address, certificates, who may attach (GW01, GW03 to GW08, GW13)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
 from checks.objects.values import get, items, mapping, text
 from checks.shared import gateway as judge
 from settings.names import RESOURCE_NAME
+from settings.refusal import Path
 
 _CERTMAP = "networking.gke.io/certmap"
 _ADDRESS_TYPES = ("NamedAddress", "IPAddress")
@@ -220,3 +221,18 @@ def not_open_to_all(scope: Scope) -> Iterator[Found]:
                     "Any namespace may attach a route.",
                     "Write from: Same, or from: Selector with a selector.",
                 )
+
+
+@on_each("GW13", "Gateway", "HTTPRoute")
+def host_names(resource: Resource, _: Context) -> Iterator[Found]:
+    """Listeners and routes name hosts, never addresses."""
+    listeners = items(resource.inputs, "spec", "listeners")
+    named: list[tuple[Path, str]] = [
+        (("spec", "listeners", index, "hostname"), text(listener, "hostname"))
+        for index, listener in enumerate(listeners)
+    ]
+    hosts = items(resource.inputs, "spec", "hostnames")
+    named += [(("spec", "hostnames", i), name) for i, name in enumerate(hosts) if isinstance(name, str)]
+    for path, name in named:
+        if (problem := judge.host_problem(name)) is not None:
+            yield Found(resource, path, name, *problem)

@@ -1,4 +1,4 @@
-"""Judgements about Gateways: class, proxy-only subnet, certificate (GW01, GW02, GW05, GW06)."""
+"""Judgements about Gateways: class, proxy-only subnet, certificate, host name (GW01, GW02, GW05, GW06, GW13)."""
 
 from __future__ import annotations
 
@@ -44,4 +44,14 @@ def certificate_problem(given: Collection[str], choices: Collection[str]) -> Pro
     return Problem(
         f"A listener's certificate has one source. {said}",
         f"Keep exactly one of {', '.join(choices)}.",
+    )
+
+
+def host_problem(name: str) -> Problem | None:
+    """GW13: a host name is no address. As RFC 1123 has it, the last part of a name is not a number."""
+    if not name.rpartition(".")[2].isdecimal() and ":" not in name:
+        return None
+    return Problem(
+        f"{name} is an address; a host name is one of DNS.",
+        "Write the name that clients use, or remove it: without one a Gateway answers by its address.",
     )

@@ -41,7 +41,7 @@ def start(
     its processes are ended, everything in the directory is deleted, and it starts anew.
 
     Args:
-        fresh: one that runs is not taken either.
+        fresh: one that runs is not taken either, as after the deletion of its cluster.
         attached: the kernel ends it with this process's calling thread; else it outlives the caller.
 
     Raises:
@@ -51,6 +51,7 @@ def start(
     wanted = Record(binaries=_checked(binaries), controllers=tuple(controllers), phase=STARTING)
     record = directory.load_record()
     same = (record.binaries, record.controllers) == (wanted.binaries, wanted.controllers)
+    fresh = fresh or directory.cluster_deleted.exists()
     if same and not fresh and is_whole(directory):
         return False
     if directory.record.exists():

@@ -174,6 +174,8 @@ class Pod:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for name in (one.state.name for one in self._main if "running" in one.state.state):
+            self._event("Normal", "Killing", f"Stopping container {name}")
         await asyncio.gather(*(container.stop(grace) for container in [*self._init, *self._main]))
         self._clean()
         while not gone:

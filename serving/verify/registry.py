@@ -10,6 +10,7 @@ _REGISTRY = Registry(
     *(
         "gateway",
         "policies",
+        "interruptions",
         "models",
         "weights",
         "capacity",

@@ -16,7 +16,7 @@ from catalog.tpu import generations
 from catalog.zones import listed_zones
 
 FILES = ("prices.yaml", "zones.yaml", "regions.yaml", "durations.yaml", "field_managers.yaml")
-LAST_DAY = datetime.date(2026, 11, 30)  # the files were last edited on this day; a later date is a slip
+LAST_DAY = datetime.date(2026, 12, 1)  # the files were last edited on this day; a later date is a slip
 REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 ZONE = re.compile(rf"({REGION.pattern})-[a-z]")
 AI_ZONE = re.compile(rf"({REGION.pattern})-ai\d[a-z]")

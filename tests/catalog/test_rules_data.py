@@ -14,7 +14,7 @@ from catalog.records import record
 from catalog.rules import LEVELS, Rule, find_rule, load_rules
 
 RULES = list(load_rules().values())
-LAST_DAY = "2026-11-30"
+LAST_DAY = "2026-12-01"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.id)

@@ -6,17 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from serving.program.record import Resource
 from settings.document import read_document
-from tests.graph.planning import plan_document, planned
+from tests.graph.planning import ENVIRONMENTS, kind, plan_document, planned
 
 
-def test_a_grant_to_an_identity_of_the_cluster_waits_for_the_cluster() -> None:
-    """The identity pool PROJECT.svc.id.goog exists from the project's first workload-identity cluster on."""
-    plan = planned("examples/secret-manager.yaml")
-    cluster = next(urn for urn, r in plan.graph.resources.items() if r.type == "gcp:container/cluster:Cluster")
-    grants = [r for r in plan.graph.order if "svc.id.goog" in str(r.inputs.get("member", ""))]
-    assert grants
-    assert all(cluster in plan.graph.needs(grant.urn) for grant in grants)
+def _grants(name: str) -> list[Resource]:
+    return [r for r in planned(name).graph.order if "member" in r.inputs or "members" in r.inputs]
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_grant_waits_for_what_makes_its_principal(name: str) -> None:
+    """The identity pool PROJECT.svc.id.goog exists from the project's first workload-identity cluster on, and a service
+    account from its creation on (terraform-google-kubernetes-engine#916)."""
+    graph = planned(name).graph
+    for grant in _grants(name):
+        member = str(grant.inputs.get("member", grant.inputs.get("members")))
+        maker = "Cluster" if "svc.id.goog" in member else "Account"
+        needed = {kind(graph.resources[urn]) for urn in graph.needs(grant.urn)}
+        assert maker in needed, (grant.urn, member)
+
+
+def test_grants_of_every_kind_are_among_them() -> None:
+    seen = {(kind(g), "svc.id.goog" in str(g.inputs["member"])) for name in ENVIRONMENTS for g in _grants(name)}
+    assert seen == {("IAMMember", False), ("SecretIamMember", True), ("BucketIAMMember", True)}
 
 
 SHARED = """\

@@ -87,3 +87,5 @@ class GcpProvider:
         refuse_delete(token, state)
         if not token.endswith(":Service"):  # disable_on_destroy is off: an API stays on
             cloud.remove(self._directory.cloud, token, resource_id)
+        if token.endswith(":Cluster"):
+            self._directory.cluster_deleted.touch()

@@ -1,5 +1,5 @@
 """Every environment and example comes up, serves, is left alone by a second run and a refresh, and goes: one after the
-other on one control plane, which keeps nothing of the last. dev and prod have tests of their own.
+other in one directory, where a deleted cluster takes along what was in it. dev and prod have tests of their own.
 
 Too long for every day; `make test-all` runs them.
 """
@@ -47,6 +47,23 @@ def directory(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     assert control_plane.leftovers(made) == []
 
 
+def test_a_stock_out_of_an_order_is_served_by_the_next_entry(directory: RehearsalDirectory) -> None:
+    """No reservation and nothing in the first zone: the second entry serves from the other zone, and verify says so."""
+    path = find_environment(str(FILES["capacity-order"]))
+    deployment, _ = require(read_document(path))
+    console = Console(file=io.StringIO(), width=200)
+    try:
+        without = ["reservation", deployment.zone]
+        outcome = rehearse(deployment, path, directory, console, stockouts=without, undos=[], preview=False)
+        assert outcome.target is not None and not outcome.failure
+        report = verify(outcome.target.target(planned_outputs), wait_seconds=_HEALTHY_SECONDS)
+        [found] = [f for o in report.outcomes if o.check.name == "capacity" for f in o.findings]
+        assert report.exit_code == 0, report.line
+        assert found.message.startswith("2 on tpu-v6e-2x2-4t-od-b (3 of 7); passed over before: Node scale up in zones")
+    finally:
+        destroy(directory, deployment.name, console)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_path: Path) -> None:
     path = find_environment(str(FILES[name]))
@@ -66,7 +83,11 @@ def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_
         again = rehearse(deployment, path, directory, console, stockouts=[], undos=[], preview=False)
         resources = sum(outcome.summary.values())
         assert again.summary == {"same": resources}, said.getvalue()
-        assert f"{resources} unchanged" in refreshed(directory, deployment.name)
+        unchanged = refreshed(directory, deployment.name)
+        assert f"{resources} unchanged" in unchanged
+        print(
+            f"{name}: {resources} created; second up: {again.summary}; refresh: {unchanged.strip().splitlines()[-3:]}"
+        )
     finally:  # also after a failure, so that the next one finds the control plane empty
         destroy(directory, deployment.name, console)
     seed_cloud(deployment, tmp_path)
@@ -74,23 +95,6 @@ def test_comes_up_serves_and_goes(name: str, directory: RehearsalDirectory, tmp_
     assert kube.get(client, "v1", "Namespace", deployment.namespace) is None
     pods = kube.list_objects(client, "v1", "Pod")
     assert [pod["metadata"]["name"] for pod in pods if pod["metadata"]["namespace"] == deployment.namespace] == []
-
-
-def test_a_stock_out_of_an_order_is_served_by_the_next_entry(directory: RehearsalDirectory) -> None:
-    """No reservation and nothing in the first zone: the second entry serves from the other zone, and verify says so."""
-    path = find_environment(str(FILES["capacity-order"]))
-    deployment, _ = require(read_document(path))
-    console = Console(file=io.StringIO(), width=200)
-    try:
-        without = ["reservation", deployment.zone]
-        outcome = rehearse(deployment, path, directory, console, stockouts=without, undos=[], preview=False)
-        assert outcome.target is not None and not outcome.failure
-        report = verify(outcome.target.target(planned_outputs), wait_seconds=_HEALTHY_SECONDS)
-        [found] = [f for o in report.outcomes if o.check.name == "capacity" for f in o.findings]
-        assert report.exit_code == 0, report.line
-        assert found.message.startswith("2 on tpu-v6e-2x2-4t-od-b (3 of 7); passed over before: Node scale up in zones")
-    finally:
-        destroy(directory, deployment.name, console)
 
 
 def on_cloud(folder: Path) -> set[tuple[str, str]]:
