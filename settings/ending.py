@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -46,6 +47,7 @@ def _flush() -> None:
         sys.stdout.flush()
     except OSError as error:
         _fail(error)
+    gc.freeze()  # what ends now need not be searched for garbage once more
 
 
 def _fail(error: OSError) -> NoReturn:

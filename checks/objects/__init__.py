@@ -1,7 +1,8 @@
 """Rules on rendered objects and on resources, also on those made outside our components.
 
 `REGISTRY` holds every implementation by the rule's id. `on_resource` judges one resource, `on_objects` a list of
-Kubernetes objects in the order in which they are applied, `on_stack` all resources of a stack with their dependencies.
+Kubernetes objects in the order in which they are applied, `on_stack` all resources of a stack with their dependencies,
+`on_graph` what such a stack says beyond its objects.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ def on_stack(resources: Sequence[Resource], context: Context | None = None) -> l
     return _run(Scope(resources, True, context or Context()))
 
 
+def on_graph(resources: Sequence[Resource], context: Context) -> list[Finding]:
+    """As `on_stack`, of a stack whose program let `require_objects` judge its Kubernetes objects before it registered them."""
+    return _run(Scope(resources, True, context, judged=True))
+
+
 def on_objects(objects: Sequence[Mapping[str, Any]], *, context: Context | None = None) -> list[Finding]:
     """As `on_stack`, of Kubernetes objects in the order in which they are applied."""
     return on_stack([resource_of(obj, str(index)) for index, obj in enumerate(objects)], context)
@@ -59,4 +65,14 @@ def _run(scope: Scope) -> list[Finding]:
     return [explain(finding) for finding in found]
 
 
-__all__ = ["REGISTRY", "Check", "Context", "Resource", "context_of", "on_objects", "on_resource", "on_stack"]
+__all__ = [
+    "REGISTRY",
+    "Check",
+    "Context",
+    "Resource",
+    "context_of",
+    "on_graph",
+    "on_objects",
+    "on_resource",
+    "on_stack",
+]

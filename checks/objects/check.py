@@ -64,11 +64,17 @@ def context_of(deployment: Deployment) -> Context:
 
 @dataclass(frozen=True)
 class Scope:
-    """The resources a check looks at. `whole`: all of a stack, so that what is missing can be said."""
+    """The resources a check looks at.
+
+    Attributes:
+        whole: all of a stack, so that what is missing can be said.
+        judged: its Kubernetes objects were judged before they were registered; what is left is what the graph says.
+    """
 
     resources: Sequence[Resource]
     whole: bool
     context: Context = field(default_factory=Context)
+    judged: bool = False
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Resource]]:
@@ -98,12 +104,18 @@ OnAll = Callable[[Scope], Iterator[Found]]
 
 @dataclass(frozen=True)
 class Check:
-    """One implementation of a rule. `kinds` are those of its resources; empty where it looks at the whole stack."""
+    """One implementation of a rule.
+
+    Attributes:
+        kinds: those of its resources; empty where it looks at the whole stack.
+        graph: it asks for what Kubernetes objects do not say: order, time limits, charts, Google's resources.
+    """
 
     rule: str
     kinds: tuple[str, ...] = ()
     on_one: OnOne | None = None
     on_all: OnAll | None = None
+    graph: bool = False
 
     def __call__(self, scope: Scope) -> Iterator[Finding]:
         """The findings in a scope."""
@@ -113,9 +125,11 @@ class Check:
         """What its function says; a value that is not known yet ends the judgement it was needed for."""
         if self.on_one is not None:
             for resource in scope.of(*self.kinds) if self.kinds else scope.resources:
+                if scope.judged and resource.is_object and not self.graph:
+                    continue
                 with suppress(UnknownValueError):
                     yield from self.on_one(resource, scope.context)
-        if self.on_all is not None and scope.whole:
+        if self.on_all is not None and scope.whole and (self.graph or not scope.judged):
             with suppress(UnknownValueError):
                 yield from self.on_all(scope)
 
@@ -128,11 +142,11 @@ class Check:
         return Finding(self.rule, found.resource.place(found.path), found.value, found.message, found.fix)
 
 
-def on_each(rule: str, *kinds: str) -> Callable[[OnOne], Check]:
+def on_each(rule: str, *kinds: str, graph: bool = False) -> Callable[[OnOne], Check]:
     """Makes a check of a function over one resource of these kinds (of any kind, where none is named)."""
-    return lambda function: register(Check(rule, kinds, on_one=function))
+    return lambda function: register(Check(rule, kinds, on_one=function, graph=graph))
 
 
-def on_whole(rule: str) -> Callable[[OnAll], Check]:
+def on_whole(rule: str, *, graph: bool = False) -> Callable[[OnAll], Check]:
     """Makes a check of a function over all resources of a stack."""
-    return lambda function: register(Check(rule, on_all=function))
+    return lambda function: register(Check(rule, on_all=function, graph=graph))

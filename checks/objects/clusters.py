@@ -31,7 +31,7 @@ def _own_clusters(scope: Scope) -> list[Resource]:
     return scope.of(CLUSTER) if ours else []
 
 
-@on_whole("CL01")
+@on_whole("CL01", graph=True)
 def gateway_is_on(scope: Scope) -> Iterator[Found]:
     """Gateway channel standard, HTTP load balancing on, VPC-native. Autopilot has all of it by itself."""
     for cluster in _own_clusters(scope):
@@ -54,7 +54,7 @@ def _gateway_is_on(cluster: Resource) -> Iterator[Found]:
         yield Found(cluster, ("networkingMode",), mode, "The cluster is not VPC-native.", fix)
 
 
-@on_whole("CL02")
+@on_whole("CL02", graph=True)
 def version_is_new_enough(scope: Scope) -> Iterator[Found]:
     """New enough that GKE brings the InferencePool CRD; what is not written is the channel's choice."""
     for cluster in _own_clusters(scope):
@@ -75,7 +75,7 @@ def pool_version_knows_its_generation(pool: Resource, _: Context) -> Iterator[Fo
         yield Found(pool, ("version",), text(pool.inputs, "version"), said, fix)
 
 
-@on_whole("CL05")
+@on_whole("CL05", graph=True)
 def production_is_protected(scope: Scope) -> Iterator[Found]:
     """A cluster with the label `tier: production` cannot be deleted by accident."""
     for cluster in _own_clusters(scope):
@@ -85,7 +85,7 @@ def production_is_protected(scope: Scope) -> Iterator[Found]:
             yield Found(cluster, ("deletionProtection",), False, said, fix)
 
 
-@on_whole("CL03")
+@on_whole("CL03", graph=True)
 def webhooks_can_be_reached(scope: Scope) -> Iterator[Found]:
     """The control plane of private nodes reaches the webhooks, where the stack makes the network itself."""
     if not scope.of(NETWORK) or not any(chart_of(r) in _WITH_WEBHOOKS for r in scope.of(RELEASE)):
@@ -145,7 +145,7 @@ def proxy_subnet_is_usable(subnet: Resource, _: Context) -> Iterator[Found]:
         yield Found(subnet, ("secondaryIpRanges",), None, said, "Remove secondaryIpRanges.")
 
 
-@on_whole("GW02")
+@on_whole("GW02", graph=True)
 def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
     """One active proxy-only subnet for a VPC and region, and one there where the stack makes the network."""
     active = [

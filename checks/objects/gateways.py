@@ -99,7 +99,7 @@ def address_type(gateway: Resource, _: Context) -> Iterator[Found]:
             )
 
 
-@on_whole("GW04")
+@on_whole("GW04", graph=True)
 def address_fits(scope: Scope) -> Iterator[Found]:
     """A named address of the stack is regional, and of the form its class needs."""
     regional = {a.name: a for a in scope.of(ADDRESS)}
@@ -188,7 +188,7 @@ def known_options(gateway: Resource, _: Context) -> Iterator[Found]:
                 )
 
 
-@on_whole("GW07")
+@on_whole("GW07", graph=True)
 def secret_comes_first(scope: Scope) -> Iterator[Found]:
     """A Secret of the stack that a listener names is there before the Gateway (GWCER102 stops every listener)."""
     makers = {(s.namespace, s.name): s for s in scope.of("Secret")}

@@ -67,7 +67,7 @@ def placement_for_several_hosts(pool: Resource, _: Context) -> Iterator[Found]:
         yield Found(pool, ("placementPolicy", "type"), kind or None, said, "Write type: COMPACT.")
 
 
-@on_whole("TP02")
+@on_whole("TP02", graph=True)
 def no_policy_for_one_host(scope: Scope) -> Iterator[Found]:
     """A pool of single hosts names no workload policy of the stack: "TPU topology can't be specified" (GKE, 400)."""
     policies = {policy.name: policy for policy in scope.of(RESOURCE_POLICY)}

@@ -275,7 +275,7 @@ def armor_by_name(policy: Resource, _: Context) -> Iterator[Found]:
         yield Found(policy, at, name, "This is not the name of a security policy.", "Name one made with --region.")
 
 
-@on_whole("BP04")
+@on_whole("BP04", graph=True)
 def armor_is_regional(scope: Scope) -> Iterator[Found]:
     """A security policy of the same stack is regional, as the load balancer is."""
     everywhere = {p.name for p in scope.of(SECURITY_POLICY)} - {p.name for p in scope.of(REGION_SECURITY_POLICY)}

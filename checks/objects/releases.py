@@ -53,7 +53,7 @@ def version_is_written(release: Resource, _: Context) -> Iterator[Found]:
         yield Found(release, ("version",), None, f"{chart} has no version.", "Write version: <exact version>.")
 
 
-@on_whole("SC02")
+@on_whole("SC02", graph=True)
 def versions_fit_together(scope: Scope) -> Iterator[Found]:
     """The releases of a stack are a combination that the lock file lists."""
     releases = {_PARTS[chart_of(r)]: r for r in scope.of(RELEASE) if chart_of(r) in _PARTS}

@@ -83,7 +83,7 @@ class Resource:
         Raises:
             UnknownValueError: the name is not known yet.
         """
-        return text(self.inputs, "metadata", "name") if self._is_object else text(self.inputs, "name")
+        return text(self.inputs, "metadata", "name") if self.is_object else text(self.inputs, "name")
 
     @property
     def namespace(self) -> str:
@@ -94,16 +94,17 @@ class Resource:
         """
         return text(self.inputs, "metadata", "namespace") or "default"
 
-    @property
-    def _is_object(self) -> bool:
+    @cached_property
+    def is_object(self) -> bool:
+        """Whether it is a Kubernetes object: no chart, nothing of Google's."""
         return self.type.startswith("kubernetes:") and self.kind != RELEASE
 
     @cached_property
     def label(self) -> str:
         """`HTTPRoute llm-serving/qwen`, for messages."""
         kind = self.type.rsplit(":", 1)[-1]
-        name = self._known("metadata", "name") if self._is_object else self._known("name")
-        namespace = self._known("metadata", "namespace") if self._is_object else ""
+        name = self._known("metadata", "name") if self.is_object else self._known("name")
+        namespace = self._known("metadata", "namespace") if self.is_object else ""
         return f"{kind} {namespace}{'/' if namespace else ''}{name or self.logical_name or '(unnamed)'}"
 
     def _known(self, *path: str) -> str:

@@ -51,7 +51,7 @@ def no_timeouts(scope: Scope) -> Iterator[Found]:
             )
 
 
-@on_whole("RT02")
+@on_whole("RT02", graph=True)
 def supported_features(scope: Scope) -> Iterator[Found]:
     """Nothing that GKE's conformance reports list as unsupported."""
     floor = parse_gke_version(_CORS_VERSION)

@@ -143,7 +143,7 @@ def _served_by(front: Resource, servers: Mapping[tuple[str, str], Resource]) -> 
     return None
 
 
-@on_whole("KS03")
+@on_whole("KS03", graph=True)
 def group_controller_first(scope: Scope) -> Iterator[Found]:
     """LeaderWorkerSet is there before KServe's controller starts, which decides then what it watches."""
     spread = [s for s in scope.of(_SERVICE) if mapping(s.inputs, "spec", "worker")]
@@ -240,7 +240,7 @@ def _known_plugins(service: Resource, config: Mapping[str, Any], at: Path) -> It
             yield Found(service, (*at, key), None, f"The picker {version} stops at the key {key}.", f"Remove {key}.")
 
 
-@on_each("KS11", _SERVICE)
+@on_each("KS11", _SERVICE, graph=True)
 def start_has_a_budget(service: Resource, context: Context) -> Iterator[Found]:
     """The server has a startup probe with a budget, no probe a fixed delay, and the engine waits longer than both."""
     container = server_of(service)

@@ -1,10 +1,10 @@
-"""What the rules say of the recorded resources: the same judgement that a policy pack gives of any stack."""
+"""What the rules say of the recorded resources, beyond what the program let them say of its objects (ADR 56)."""
 
 from __future__ import annotations
 
 import re
 
-from checks.objects import Resource, context_of, on_stack
+from checks.objects import Resource, context_of, on_graph
 from checks.objects.values import with_unknowns
 from serving.plan.graph import Graph
 from serving.program.record import SECRET, UNKNOWN
@@ -15,7 +15,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def findings(deployment: Deployment, graph: Graph) -> list[Finding]:
-    """Refusals and warnings on each resource and on all of them together."""
+    """Refusals and warnings of order, time limits, charts and Google's resources."""
     resources = [
         Resource(
             r.type,
@@ -27,7 +27,7 @@ def findings(deployment: Deployment, graph: Graph) -> list[Finding]:
         )
         for r in graph.order
     ]
-    return on_stack(resources, context_of(deployment))
+    return on_graph(resources, context_of(deployment))
 
 
 def seconds(duration: str) -> float:

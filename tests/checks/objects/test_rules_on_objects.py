@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.rules import load_rules
-from checks.objects import REGISTRY, on_objects, on_resource, on_stack
+from checks.objects import REGISTRY, on_graph, on_objects, on_resource, on_stack
 from checks.objects.resource import kind_of
 from checks.objects.values import UNKNOWN
 from settings.refusal import render_path
@@ -67,6 +67,15 @@ def test_each_function_of_a_rule_is_needed(rule: str, monkeypatch: pytest.Monkey
 
 def places(case: Case) -> set[str]:
     return {render_path(f.path) for f in case.findings() if f.rule == case.rule}
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=name_of)
+def test_the_program_and_the_plan_together_say_all_that_a_policy_pack_says(case: Case) -> None:
+    """The program judges the objects, the plan what only the graph says: nothing falls between them."""
+    stack = case.resources()
+    objects = [resource.inputs for resource in stack if resource.is_object]
+    found = [*on_objects(objects, context=case.context), *on_graph(stack, case.context)]
+    assert {(f.rule, f.said) for f in case.findings()} <= {(f.rule, f.said) for f in found}
 
 
 PARTS = changed({})
