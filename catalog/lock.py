@@ -24,7 +24,10 @@ _FIXED_WORD = re.compile(r"v?\d+\.\d+\.\d+.*|20\d{6}.*|[0-9a-f]{7,40}")
 
 @dataclass(frozen=True)
 class Chart:
-    """A Helm chart: where it lies, its exact version, and where it is installed."""
+    """A Helm chart: where it lies, its exact version, and where it is installed.
+
+    `repository` is the chart repository that has it by name; empty where `chart` is its address.
+    """
 
     chart: str
     version: str
@@ -32,6 +35,7 @@ class Chart:
     verified: bool
     source: str
     date: datetime.date
+    repository: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ _SECTIONS = {
     "OV": "structure",
     "WT": "weights",
     "NP": "isolation",
+    "AS": "scaling",
 }
 
 

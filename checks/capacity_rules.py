@@ -113,7 +113,7 @@ def spare(deployment: Deployment) -> Iterator[Found]:
     if spare_slices is None:
         return
     # Below four replicas Kubernetes' 25 % lets none be missing, so the new pod must fit beside the old ones.
-    needed = max((m.surge_slices for m in deployment.models if m.settings.replicas < 4), default=0)
+    needed = max((m.surge_slices for m in deployment.models if m.least_replicas < 4), default=0)
     if spare_slices < needed:
         said = "An update needs one more slice than the replicas."
         yield Found(("capacity", "spareSlices"), spare_slices, said, f"Write spareSlices: {needed}, or leave it out.")

@@ -61,7 +61,10 @@ def control_plane(deployment: Deployment) -> Iterator[Found]:
 def room_for_pickers(deployment: Deployment) -> Iterator[Found]:
     """The CPU pool holds controllers and one endpoint picker a model."""
     pool = deployment.settings.cluster.cpu_pool
-    needed, most = room(pool.machine_type, len(deployment.models)), deployment.cpu_pool_most_nodes
+    needed, most = (
+        room(pool.machine_type, len(deployment.models), keda=deployment.scales),
+        deployment.cpu_pool_most_nodes,
+    )
     if needed is not None and needed.nodes > most:
         said = (
             f"{needed.pickers} endpoint pickers and the controllers ask for {needed.cpu:.1f} CPUs and "

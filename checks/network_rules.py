@@ -192,12 +192,13 @@ def webhook_ports(deployment: Deployment) -> Iterator[Found]:
             ("cert-manager", platform.cert_manager),
             ("LeaderWorkerSet", platform.leader_worker_set),
             ("KServe", platform.kserve),
+            *([("KEDA", platform.keda)] if deployment.scales else []),
         )
         if choice == "install"
     ]
     if network.mode != "existing" or network.name is None or not cluster.private_nodes or not ours:
         return  # CL07 asks for the name
-    ports = facts()["webhookPorts"]
+    ports = deployment.called_ports
     project = network.host_project or deployment.settings.project.id
     command = (
         f"gcloud compute firewall-rules create {deployment.cluster_name}-webhooks --project={project} \\\n"

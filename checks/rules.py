@@ -14,6 +14,7 @@ from checks import (
     network_rules,
     platform_rules,
     runtime_rules,
+    scaling_rules,
     server_rules,
     supply_rules,
     tpu_rules,
@@ -39,6 +40,7 @@ _MODULES = (
     runtime_rules,
     supply_rules,
     weights_rules,
+    scaling_rules,
 )
 CHECKS = implementations(Check)
 

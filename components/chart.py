@@ -40,6 +40,7 @@ def release(
         name,
         name=chart,
         chart=locked.chart,
+        repository_opts=helm.RepositoryOptsArgs(repo=locked.repository) if locked.repository else None,
         version=locked.version,
         namespace=namespace,
         create_namespace=False,

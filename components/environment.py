@@ -14,6 +14,7 @@ from components.monitoring import Monitoring
 from components.network import Foundation, foundation
 from components.project_services import ProjectServices
 from components.readiness_gate import ReadinessGate
+from components.scaling import MetricsAccess
 from components.sdk import google_provider
 from components.tpu_node_pool import TpuNodePool, TpuPoolArgs
 from components.weights import WeightsBucket
@@ -43,7 +44,9 @@ class ServingEnvironment:
         pools: list[tuple[SliceShape, pulumi.Resource]] = [
             (pool.shape, self._pool(pool, services, network).pool) for pool in deployment.pools
         ]
-        controllers = self._controllers(objects.platform, gate, [*self.cluster.nodes, *network.webhooks])
+        runnable = [*self.cluster.nodes, *network.webhooks]
+        controllers = self._controllers(objects.platform, gate, runnable)
+        scaler = self._scaler(objects, services, [*runnable, gate.job])
         self.gateway = Gateway(
             objects.gateway,
             [gate.job, *network.gateway_ready],
@@ -53,16 +56,7 @@ class ServingEnvironment:
         self._close(objects.network_policies)
         if objects.monitoring is not None:
             Monitoring(objects.monitoring, [self.gateway.namespace], self._both)
-        bucket: list[pulumi.Resource] = []
-        if objects.weights is not None:
-            bucket = WeightsBucket(
-                objects.weights,
-                deployment.labels,
-                apis=services.service("storage"),
-                identity=[self.cluster.cluster],
-                home=self.gateway.namespace,
-                opts=self._both,
-            ).ready
+        bucket = self._bucket(objects, services)
         if objects.pipeline_preset is not None:
             before = [self.gateway.namespace, *controllers]
             controllers.append(self.gateway.object("gateway-pipeline-preset", objects.pipeline_preset, before))
@@ -81,6 +75,7 @@ class ServingEnvironment:
                 # The identity pool of the project exists from its first workload-identity cluster on.
                 identity=[*services.service("secretmanager"), self.cluster.cluster],
                 bucket=bucket,
+                scaler=scaler,
                 opts=self._both,
             )
             for served, model in zip(deployment.models, objects.models, strict=True)
@@ -113,6 +108,18 @@ class ServingEnvironment:
             opts=self._google,
         )
 
+    def _bucket(self, objects: Rendered, services: ProjectServices) -> list[pulumi.Resource]:
+        if objects.weights is None:
+            return []
+        return WeightsBucket(
+            objects.weights,
+            self._deployment.labels,
+            apis=services.service("storage"),
+            identity=[self.cluster.cluster],
+            home=self.gateway.namespace,
+            opts=self._both,
+        ).ready
+
     def _address(self, services: ProjectServices, network: Foundation) -> NewAddress | None:
         """The Gateway's address, where it is ours to create."""
         deployment, gateway = self._deployment, self._deployment.settings.gateway
@@ -125,6 +132,21 @@ class ServingEnvironment:
             None if gateway.external else network.subnetwork,
             services.service("compute"),
         )
+
+    def _scaler(
+        self, objects: Rendered, services: ProjectServices, runnable: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """What a ScaledObject needs: KEDA, and its way to the metrics. KEDA's finalizers go before it does."""
+        keda = list[pulumi.Resource](runnable)
+        if objects.platform.keda is not None:
+            made = ChartController("tpu-serving:platform:Keda", "keda", objects.platform.keda, runnable, self._inside)
+            keda = [made.release]
+        if objects.metrics_access is not None:
+            apis = [*services.service("monitoring"), *services.service("cloudresourcemanager")]
+            project = self._deployment.settings.project.id
+            identity = [*apis, self.cluster.cluster]
+            return [*keda, MetricsAccess(objects.metrics_access, project, identity, keda, self._both).authentication]
+        return keda
 
     def _controllers(
         self, platform: Platform, gate: ReadinessGate, runnable: list[pulumi.Resource]

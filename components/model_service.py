@@ -28,6 +28,7 @@ class ModelService(Component):
         pools: the node pools of its slice shape.
         identity: what must be there before a grant to its account: the API, and the cluster with the identity pool.
         bucket: what must be there before weights are brought into the bucket or read from it.
+        scaler: what must be there before a ScaledObject: KEDA, and its way to the metrics.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ModelService(Component):
         pools: Dependencies,
         identity: Dependencies,
         bucket: Dependencies,
+        scaler: Dependencies,
         opts: pulumi.ResourceOptions,
     ) -> None:
         self._prefix = prefix = f"model-{model.name}"
@@ -71,6 +73,8 @@ class ModelService(Component):
             replace_on_changes=["spec.parallelism"],
             delete_before_replace=True,
         )
+        if model.scaled_object is not None:  # after the service: KEDA looks for the workload that KServe makes of it
+            self.object(f"{prefix}-replicas", model.scaled_object, [self.service, *scaler])
         for what, obj in (("server", model.server_monitoring), ("picker", model.picker_monitoring)):
             if obj is not None:
                 self.object(f"{prefix}-{what}-monitoring", obj, [home, *classes])

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from catalog.gke import facts
 from components.base import Component
 from components.project_services import ProjectServices
 from components.sdk import compute
@@ -124,7 +123,7 @@ class Network(Component):
             direction="INGRESS",
             source_ranges=[self._deployment.settings.cluster.control_plane.cidr],
             target_tags=[self._deployment.node_tag],
-            allows=[compute.FirewallAllowArgs(protocol="tcp", ports=list(map(str, facts()["webhookPorts"])))],
+            allows=[compute.FirewallAllowArgs(protocol="tcp", ports=list(map(str, self._deployment.called_ports)))],
             opts=self.child(),
         )
 

@@ -29,6 +29,26 @@ def cert_manager_values() -> dict[str, Any]:
     }
 
 
+def keda_values() -> dict[str, Any]:
+    """KEDA. Its own certificates; requests for all three pods, which the chart leaves to their defaults."""
+
+    def image(key: str) -> dict[str, str]:
+        found = load_lock().images[key]
+        registry, _, repository = found.repository.partition("/")
+        return {"registry": registry, "repository": repository, "tag": found.tag}
+
+    pod = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "1000Mi"}}
+    return {
+        "image": {
+            "keda": image("keda-operator"),
+            "metricsApiServer": image("keda-metrics-apiserver"),
+            "webhooks": image("keda-admission-webhooks"),
+            "pullPolicy": "IfNotPresent",
+        },
+        "resources": {"operator": pod, "metricServer": pod, "webhooks": pod},
+    }
+
+
 def lws_values() -> dict[str, Any]:
     """LeaderWorkerSet. The chart's own default is the image tag `main` (SC01); its internal certificates stay on."""
     image = load_lock().images["lws"]

@@ -38,7 +38,7 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
     gateway = deployment.settings.gateway
     spec: dict[str, Any] = {
         "model": {"uri": model.weights_address or model.settings.source, "name": model.settings.names_for_clients[0]},
-        "replicas": model.settings.replicas,
+        **_replicas(model),
         "parallelism": {"tensor": model.tensor_parallel_size},
         "router": {
             "gateway": {"refs": [{"name": gateway.name, "namespace": deployment.namespace}]},
@@ -58,6 +58,11 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
         # One slice, one group: leader and workers land on the hosts of the same node pool.
         annotations["leaderworkerset.sigs.k8s.io/exclusive-topology"] = "cloud.google.com/gke-nodepool"
     return manifest(API, "LLMInferenceService", model.name, deployment.namespace, annotations=annotations, spec=spec)
+
+
+def _replicas(model: ServedModel) -> dict[str, int]:
+    """Left out where KEDA decides: KServe 0.20 then keeps the live number (workload.go Preserve*Replicas)."""
+    return {} if model.settings.scaling else {"replicas": model.settings.replicas}
 
 
 def pipeline_preset(namespace: str) -> Manifest:

@@ -35,12 +35,17 @@ def server_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
     )
 
 
+def picker_job(model: ServedModel) -> str:
+    """Name of the picker's PodMonitoring, which is the label `job` of its metrics."""
+    return f"{model.name}-picker"
+
+
 def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
     """The picker's metrics; it asks for a token that may read /metrics."""
     return manifest(
         API,
         "PodMonitoring",
-        f"{model.name}-picker",
+        picker_job(model),
         deployment.namespace,
         spec={
             "selector": _selector(model, PICKER),

@@ -9,6 +9,7 @@ from manifests.base import Manifest, manifest
 KSERVE = "kserve"  # KServe's chart writes this namespace into its CRDs' conversion webhooks
 CERT_MANAGER = "cert-manager"
 LWS = "lws-system"
+KEDA = "keda"
 
 
 def namespace(name: str, level: Literal["baseline", "restricted"] = "restricted") -> Manifest:

@@ -44,7 +44,7 @@ def contract(deployment: Deployment, host: str) -> Outputs:
                 chips=m.chips,
                 inference_pool=names.inference_pool(m.name),
                 service=names.workload_service(m.name),
-                scheduler=picker_config(m.settings.scheduler_profile),
+                scheduler=picker_config(m),
             )
             for m in deployment.models
         ],

@@ -20,6 +20,7 @@ from manifests import (
     monitoring,
     readiness,
     route,
+    scaling,
     secrets,
     weights,
     workload,
@@ -27,7 +28,7 @@ from manifests import (
 from manifests.backend import BackendPolicies, backend_policies, backends
 from manifests.base import Manifest
 from manifests.compute_class import compute_classes
-from manifests.namespace import CERT_MANAGER, LWS, namespace
+from manifests.namespace import CERT_MANAGER, KEDA, LWS, namespace
 from settings.derive import Deployment, ServedModel
 from settings.names import SYSTEM_NAMESPACE
 
@@ -49,6 +50,7 @@ class Platform:
     gateway_ready: Wait
     cert_manager: charts.Controller | None
     leader_worker_set: charts.Controller | None
+    keda: charts.Controller | None
     kserve: kserve.KServeController | None
     kserve_ready: Wait
 
@@ -77,6 +79,7 @@ class Model:
     ready_seconds: int
     server_monitoring: Manifest | None
     picker_monitoring: Manifest | None
+    scaled_object: Manifest | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Rendered:
     weights: weights.Weights | None
     pipeline_preset: Manifest | None
     compute_classes: tuple[tuple[SliceShape, Manifest], ...]
+    metrics_access: scaling.MetricsAccess | None
     models: tuple[Model, ...]
 
     def objects(self) -> list[Manifest]:
@@ -119,6 +123,7 @@ def rendered(deployment: Deployment) -> Rendered:
         weights.weights(deployment),
         llm_inference_service.pipeline_preset(deployment.namespace) if deployment.multi_host else None,
         compute_classes(deployment),
+        scaling.metrics_access(deployment),
         tuple(_model(deployment, model) for model in deployment.models),
     )
 
@@ -127,12 +132,14 @@ def _platform(deployment: Deployment) -> Platform:
     settings = deployment.settings.platform
     cert_manager = charts.Controller("cert-manager", namespace(CERT_MANAGER), charts.cert_manager_values())
     leader_worker_set = charts.Controller("lws", namespace(LWS), charts.lws_values())
+    keda = charts.Controller("keda", namespace(KEDA), charts.keda_values()) if deployment.scales else None
     return Platform(
         namespace(SYSTEM_NAMESPACE),
         (*readiness.rbac(), readiness.config_map()),
         Wait(readiness.gateway_job(deployment), readiness.GATEWAY_BUDGET_SECONDS),
         cert_manager if settings.cert_manager == "install" else None,
         leader_worker_set if settings.leader_worker_set == "install" else None,
+        keda if settings.keda == "install" else None,
         kserve.controller(deployment) if settings.kserve == "install" else None,
         Wait(readiness.kserve_job(deployment), readiness.kserve_budget_seconds(deployment)),
     )
@@ -154,4 +161,5 @@ def _model(deployment: Deployment, model: ServedModel) -> Model:
         model.ready_timeout_seconds,
         monitoring.server_monitoring(deployment, model) if monitored else None,
         monitoring.picker_monitoring(deployment, model) if monitored else None,
+        scaling.scaled_object(deployment, model),
     )

@@ -23,15 +23,19 @@ def _read(profile: str) -> dict[str, Any]:
     return config
 
 
-def picker_config(profile: str) -> dict[str, Any]:
-    """The EndpointPickerConfig of a scheduler profile (`prefixCache`, `loadAware`); a copy, free to change."""
-    return copy.deepcopy(_read(profile))
+def picker_config(model: ServedModel) -> dict[str, Any]:
+    """The EndpointPickerConfig of a model's scheduler profile; a copy, free to change.
+
+    With the queue on, requests wait in the picker while every replica is busy, and their number is a metric (KEDA).
+    """
+    config = copy.deepcopy(_read(model.settings.scheduler_profile))
+    return {**config, "featureGates": ["flowControl"]} if model.picker_queue else config
 
 
 def scheduler(model: ServedModel) -> dict[str, Any]:
     """`spec.router.scheduler`: pool and configuration, nothing left to the controller's changing defaults (KS10)."""
     return {
-        "config": {"inline": picker_config(model.settings.scheduler_profile)},
+        "config": {"inline": picker_config(model)},
         "pool": {
             "spec": {
                 "selector": {

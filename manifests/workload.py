@@ -20,7 +20,7 @@ def service_account(deployment: Deployment, model: ServedModel) -> Manifest:
 
 def pod_disruption_budget(deployment: Deployment, model: ServedModel) -> Manifest | None:
     """At most one replica away at a time; None for a single replica, which a budget would only pin to its node."""
-    if model.settings.replicas < 2:
+    if model.most_replicas < 2:
         return None
     return manifest(
         "policy/v1",

@@ -38,13 +38,15 @@ class Room:
         return 1000 if needed == math.inf else max(math.ceil(needed), 1)
 
 
-def room(machine_type: str, pickers: int) -> Room | None:
-    """The room that so many endpoint pickers need on nodes of a type; None where the type's size is not known."""
+def room(machine_type: str, pickers: int, *, keda: bool = False) -> Room | None:
+    """The room for controllers and so many endpoint pickers on nodes of a type; None where its size is not known."""
     found = _MACHINE.fullmatch(machine_type)
     if found is None:
         return None
     requests, cores = facts()["cpuPoolRequests"], int(found.group(2))
-    daemons, shared, picker = requests["daemonsOfANode"], requests["shared"], requests["picker"]
+    daemons, picker = requests["daemonsOfANode"], requests["picker"]
+    parts = [requests["shared"], *([requests["keda"]] if keda else [])]
+    shared = {key: sum(part[key] for part in parts) for key in ("cpu", "memoryGib")}
     memory = cores * _GIB_PER_CPU[found.group(1)]
     return Room(
         pickers,
@@ -55,9 +57,9 @@ def room(machine_type: str, pickers: int) -> Room | None:
     )
 
 
-def most_nodes(machine_type: str, pickers: int) -> int:
+def most_nodes(machine_type: str, pickers: int, *, keda: bool = False) -> int:
     """The pool's maximum where none is written: what the pods need and one more for upgrades, three at least."""
-    needed = room(machine_type, pickers)
+    needed = room(machine_type, pickers, keda=keda)
     return max(_LEAST, needed.nodes + 1) if needed is not None else _LEAST
 
 

@@ -119,7 +119,7 @@ class Deployment:
         models = [m for m in self.models if m.shape == shape]
         spare = self.settings.capacity.spare_slices
         update = sum(m.surge_slices for m in models) if spare is None else spare
-        return sum(m.settings.replicas for m in models), update
+        return sum(m.most_replicas for m in models), update
 
     @cached_property
     def pools(self) -> tuple[TpuPool, ...]:
@@ -243,11 +243,11 @@ class Deployment:
         """Name of the firewall rule for webhooks, in a network of ours."""
         return f"{self.network_name}-webhooks"
 
-    def workload_principal(self, account: str) -> str:
-        """IAM member of a Kubernetes service account of the models' namespace (workload identity federation)."""
+    def workload_principal(self, account: str, namespace: str | None = None) -> str:
+        """IAM member of a Kubernetes service account, of the models' namespace (workload identity federation)."""
         project = self.settings.project
         pool = f"projects/{project.number}/locations/global/workloadIdentityPools/{self.workload_pool}"
-        return f"principal://iam.googleapis.com/{pool}/subject/ns/{self.namespace}/sa/{account}"
+        return f"principal://iam.googleapis.com/{pool}/subject/ns/{namespace or self.namespace}/sa/{account}"
 
     @property
     def node_tag(self) -> str:
@@ -272,7 +272,23 @@ class Deployment:
     def cpu_pool_most_nodes(self) -> int:
         """Maximum of the CPU pool: as written, else what controllers and pickers need, and never below the minimum."""
         pool = self.settings.cluster.cpu_pool
-        return pool.max_nodes or max(pool.min_nodes, most_nodes(pool.machine_type, len(self.models)))
+        return pool.max_nodes or max(pool.min_nodes, most_nodes(pool.machine_type, len(self.models), keda=self.scales))
+
+    @property
+    def scales(self) -> bool:
+        """Whether a model's replicas follow load or clock, which KEDA does."""
+        return any(model.settings.scaling is not None for model in self.models)
+
+    @property
+    def scales_by_load(self) -> bool:
+        """Whether a model's replicas follow the load, which KEDA reads from Cloud Monitoring."""
+        return any(m.settings.scaling is not None and not m.settings.scaling.by_clock for m in self.models)
+
+    @property
+    def called_ports(self) -> list[int]:
+        """Ports of pods that the control plane calls: webhooks, and KEDA's metrics (CL03)."""
+        keda = [facts()["kedaMetricsPort"]] if self.scales else []
+        return [*facts()["webhookPorts"], *keda]
 
     @property
     def mounts_claims(self) -> bool:
@@ -294,7 +310,8 @@ class Deployment:
     def apis(self) -> list[str]:
         """Google APIs that the environment uses."""
         secrets = ["secretmanager.googleapis.com"] if self.needs_secret_sync else []
-        return [*facts()["apis"], *secrets, *(["storage.googleapis.com"] if self.store else [])]
+        storage = ["storage.googleapis.com"] if self.store else []
+        return [*facts()["apis"], *secrets, *storage, *(["monitoring.googleapis.com"] if self.scales_by_load else [])]
 
     @property
     def workload_pool(self) -> str:

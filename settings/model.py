@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from settings.base import MachineType, SecretName, Section
+from settings.scaling import Scaling
 
 
 class TpuSlice(Section):
@@ -63,6 +64,9 @@ class Model(Section):
     )
     tpu: TpuSlice
     replicas: int = Field(1, ge=1, le=1000, description="Copies of the model, each on a slice of its own.")
+    scaling: Scaling | None = Field(
+        None, description="Replicas that follow the load or the clock, in place of `replicas` (KEDA)."
+    )
     context_length: int | None = Field(
         None,
         ge=16,

@@ -52,6 +52,11 @@ def weights_job(model: str) -> str:
     return f"{model}-weights"
 
 
+def scaled_object(model: str) -> str:
+    """Our ScaledObject; never `<model>-kserve-keda`, which KServe would try to delete (AS06)."""
+    return f"{model}-replicas"
+
+
 def base_path(namespace: str, model: str) -> str:
     """Path prefix of a model; KServe's own status prefers exactly this one."""
     return f"/{namespace}/{model}"

@@ -16,6 +16,9 @@ class Platform(Section):
     leader_worker_set: Literal["install", "existing", "off"] = Field(
         "install", description="LeaderWorkerSet, before KServe's controller; off only where no model is multi-host."
     )
+    keda: Install = Field(
+        "install", description="KEDA, where a model has `scaling`: it keeps replicas to load or clock."
+    )
     kserve: Install = Field("install", description="KServe's LLMInferenceService controller.")
     kserve_version: str | None = Field(None, description="Version of an existing KServe, to check it against the lock.")
     storage_initializer_memory_gib: int = Field(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,8 @@ from catalog.lock import runtime_version
 from catalog.models import Checkpoint, KnownModel, Task, named
 from catalog.runtimes import BACKEND_VARIABLE, Backend, Family, Runtime, family_of, load_runtime
 from catalog.tpu import SliceShape, generations
-from settings.names import server_flag
+from settings.flags import json_flag as json_flag
+from settings.flags import plain_flags
 from settings.store import Revision, Store, revision_of
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class ServedModel:
     @cached_property
     def flags_given(self) -> dict[str, FlagValue]:
         """The user's flags by their full names without dashes; `no-x: true` is `x: false`."""
-        return dict(_plain(self.settings.server_flags)) | dict(_plain(self.settings.unlisted_server_flags))
+        return dict(plain_flags(self.settings.server_flags)) | dict(plain_flags(self.settings.unlisted_server_flags))
 
     @property
     def architecture(self) -> str | None:
@@ -123,14 +122,30 @@ class ServedModel:
         return REQUEST_PATHS[self.task]
 
     @property
+    def most_replicas(self) -> int:
+        """Replicas, the most of them where they follow load or clock: what pools, quota and budgets are made for."""
+        return self.settings.scaling.most if self.settings.scaling else self.settings.replicas
+
+    @property
+    def least_replicas(self) -> int:
+        """Replicas, the fewest of them where they follow load or clock."""
+        return self.settings.scaling.least if self.settings.scaling else self.settings.replicas
+
+    @property
+    def picker_queue(self) -> bool:
+        """Whether requests wait in the endpoint picker while every replica is busy, and are counted there."""
+        scaling = self.settings.scaling
+        return scaling is not None and not scaling.by_clock and scaling.queue_per_replica > 0
+
+    @property
     def chips(self) -> int:
-        """Chips of all replicas."""
-        return self.shape.chips * self.settings.replicas
+        """Chips of all replicas, the most of them."""
+        return self.shape.chips * self.most_replicas
 
     @property
     def surge_slices(self) -> int:
         """Slices an update needs beside the replicas; LeaderWorkerSet replaces in place."""
-        return 0 if self.shape.multi_host else math.ceil(_SURGE_SHARE * self.settings.replicas)
+        return 0 if self.shape.multi_host else math.ceil(_SURGE_SHARE * self.most_replicas)
 
     @property
     def tensor_parallel_size(self) -> int:
@@ -365,19 +380,3 @@ class ServedModel:
         if self.streamed is not None:
             return _LEAST_DISK_GIB
         return max(_LEAST_DISK_GIB, math.ceil(2 * (self.weights_bytes or 50e9) / GIB) + 60)
-
-
-def _plain(flags: dict[str, FlagValue]) -> Iterator[tuple[str, FlagValue]]:
-    for name, value in flags.items():
-        flag = server_flag(name)
-        negated = isinstance(value, bool) and flag.startswith("no-")
-        yield (flag.removeprefix("no-"), not value) if negated else (flag, value)
-
-
-def json_flag(value: Any) -> dict[str, Any]:
-    """The mapping behind a JSON flag; empty where it is none (VL01 says so)."""
-    try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx
@@ -103,6 +103,29 @@ def tags_of(client: httpx.Client, repository: str) -> list[str]:
     except (ValueError, AttributeError, TypeError):
         raise RegistryError(f"{host} did not answer a list of tags for {path}") from None
     return found
+
+
+def charts_of(client: httpx.Client, repository: str, chart: str) -> list[str]:
+    """Every version of a chart, as the index of its chart repository lists them.
+
+    Raises:
+        RegistryUnreachableError: no answer from the repository.
+        RegistryError: it answers something else.
+    """
+    import httpx
+    import yaml
+
+    host = repository.partition("://")[2]
+    try:
+        answer = client.get(f"{repository}/index.yaml").raise_for_status().text
+        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return [str(row["version"]) for row in yaml.load(answer, Loader=loader)["entries"][chart]]  # noqa: S506 - a safe loader
+    except httpx.HTTPStatusError as error:
+        raise RegistryError(f"{host} answered {error.response.status_code}") from None
+    except httpx.HTTPError as error:
+        raise _unreachable(host, error) from error
+    except (KeyError, TypeError, yaml.YAMLError):
+        raise RegistryError(f"{host} did not answer an index with {chart}") from None
 
 
 def _api(host: str) -> str:

@@ -25,6 +25,7 @@ FOLDERS = {
     "lws": ("lws", "charts/lws"),
     # Only its definitions: the controllers run without pods, and nobody would answer its webhook.
     "cert-manager": ("cert-manager", "deploy/crds"),
+    "keda": ("keda", "config/crd/bases"),
 }
 
 
@@ -37,12 +38,13 @@ def lay_out(work: Path) -> None:
     for key, locked in load_lock().charts.items():
         name, inside = FOLDERS[key]
         module, place = table().modules[name], work / locked.chart
-        if module.version != locked.version:
-            update = f"cd rehearsal/assets/{module.folder} && go get {module.module}@{locked.version} && go mod tidy"
+        if module.version.removeprefix("v") != locked.version.removeprefix("v"):  # KEDA's charts have none
+            wanted = f"v{locked.version.removeprefix('v')}"
+            update = f"cd rehearsal/assets/{module.folder} && go get {module.module}@{wanted} && go mod tidy"
             why = f"a rehearsal has {name} {module.version}; both versions are updated together"
             raise AssetError(f"chart {key} {locked.version}", why, [update])
         shutil.rmtree(place, ignore_errors=True)
-        if key == "cert-manager":
+        if key in ("cert-manager", "keda"):
             _compose(module_dir(name) / inside, place, locked.version)
         else:
             shutil.copytree(module_dir(name) / inside, place, copy_function=shutil.copyfile)

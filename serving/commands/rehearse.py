@@ -240,10 +240,10 @@ def _print_drained(console: Console, deployment: Deployment, drained: dict[str, 
     if drained is None:
         return
     from serving.commands.draining import sentences
-    from serving.plan.plan import Plan
+    from settings.start import start_seconds
 
     model = next(model for model in deployment.models if model.name == drained["model"])
-    text = "\n".join(sentences(drained, model, Plan.start_seconds(model)))
+    text = "\n".join(sentences(drained, model, start_seconds(model)))
     console.print(f"\n{text}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -101,8 +101,9 @@ def _lines() -> Iterator[Line]:
     silent: dict[str, str] = {}
     with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(10)) as client:
         for name, chart in lock.charts.items():
-            repository = chart.chart.removeprefix("oci://")
-            yield _asked(Line("chart", name, chart.version, repository), silent, _tags(client, repository))
+            where = f"{chart.repository}/{chart.chart}" if chart.repository else chart.chart
+            ask = _charts(client, chart.repository, chart.chart) if chart.repository else _tags(client, where[6:])
+            yield _asked(Line("chart", name, chart.version, where.partition("://")[2]), silent, ask)
         for name, image in lock.images.items():
             yield _asked(Line("image", name, image.tag, image.repository), silent, _tags(client, image.repository))
     from importlib.metadata import version
@@ -117,6 +118,12 @@ def _tags(client: httpx.Client, repository: str) -> Callable[[], list[str]]:
     from catalog.refresh.registry import tags_of
 
     return lambda: tags_of(client, repository)
+
+
+def _charts(client: httpx.Client, repository: str, chart: str) -> Callable[[], list[str]]:
+    from catalog.refresh.registry import charts_of
+
+    return lambda: charts_of(client, repository, chart)
 
 
 def _asked(line: Line, silent: dict[str, str], ask: Callable[[], list[str]]) -> Line:

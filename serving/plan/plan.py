@@ -15,6 +15,7 @@ from settings import names
 from settings.cost import Cost, estimate
 from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Finding, render_path
+from settings.start import start_seconds
 from settings.windows import utc
 
 SERVICE_TYPE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
@@ -41,24 +42,13 @@ class Plan:
         """
         if resource.type == SERVICE_TYPE:
             model = next(m for m in self.deployment.models if resource.inputs["metadata"]["name"] == m.name)
-            fast, slowest = self.start_seconds(model) or model_start_seconds(0)
+            fast, slowest = start_seconds(model) or model_start_seconds(0)
             return slowest if slow else (fast + slowest) / 2
         if resource.type == _JOB_TYPE:
             filled = {names.weights_job(m.name): m.weights_bytes or 0 for m in self.deployment.models if m.streamed}
             if (name := resource.inputs["metadata"]["name"]) in filled:
                 return filling_seconds(filled[name] / GIB)
         return seconds_of(resource.type, resource.inputs, slow=slow)
-
-    @staticmethod
-    def start_seconds(model: ServedModel, *, later: bool = False) -> tuple[float, float] | None:
-        """From nothing to Ready: as fast as measured, and as slow as reported; None for a model of unknown size.
-
-        `later`: with programs that an earlier start compiled, where they are kept.
-        """
-        if model.weights_bytes is None:
-            return None
-        warm = later and model.programs_folder is not None
-        return model_start_seconds(model.weights_bytes / GIB, streamed=model.streamed is not None, warm=warm)
 
     @cached_property
     def time(self) -> tuple[float, float, list[Resource]]:
@@ -73,7 +63,7 @@ class Plan:
     @property
     def of_unknown_start(self) -> list[str]:
         """Names of the models whose size, and so start, is not known."""
-        return [model.name for model in self.deployment.models if self.start_seconds(model) is None]
+        return [model.name for model in self.deployment.models if start_seconds(model) is None]
 
     def objects(self) -> list[Manifest]:
         """The Kubernetes objects in the order they are created."""
@@ -172,7 +162,7 @@ class Plan:
         }
 
     def _model(self, model: ServedModel) -> dict[str, Any]:
-        start, later = self.start_seconds(model), self.start_seconds(model, later=True)
+        start, later = start_seconds(model), start_seconds(model, later=True)
         return {
             "name": model.name,
             "servedNames": model.settings.names_for_clients,

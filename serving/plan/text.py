@@ -20,6 +20,7 @@ from serving.refused import describe
 from settings.cost import cold_cost, reading_cost
 from settings.cpu_pool import room
 from settings.derive import GIB, ServedModel
+from settings.start import start_seconds
 from settings.text import count
 
 _NARROWEST, _WIDEST = 80, 120
@@ -85,7 +86,7 @@ def _models(plan: Plan) -> Iterator[str]:
     yield "[bold]Models[/]"
     for m in plan.deployment.models:
         hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
-        start = _start(plan, m) or "unknown"
+        start = _start(m) or "unknown"
         size = ", ".join(
             (count(m.settings.replicas, "replica"), count(m.shape.chips, "chip"), count(m.shape.devices, "device"))
         )
@@ -97,7 +98,7 @@ def _models(plan: Plan) -> Iterator[str]:
 
 
 def _from_the_bucket(plan: Plan, model: ServedModel) -> Iterator[str]:
-    if model.programs_folder is not None and (later := _start(plan, model, later=True)) is not None:
+    if model.programs_folder is not None and (later := _start(model, later=True)) is not None:
         yield f"      later startup {later}, with programs that were compiled before"
         replicas = model.settings.replicas
         each = f"; each of {replicas} replicas compiles" if replicas > 1 else ""
@@ -183,7 +184,7 @@ def _closing(plan: Plan, console: Console) -> None:
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     console.print(f"[bold]Maintenance[/] {maintenance(plan)}")
     for m in deployment.models:
-        console.print(f"  {drained(plan, m)}")
+        console.print(f"  {drained(m)}")
     if not deployment.settings.capacity.order and (hours := deployment.purchases[0].hours):
         console.print(f"[bold]Flex-start[/] every TPU node ends after at most {hours} h, and its model with it")
     for override in deployment.settings.overrides:
@@ -207,24 +208,24 @@ def maintenance(plan: Plan) -> str:
     return f"{text}; {count(len(excluded), 'exclusion')}" if excluded else text
 
 
-def drained(plan: Plan, model: ServedModel) -> str:
+def drained(model: ServedModel) -> str:
     """What it costs when GKE drains a node of a model: the time until a new replica is ready."""
-    start = _start(plan, model, later=True) or "an unknown time"
+    start = _start(model, later=True) or "an unknown time"
     left = model.settings.replicas - 1
     if left:
         return f"a drained node: {model.name} goes on with {left} of {left + 1} replicas for {start}"
     return f"a drained node: {model.name} does not answer for {start}"
 
 
-def _start(plan: Plan, model: ServedModel, *, later: bool = False) -> str | None:
-    seconds = plan.start_seconds(model, later=later)
+def _start(model: ServedModel, *, later: bool = False) -> str | None:
+    seconds = start_seconds(model, later=later)
     return "{:.0f} to {:.0f} min".format(*(s / 60 for s in seconds)) if seconds else None
 
 
 def cpu_pool(plan: Plan) -> str:
     """How far the CPU pool can grow, and what for."""
     deployment, pool = plan.deployment, plan.deployment.settings.cluster.cpu_pool
-    needed = room(pool.machine_type, len(deployment.models))
+    needed = room(pool.machine_type, len(deployment.models), keda=deployment.scales)
     most = f"{pool.min_nodes} to {deployment.cpu_pool_most_nodes} nodes {pool.machine_type}"
     if needed is None:
         return f"{most}; whether {len(deployment.models)} endpoint pickers fit was not checked"

@@ -65,7 +65,9 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         host = self.headers["Host"]
-        if self.path.startswith("/token"):
+        if self.path == "/charts/index.yaml":
+            self._send(200, {"entries": {"keda": [{"version": "2.22.0"}, {"version": "2.21.0"}]}})
+        elif self.path.startswith("/token"):
             self._send(200, {"token": "t"})
         elif self.headers.get("Authorization") != "Bearer t":
             self._send(401, {}, WWW_Authenticate=f'Bearer realm="http://{host}/token",service="s"')
@@ -122,12 +124,19 @@ def fresh_lock() -> Iterator[None]:
 def test_each_line_has_its_answer_or_says_that_nobody_could_be_asked(
     registry: str, monkeypatch: pytest.MonkeyPatch, fresh_lock: None
 ) -> None:
-    hosts = {"ghcr.io": registry, "docker.io": NEVER, "quay.io": NEVER, "registry.k8s.io": NEVER}
+    hosts = {
+        "https://kedacore.github.io": f"http://{registry}",
+        "ghcr.io": registry,
+        "docker.io": NEVER,
+        "quay.io": NEVER,
+        "registry.k8s.io": NEVER,
+    }
     pointed_at(monkeypatch, hosts)
     done = CliRunner().invoke(application(["versions", "lock"]), ["versions"])
     assert done.exit_code == 0, done.output
     lines = {" ".join(line.split()[:2]): line for line in done.output.splitlines() if line}
     assert lines["chart kserve-llmisvc-crd"].endswith("newest v0.21.0 (2 newer)")
+    assert lines["chart keda"].endswith("newest 2.22.0 (1 newer)")
     assert (
         "could not ask" in lines["image vllm-tpu"] and f"{NEVER} did not answer" in lines["image storage-initializer"]
     )
@@ -136,7 +145,8 @@ def test_each_line_has_its_answer_or_says_that_nobody_could_be_asked(
 
 
 def test_json_has_a_row_for_everything_locked(registry: str, monkeypatch: pytest.MonkeyPatch, fresh_lock: None) -> None:
-    pointed_at(monkeypatch, dict.fromkeys(("ghcr.io", "docker.io", "quay.io", "registry.k8s.io"), registry))
+    hosts = dict.fromkeys(("ghcr.io", "docker.io", "quay.io", "registry.k8s.io"), registry)
+    pointed_at(monkeypatch, {**hosts, "https://kedacore.github.io": f"http://{registry}"})
     done = CliRunner().invoke(application(["versions", "lock"]), ["versions", "--format", "json"])
     rows = json.loads(done.stdout)
     lock = load_lock()

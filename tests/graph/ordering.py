@@ -13,7 +13,7 @@ from tests.graph.planning import kind, of_kind
 MODEL, CPU_POOL, GATE, GATEWAY = "LLMInferenceService", "cluster-cpu-pool", "gate-job", "gateway-object"
 WEBHOOKS = "kserve-webhooks-job"
 # Components without a part outside of the cluster.
-_PLATFORM = ("gate", "cert-manager", "lws", "kserve")
+_PLATFORM = ("gate", "cert-manager", "lws", "keda", "kserve")
 # GKE's Gateway controller takes the load balancer apart only while these are deleted one by one.
 BY_THE_GATEWAY_CONTROLLER = ("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
 
@@ -37,7 +37,7 @@ class Order:
 
 
 def a_model_goes_before_every_controller_it_is_made_of(order: Order) -> Iterator[str]:
-    controllers = order.names("Release", "Job", "Cluster", "Gateway") | {CPU_POOL}
+    controllers = (order.names("Release", "Job", "Cluster", "Gateway") | {CPU_POOL}) - {"keda-release"}
     for model in order.names(MODEL):
         yield from order.lacking(model, controllers)
 
@@ -65,6 +65,14 @@ def no_model_waits_for_another(order: Order) -> Iterator[str]:
     for model in services:
         own = model.removesuffix("-service") + "-route"
         yield from (f"{model} waits for {other}" for other in order.needs[model] & (services | routes) - {own})
+
+
+def what_keda_finalizes_goes_before_it_and_before_its_workload(order: Order) -> Iterator[str]:
+    release = {"keda-release"} & set(order.needs)
+    for part in order.names("ScaledObject", "ClusterTriggerAuthentication"):
+        yield from order.lacking(part, release)
+    for scaled in order.names("ScaledObject"):
+        yield from order.lacking(scaled, {scaled.removesuffix("-replicas") + "-service"})
 
 
 def load_balancer_parts_go_before_controller_and_proxy_only_subnet(order: Order) -> Iterator[str]:
@@ -95,8 +103,9 @@ def no_namespace_goes_before_what_is_in_it(order: Order) -> Iterator[str]:
 
 
 def nodes_keep_their_way_out_and_webhooks_their_firewall_rule(order: Order) -> Iterator[str]:
+    roles = {name for name in order.names("IAMMember") if name.startswith("cluster-")}
     for pool in order.names("NodePool"):
-        yield from order.lacking(pool, order.names("RouterNat", "IAMMember", "Cluster"))
+        yield from order.lacking(pool, order.names("RouterNat", "Cluster") | roles)
     for release in order.names("Release") - {"kserve-crds"}:  # the one chart without a pod
         yield from order.lacking(release, order.names("Firewall") | {CPU_POOL})
 
@@ -164,6 +173,7 @@ INVARIANTS = (
     a_model_goes_before_each_pool_of_its_slice,
     a_model_goes_before_its_route_policies_account_and_token,
     no_model_waits_for_another,
+    what_keda_finalizes_goes_before_it_and_before_its_workload,
     load_balancer_parts_go_before_controller_and_proxy_only_subnet,
     routes_and_policies_go_before_the_gateway,
     kserve_goes_from_presets_to_crds_and_before_what_it_watches,

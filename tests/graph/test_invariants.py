@@ -13,6 +13,8 @@ from tests.graph.planning import ENVIRONMENTS, of_kind, plan_document, planned
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
 COMPONENT_TOKENS = {
+    "tpu-serving:platform:Keda",
+    "tpu-serving:scaling:MetricsAccess",
     "tpu-serving:cluster:Cluster",
     "tpu-serving:cluster:ReadinessGate",
     "tpu-serving:gateway:Gateway",

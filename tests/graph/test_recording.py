@@ -8,6 +8,8 @@ from settings.document import ROOT, read_document
 from tests.graph.planning import ENVIRONMENTS, plan_document, planned
 
 RESOURCE_TOKENS = {
+    "kubernetes:keda.sh/v1alpha1:ClusterTriggerAuthentication",
+    "kubernetes:keda.sh/v1alpha1:ScaledObject",
     "gcp:compute/address:Address",
     "gcp:compute/firewall:Firewall",
     "gcp:compute/network:Network",

@@ -147,10 +147,13 @@ def test_a_flag_of_ours_that_is_switched_off_is_said_once(given: dict[str, bool]
     assert [arg for arg in _arguments(given) if "prefix-caching" in arg] == ["--no-enable-prefix-caching"]
 
 
-@pytest.mark.parametrize("profile", ["prefixCache", "loadAware"])
-def test_every_picker_plugin_is_known_and_no_default_is_left_to_the_picker(profile: str) -> None:
-    known = load_epp_plugins(load_lock().images["epp"].tag).plugins
-    config = scheduler.picker_config(profile)
+@every_model
+def test_every_picker_plugin_is_known_and_no_default_is_left_to_the_picker(
+    deployment: Deployment, model: ServedModel
+) -> None:
+    table = load_epp_plugins(load_lock().images["epp"].tag)
+    known, config = table.plugins, scheduler.picker_config(model)
+    assert set(config.get("featureGates", [])) <= set(table.config.feature_gates)
     declared = [p["type"] for p in config["plugins"]]
     assert set(declared) <= set(known)
     referred = [p["pluginRef"] for profile in config["schedulingProfiles"] for p in profile["plugins"]]

@@ -18,7 +18,7 @@ from tests.rehearsal.plane import Plane, until
 
 Object = dict[str, Any]
 # Module -> the folder of its definitions.
-_FOLDERS = {"kserve": "config/crd/full/llmisvc", "cert-manager": "deploy/crds"}
+_FOLDERS = {"kserve": "config/crd/full/llmisvc", "cert-manager": "deploy/crds", "keda": "config/crd/bases"}
 _FEATURES = ("compute_classes", "gateway", "managed_prometheus", "secret_sync")
 
 
@@ -28,7 +28,7 @@ def definitions() -> Iterator[Object]:
         yield from addons.definitions(feature)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for module, folder in _FOLDERS.items():
-        for path in sorted((assets.module_dir(module) / folder).glob("*.io_*.yaml")):
+        for path in sorted((assets.module_dir(module) / folder).glob("*.*_*.yaml")):
             yield from yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader)
 
 

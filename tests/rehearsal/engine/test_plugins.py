@@ -84,5 +84,5 @@ def test_a_chart_of_another_version_than_the_module_is_an_error_that_says_how_to
 
 
 def test_every_chart_of_the_lock_is_in_a_module_of_its_version() -> None:
-    locked = {key: chart.version for key, chart in load_lock().charts.items()}
+    locked = {key: f"v{chart.version.removeprefix('v')}" for key, chart in load_lock().charts.items()}
     assert {key: table().modules[module].version for key, (module, _) in charts.FOLDERS.items()} == locked
