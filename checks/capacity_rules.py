@@ -183,7 +183,7 @@ def zones_of_the_order(deployment: Deployment) -> Iterator[Found]:
 @rule("TP23")
 def kept_slices_serve(deployment: Deployment) -> Iterator[Found]:
     """All entries together keep no more slices of a shape than its models have replicas."""
-    fewest = min((deployment.slices(m.shape)[0] for m in deployment.models), default=0)
+    fewest = min((deployment.slices(s)[0] for s in {m.shape for m in deployment.models}), default=0)
     before = 0
     for at, entry in _entries(deployment):
         short = entry.on_demand is not None

@@ -84,7 +84,7 @@ def lengths(deployment: Deployment) -> Iterator[Found]:
 def answer_time(deployment: Deployment) -> Iterator[Found]:
     """A time limit that somebody wrote holds the longest answer at the highest speed that was measured."""
     for path, settings in models(deployment):
-        model = next((m for m in deployment.models if m.settings is settings), None)
+        model = deployment.served(settings)
         seconds = settings.longest_answer_seconds
         if model is None or seconds is None:
             continue

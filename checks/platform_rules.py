@@ -51,7 +51,7 @@ def room_for_the_download(deployment: Deployment) -> Iterator[Found]:
         path: Path = ("platform", "storageInitializerMemoryGib")
         yield Found(path, memory, said, f"Write storageInitializerMemoryGib: {_INITIALIZER_GIB}, or leave it out.")
     for index, settings in enumerate(deployment.settings.models):
-        model = next((m for m in deployment.models if m.settings is settings), None)
+        model = deployment.served(settings)
         if model is None or settings.disk_gib is None or model.weights_bytes is None:
             continue
         room = (0 if model.streamed else math.ceil(model.weights_bytes / GIB)) + _SYSTEM_GIB

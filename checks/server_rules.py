@@ -142,7 +142,7 @@ def _decided_rule(key: str) -> Check:
 
     def decided(deployment: Deployment) -> Iterator[Found]:
         for path, model in models(deployment):
-            served = next((m for m in deployment.models if m.settings is model), None)
+            served = deployment.served(model)
             for flag in _flags(model, path):
                 name = _known_name(flag.name)
                 known = _DECIDED.get(name)

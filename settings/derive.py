@@ -22,6 +22,7 @@ from settings.windows import PRODUCTION, Window
 
 if TYPE_CHECKING:
     from settings.environment import Environment
+    from settings.model import Model
 
 # The server's HTTP endpoint: probes, policies, Service check and verify all read it here (HC05).
 SERVER_PORT = 8000
@@ -94,6 +95,14 @@ class Deployment:
             if shape is not None:
                 served.append(ServedModel(model, shape, self.store))
         return tuple(served)
+
+    @cached_property
+    def _by_settings(self) -> dict[int, ServedModel]:
+        return {id(model.settings): model for model in self.models}
+
+    def served(self, model: Model) -> ServedModel | None:
+        """What follows from a model's settings; None for one of an unknown shape."""
+        return self._by_settings.get(id(model))
 
     @cached_property
     def store(self) -> Store | None:

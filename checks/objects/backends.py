@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from catalog.gke import ALPHA_POOL_GROUP, POOL_GROUP
@@ -73,6 +74,7 @@ def reachable(scope: Scope) -> dict[Target, tuple[Resource, Path]]:
     return found
 
 
+@lru_cache(maxsize=1)  # asked for by many checks of one scope
 def inference_gateways(scope: Scope) -> list[Resource]:
     """The Gateways of the stack that carry models: a route to a pool, or an LLMInferenceService, refers to them."""
     named: set[tuple[str, str]] = set()

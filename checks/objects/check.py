@@ -62,7 +62,7 @@ def context_of(deployment: Deployment) -> Context:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scope:
     """The resources a check looks at.
 

@@ -35,19 +35,26 @@ class Plan:
         """The estimate of what it costs."""
         return estimate(self.deployment)
 
+    @cached_property
+    def _models(self) -> dict[str, ServedModel]:
+        return {model.name: model for model in self.deployment.models}
+
+    @cached_property
+    def _filled(self) -> dict[str, int]:
+        """Bytes that each filling Job downloads, 0 where nobody knows."""
+        return {names.weights_job(m.name): m.weights_bytes or 0 for m in self.deployment.models if m.streamed}
+
     def seconds(self, resource: Resource, *, slow: bool = False) -> float:
         """Estimated seconds to create a resource, `slow` as slow as reported; a model counts from its empty pool to Ready.
 
         One of unknown size counts without its weights.
         """
         if resource.type == SERVICE_TYPE:
-            model = next(m for m in self.deployment.models if resource.inputs["metadata"]["name"] == m.name)
+            model = self._models[resource.inputs["metadata"]["name"]]
             fast, slowest = start_seconds(model) or model_start_seconds(0)
             return slowest if slow else (fast + slowest) / 2
-        if resource.type == _JOB_TYPE:
-            filled = {names.weights_job(m.name): m.weights_bytes or 0 for m in self.deployment.models if m.streamed}
-            if (name := resource.inputs["metadata"]["name"]) in filled:
-                return filling_seconds(filled[name] / GIB)
+        if resource.type == _JOB_TYPE and (filled := self._filled.get(resource.inputs["metadata"]["name"])) is not None:
+            return filling_seconds(filled / GIB)
         return seconds_of(resource.type, resource.inputs, slow=slow)
 
     @cached_property

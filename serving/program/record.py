@@ -144,19 +144,24 @@ def _record(
     loop.run_until_complete(wait_for_rpcs())
     root = pulumi.runtime.get_root_resource()
     assert isinstance(root, Stack)  # set_mocks made it
-    exported = {key: pulumi.Output.from_input(value) for key, value in root.outputs.items()}
-    outputs = loop.run_until_complete(_resolve(exported))
-    return Recording(monitor.recorded, outputs)
+    return Recording(monitor.recorded, loop.run_until_complete(_known(root.outputs)))
 
 
-async def _resolve(exported: dict[str, Any]) -> dict[str, Any]:
-    resolved: dict[str, Any] = {}
-    for key, output in exported.items():
-        if await output.is_secret():
-            resolved[key] = SECRET
-        else:
-            resolved[key] = plain(await output.future(with_unknowns=True))
-    return resolved
+async def _known(value: Any) -> Any:
+    """A value fit for JSON, with what is unknown or secret said in words."""
+    from pulumi.output import Output, Unknown
+
+    # Output.from_input would do the same, with a task for each number and word.
+    if isinstance(value, Output):
+        if await value.is_secret():
+            return SECRET
+        inner = await value.future(with_unknowns=True)
+        return UNKNOWN if inner is None and not await value.is_known() else await _known(inner)
+    if isinstance(value, dict):
+        return {str(key): await _known(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [await _known(inner) for inner in value]
+    return UNKNOWN if isinstance(value, Unknown) else value
 
 
 def engine_config(document: Document) -> dict[str, str]:
@@ -168,19 +173,6 @@ def engine_config(document: Document) -> dict[str, str]:
     for key in document.secrets or ():
         config[f"{PROJECT_NAME}:{key}"] = SECRET
     return config
-
-
-def plain(value: Any) -> Any:
-    """A value fit for JSON, with what is unknown said in words."""
-    from pulumi.output import Unknown
-
-    if isinstance(value, Unknown):
-        return UNKNOWN
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    return value
 
 
 def dump(recording: Recording) -> str:
