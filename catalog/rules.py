@@ -31,6 +31,7 @@ _SECTIONS = {
     "WT": "weights",
     "NP": "isolation",
     "AS": "scaling",
+    "MN": "monitoring",
 }
 
 

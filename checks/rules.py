@@ -11,6 +11,7 @@ from checks import (
     gateway_rules,
     maintenance_rules,
     model_rules,
+    monitoring_rules,
     network_rules,
     platform_rules,
     runtime_rules,
@@ -41,6 +42,7 @@ _MODULES = (
     supply_rules,
     weights_rules,
     scaling_rules,
+    monitoring_rules,
 )
 CHECKS = implementations(Check)
 

@@ -107,7 +107,8 @@ class Cluster(Component):
             ),
             enable_shielded_nodes=True,
             monitoring_config=container.ClusterMonitoringConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS"],
+                # With POD GKE says which pods find no node (kube state metrics).
+                enable_components=["SYSTEM_COMPONENTS", *(["POD"] if deployment.alerted else [])],
                 managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
             ),
             maintenance_policy=self._maintenance(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from catalog.tpu import SliceShape
+from components.alerts import Alerts
 from components.chart import ChartController
 from components.cluster import Cluster
 from components.gateway import Gateway, NewAddress
@@ -80,6 +81,12 @@ class ServingEnvironment:
             )
             for served, model in zip(deployment.models, objects.models, strict=True)
         ]
+        self._alerts(services)
+
+    def _alerts(self, services: ProjectServices) -> None:
+        if self._deployment.alerted:
+            ready = [*services.service("monitoring"), *(model.service for model in self.models)]
+            Alerts(self._deployment, ready, self._google)
 
     def _close(self, policies: tuple[Manifest, ...]) -> None:
         """One after the other: the last one closes what the others leave open."""

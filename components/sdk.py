@@ -16,6 +16,7 @@ import pulumi
 if TYPE_CHECKING:
     from pulumi_gcp import compute as compute
     from pulumi_gcp import container as container
+    from pulumi_gcp import monitoring as monitoring
     from pulumi_gcp import projects as projects
     from pulumi_gcp import secretmanager as secretmanager
     from pulumi_gcp import serviceaccount as serviceaccount
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     helm = v3
 
-SERVICES = ("compute", "container", "projects", "secretmanager", "serviceaccount", "storage")
+SERVICES = ("compute", "container", "monitoring", "projects", "secretmanager", "serviceaccount", "storage")
 _PACKAGES = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _SECRET = ["effectiveLabels", "pulumiLabels"]
 # By type: outputs that are no inputs and that we read; outputs that the class makes secret; the token's earlier form; an
@@ -73,7 +74,7 @@ class _Module:
 
 
 if not TYPE_CHECKING:
-    compute, container, projects, secretmanager, serviceaccount, storage = (
+    compute, container, monitoring, projects, secretmanager, serviceaccount, storage = (
         _Module(f"gcp:{service}/{{file}}:{{kind}}") for service in SERVICES
     )
     helm = _Module("kubernetes:helm.sh/v3:{kind}")

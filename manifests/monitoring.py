@@ -17,6 +17,14 @@ WORKLOAD = {"kserve.io/component": "workload"}
 PICKER = {"app.kubernetes.io/component": "llminferenceservice-router-scheduler"}
 
 
+# Whose series they are: alerts and the cost of a team go by it.
+_MODEL = {"fromPod": [{"from": "app.kubernetes.io/name", "to": "model"}]}
+
+
+def _environment(deployment: Deployment) -> list[dict[str, str]]:
+    return [{"action": "replace", "targetLabel": "environment", "replacement": deployment.name}]
+
+
 def _selector(model: ServedModel, component: dict[str, str]) -> dict[str, Any]:
     return {"matchLabels": {"app.kubernetes.io/name": model.name, **component}}
 
@@ -30,7 +38,15 @@ def server_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
         deployment.namespace,
         spec={
             "selector": _selector(model, WORKLOAD),
-            "endpoints": [{"port": SERVER_PORT, "path": "/metrics", "interval": "15s"}],
+            "endpoints": [
+                {
+                    "port": SERVER_PORT,
+                    "path": "/metrics",
+                    "interval": "15s",
+                    "metricRelabeling": _environment(deployment),
+                }
+            ],
+            "targetLabels": _MODEL,
         },
     )
 
@@ -54,12 +70,14 @@ def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
                     "port": PICKER_METRICS_PORT,
                     "path": "/metrics",
                     "interval": "15s",
+                    "metricRelabeling": _environment(deployment),
                     "authorization": {
                         "type": "Bearer",
                         "credentials": {"secret": {"name": READER, "key": "token"}},
                     },
                 }
             ],
+            "targetLabels": _MODEL,
         },
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from serving.alerts.every import every_alert, leading_to
 from serving.checking.ask import ANY
 from serving.checking.failures import PARTS, RUNBOOK, Failure, load_failures
 from serving.drift.findings import Kind
@@ -29,6 +30,7 @@ of what they found. Rules are explained by `python -m serving rules RULE`. `NS` 
 | [up, refresh, destroy](runbook/up-refresh-destroy.md) | `pulumi` ends with an error, or waits |
 | [After: objects](runbook/verify.md) | `python -m serving verify ENV` does not say "serves", and names an object |
 | [After: requests](runbook/requests.md) | a request fails, for `verify`, `bench` or a client |
+| [Alerts](runbook/alerts.md) | Cloud Monitoring names an alert |
 | [Drift](runbook/drift.md) | `python -m serving drift ENV` says "drift" |
 
 ## By symptom
@@ -85,6 +87,15 @@ A check that sends requests may also end with one of these: {connection}.
 | check | sends | can name |
 |---|---|---|
 {traffic}""",
+    "alerts": """\
+# Alerts
+
+What to do when an alert fires. A page wants somebody now, a ticket on a working day. Each alert leads to one section, here or on
+another page; all parts: [Runbook](../runbook.md). How they are set up: [Monitoring](../guide/monitoring.md).
+
+| alert | severity | says | section |
+|---|---|---|---|
+{alerts}""",
     "drift": """\
 # Drift
 
@@ -132,6 +143,10 @@ def _tables(part: str) -> dict[str, str]:
         "connection": _links(CONNECTION, part),
         "quiet": "".join(row(check, shared) for check in after.checks() if not check.traffic),
         "traffic": "".join(row(check, shared) for check in after.checks() if check.traffic),
+        "alerts": "".join(
+            f"| `{a.id}` | {a.severity} | {a.title} | {_links([a.section.partition('#')[2]], part)} |\n"
+            for a in every_alert()
+        ),
         "drift": "".join(f"| {_links([kind], part)} | {load_failures()[kind].looks} |\n" for kind in Kind),
     }
 
@@ -157,6 +172,8 @@ def _section(failure: Failure) -> str:
 
 def _paragraphs(failure: Failure) -> Iterator[str]:
     yield f"## {failure.id}"
+    if named := leading_to(f"{failure.part}#{failure.id}"):
+        yield f"**Alert:** {', '.join(f'`{alert.id}` ({alert.severity})' for alert in named)}."
     yield f"**How it looks:** {failure.looks}"
     if failure.words:
         rows = "\n".join(f"| `{words.text}` | {words.source} |" for words in failure.words)

@@ -311,6 +311,13 @@ class Deployment:
         return any(token is not None and token.secret_manager is not None for token in tokens)
 
     @property
+    def alerted(self) -> bool:
+        """Whether alerts and the dashboard are made: somebody is told, or something was promised, and metrics are collected."""
+        monitoring, objectives = self.settings.monitoring, self.settings.monitoring.objectives
+        wanted = (monitoring.notify, objectives.availability, objectives.time_to_first_token_p95_ms)
+        return self.settings.platform.monitoring and any(wanted)
+
+    @property
     def labels(self) -> dict[str, str]:
         """Labels of everything that costs money."""
         return {"managed-by": "tpu-serving", "environment": self.name, "tier": self.settings.tier}
@@ -320,7 +327,8 @@ class Deployment:
         """Google APIs that the environment uses."""
         secrets = ["secretmanager.googleapis.com"] if self.needs_secret_sync else []
         storage = ["storage.googleapis.com"] if self.store else []
-        return [*facts()["apis"], *secrets, *storage, *(["monitoring.googleapis.com"] if self.scales_by_load else [])]
+        monitoring = ["monitoring.googleapis.com"] if self.scales_by_load or self.alerted else []
+        return [*facts()["apis"], *secrets, *storage, *monitoring]
 
     @property
     def workload_pool(self) -> str:

@@ -11,6 +11,7 @@ from settings.capacity import Capacity
 from settings.cluster import Cluster
 from settings.gateway import Gateway, IsoDate
 from settings.model import Model
+from settings.monitoring import Monitoring
 from settings.network import Network
 from settings.platform import Platform
 from settings.project import Location, Project
@@ -51,5 +52,6 @@ class Environment(Section):
     gateway: Gateway = Field(default_factory=Gateway, description="Exposure, address, TLS.")
     weights: Weights = Field(default_factory=Weights, description="A bucket for weights and compiled programs.")
     models: Annotated[list[Model], Field(min_length=1)] = Field(description="Models to serve.")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="Alerts, objectives, budget.")
     prices: Prices = Field(default_factory=Prices, description="Your own prices in place of list prices.")
     overrides: list[Override] = Field(default_factory=list, description="Rule exceptions, with reason and expiry date.")

@@ -142,6 +142,7 @@ _FORMS = {
     "hostname": "a host name such as llm.example.com, without scheme, port and path",
     "reservation": "a name, or projects/P/reservations/R where another project owns it",
     "caCertificate": "the PEM text of the certificate, from BEGIN CERTIFICATE to END CERTIFICATE",
+    "notify": "a channel such as projects/my-project/notificationChannels/1234567890123456789",
     "reason": "a reason of at least 10 characters",
     "version": "a version number, or latest",
     "pulumiConfig": "a key such as hfToken",

@@ -203,6 +203,7 @@ _REASONS = {
     "createAddress": "a new address",
     "secretManager": "a token in Secret Manager",
     "createBucket": "a new bucket",
+    "alerts": "alerts (`monitoring`)",
     "workloadPolicy": "multi-host TPU7x",
 }
 

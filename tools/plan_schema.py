@@ -158,6 +158,7 @@ def _estimate_definitions() -> dict[str, Any]:
                 "currency": _TEXT,
                 "perHour": {"type": "number", "minimum": 0, "description": "Sum of what has a price."},
                 "perMonth": {"type": "number", "minimum": 0, "description": "730 hours."},
+                "budgetPerMonth": {**_USD_OR_NULL, "description": "monitoring.budgetPerMonth; null where none is set."},
                 "items": _list("CostItem"),
                 "pricesAsOf": {**_TEXT, "format": "date"},
             },

@@ -19,6 +19,7 @@ PARTS = {
     "preflight": tuple(f"preflight/data/{name}" for name in ("asking", "project", "capacity", "network", "weights")),
     "verify": ("verify/data/kubernetes", "verify/data/asking"),
     "requests": ("verify/data/traffic",),
+    "alerts": ("alerts/data/alerts",),
     "drift": ("drift/data/findings",),
     "up-refresh-destroy": ("checking/data/pulumi",),
 }

@@ -103,6 +103,7 @@ class Plan:
                 "currency": self.cost.currency,
                 "perHour": self.cost.per_hour,
                 "perMonth": self.cost.per_month,
+                "budgetPerMonth": self.deployment.settings.monitoring.budget_per_month,
                 "items": [
                     {
                         "name": i.name,

@@ -172,6 +172,9 @@ def _closing(plan: Plan, console: Console) -> None:
         console.print(f"  base URL  {url}/v1", soft_wrap=True)  # one line: a client takes it as it is
         console.print(f"            {m.request_path}, model: {', '.join(m.settings.names_for_clients)}", soft_wrap=True)
     console.print()
+    if (budget := deployment.settings.monitoring.budget_per_month) is not None:
+        share = f"{plan.cost.per_month / budget:.0%} of {budget:,.0f} {plan.cost.currency} a month"
+        console.print(f"[bold]Budget[/] {'' if plan.cost.complete else 'at least '}{share}")
     for q in quotas(deployment):
         said = f"{q.title} in {deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
         console.print(f"[bold]Quota[/] {said}")

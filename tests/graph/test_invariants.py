@@ -20,6 +20,7 @@ COMPONENT_TOKENS = {
     "tpu-serving:gateway:Gateway",
     "tpu-serving:gateway:HealthCheckPolicy",
     "tpu-serving:model:ModelService",
+    "tpu-serving:monitoring:Alerts",
     "tpu-serving:monitoring:Monitoring",
     "tpu-serving:network:Network",
     "tpu-serving:platform:CertManager",

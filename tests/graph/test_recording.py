@@ -19,6 +19,8 @@ RESOURCE_TOKENS = {
     "gcp:compute/subnetwork:Subnetwork",
     "gcp:container/cluster:Cluster",
     "gcp:container/nodePool:NodePool",
+    "gcp:monitoring/alertPolicy:AlertPolicy",
+    "gcp:monitoring/dashboard:Dashboard",
     "gcp:projects/iAMMember:IAMMember",
     "gcp:projects/service:Service",
     "gcp:secretmanager/secretIamMember:SecretIamMember",

@@ -49,7 +49,7 @@ class GcpProvider:
         if preview:
             return "", states.foreseen(token, inputs)
         known, folder = facts(token), self._directory.cloud
-        resource_id = known.id.format_map(inputs)
+        resource_id = states.identifier(known, inputs)
         seconds = seconds_of(token, inputs) * self._directory.load_record().time_scale
         with cloud.exclusive(folder):
             refuse_create(token, resource_id, inputs, self._directory)

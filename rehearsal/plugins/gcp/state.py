@@ -29,6 +29,12 @@ NODE_POOL = "gcp:container/nodePool:NodePool"
 EXTERNAL_RANGE = "203.0.113.0/24"
 
 
+def identifier(known: TypeFacts, inputs: Values) -> str:
+    """The id that a new resource gets; what Google assigns follows from the resource's name."""
+    digest = hashlib.sha256(str(inputs[known.name]).encode()).hexdigest()
+    return known.id.format_map({**inputs, "assigned": int(digest[:15], 16)})
+
+
 def made(token: str, resource_id: str, inputs: Values, directory: RehearsalDirectory) -> Values:
     """The state of a new resource.
 

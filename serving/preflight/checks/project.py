@@ -69,6 +69,7 @@ def _reasons(context: Context) -> tuple[str, ...]:
         "createAddress": address is not None and address.create,
         "secretManager": deployment.needs_secret_sync,
         "createBucket": deployment.store is not None and deployment.store.created,
+        "alerts": deployment.alerted,
         "workloadPolicy": any(generations()[generation].workload_policy for generation in multi_host),
     }
     return tuple(reason for reason, wanted in applies.items() if wanted)

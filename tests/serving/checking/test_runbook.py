@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from catalog.rules import find_rule
+from serving.alerts.every import every_alert
 from serving.checking.ask import ANY
 from serving.checking.failures import PARTS, RUNBOOK, Failure, Words, load_failures
 from serving.drift.findings import Kind
@@ -22,7 +23,8 @@ INDEX = f"{RUNBOOK}.md"
 BEFORE = {name for check in before.checks() for name in check.failures} | set(ANY)
 AFTER = {name for check in after.checks() for name in check.failures} | set(ANY)
 PRINTED = {failure.id for failure in load_failures().values() if failure.part == "up-refresh-destroy"}
-NAMED = BEFORE | AFTER | set(Kind) | PRINTED
+ALERTED = {alert.section.partition("#")[2] for alert in every_alert()}
+NAMED = BEFORE | AFTER | set(Kind) | PRINTED | ALERTED
 # What a sitting may take, lines.
 _SITTING = 900
 
@@ -37,6 +39,18 @@ def test_every_failure_of_every_check_has_a_section_on_the_page_of_its_part_and_
     ]
     assert sorted(f"{path}#{name}" for path, name in sections) == sorted(f.anchor for f in load_failures().values())
     assert set(load_failures()) == NAMED
+
+
+def test_every_alert_leads_to_a_section_which_says_so_and_no_other_does() -> None:
+    said = {
+        (f"{path}#{name}", alert)
+        for path, text in PAGES.items()
+        for name, body in re.findall(r"^## ([a-z-]+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        for line in re.findall(r"^\*\*Alert:\*\* (.*)$", body, re.MULTILINE)
+        for alert in re.findall(r"`([a-z-]+)`", line)
+    }
+    assert said == {(alert.runbook, alert.id) for alert in every_alert()}
+    assert {f.id for f in load_failures().values() if f.part == "alerts"} <= ALERTED
 
 
 def test_every_link_leads_to_a_section_and_every_page_is_read_in_one_sitting() -> None:

@@ -44,6 +44,8 @@ IDS = {
     "ResourcePolicy": r"projects/{p}/regions/[\w-]+/resourcePolicies/[\w-]+",
     "Bucket": r"[a-z0-9_-]+",
     "BucketIAMMember": r"b/[a-z0-9_-]+/roles/storage\.\w+/principal:.+",
+    "AlertPolicy": r"projects/{p}/alertPolicies/\d+",
+    "Dashboard": r"projects/{p}/dashboards/\d+",
     "SecretIamMember": r"projects/{p}/secrets/[\w-]+/roles/[\w.]+/.+",
     "Cluster": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+",
     "NodePool": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+/nodePools/[\w-]+",

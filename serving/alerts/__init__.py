@@ -1,0 +1,1 @@
+"""`serving alerts`: what fires now."""
