@@ -17,6 +17,7 @@ Place = Literal["settings", "objects", "policy"]
 LEVELS = {"R": "rejected", "W": "warning", "O": "rejected unless overridden"}
 _SECTIONS = {
     "GW": "gateway",
+    "ED": "consumers",
     "RT": "routes",
     "HC": "backends",
     "BP": "backends",

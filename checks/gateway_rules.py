@@ -30,7 +30,8 @@ def exposure(deployment: Deployment) -> Iterator[Found]:
     if not gateway.external:
         return
     authentication = gateway.authentication
-    authenticated = authentication is not None and (authentication.iap_client_id or authentication.security_policy)
+    edge = authentication is not None and (authentication.iap_client_id or authentication.security_policy)
+    authenticated = edge or gateway.consumers
     lacks = [name for name, there in (("TLS", gateway.tls), ("authentication", authenticated)) if not there]
     if not lacks or (gateway.waiver is not None and clock.holds(gateway.waiver.until)):
         return

@@ -8,6 +8,7 @@ from catalog.rules import find_rule, load_rules
 from checks import (
     capacity_rules,
     cluster_rules,
+    consumer_rules,
     gateway_rules,
     maintenance_rules,
     model_rules,
@@ -30,6 +31,7 @@ from settings.refusal import Finding, explain
 # Their rules are known once they are imported.
 _MODULES = (
     gateway_rules,
+    consumer_rules,
     network_rules,
     cluster_rules,
     maintenance_rules,

@@ -67,7 +67,8 @@ class Target:
     """One environment. `where` says in words what is looked at.
 
     `load_balancer` is the rehearsal's own record of backends and None on the cloud; `url` replaces scheme and host of
-    the outputs' URLs; `token` is sent as a bearer token; `ca_file` is trusted beside the well-known authorities.
+    the outputs' URLs; `token` is sent as a bearer token; `ca_file` is trusted beside the well-known authorities;
+    `client_certificate` is shown to a Gateway that asks for one: PEM, its chain and its key.
     """
 
     where: str
@@ -77,6 +78,7 @@ class Target:
     url: str | None = None
     token: str | None = None
     ca_file: Path | None = None
+    client_certificate: Path | None = None
 
     @property
     def rehearsal(self) -> bool:

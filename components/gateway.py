@@ -27,7 +27,7 @@ class NewAddress:
 
 
 class Gateway(Component):
-    """Namespace, Gateway, redirect and policy (`manifests.gateway.gateway_objects`), and an address where one is asked for.
+    """Namespace, Gateway, redirect and policies (`manifests.gateway.gateway_objects`), and an address where one is asked for.
 
     Creates neither routes nor the policies of backends, no certificate, no DNS record, no proxy-only subnet, and no
     GatewayClass: GKE brings those with the Gateway channel.
@@ -38,6 +38,7 @@ class Gateway(Component):
     Attributes:
         namespace: the models' namespace.
         gateway: the Gateway object, on which every route depends.
+        closed: the policies that let in consumers only, on which every route depends too; empty without consumers.
         address: the address, where it is ours; None where GKE picks one.
     """
 
@@ -58,7 +59,14 @@ class Gateway(Component):
             made = self._address(name, address)
             self.address = made.address
             before.append(made)
+        if objects.client_authority is not None:
+            before.append(self.object(f"{name}-client-authority", objects.client_authority, [self.namespace]))
         self.gateway = self.object(f"{name}-object", objects.gateway, before)
+        # Routes depend on `closed`: no model is reachable before the policies are there.
+        self.closed = [
+            self.object(f"{name}-{policy['spec']['action'].lower().replace('_', '-')}", policy, [self.gateway])
+            for policy in objects.consumers
+        ]
         if objects.redirect is not None:
             self.object(f"{name}-redirect", objects.redirect, [self.gateway])
         if objects.policy is not None:

@@ -48,7 +48,7 @@ class ModelService(Component):
         super().__init__("tpu-serving:model:ModelService", prefix, opts)
         home = gateway.namespace
         account = self.object(f"{prefix}-account", model.account, [home])
-        own_route = self.object(f"{prefix}-route", model.route, [gateway.gateway])
+        own_route = self.object(f"{prefix}-route", model.route, [gateway.gateway, *gateway.closed])
         ours = pulumi.ResourceOptions(parent=self)
         policies = [
             policy

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.base import Manifest, manifest
+from manifests.consumers import consumer_policies
 from manifests.namespace import namespace as namespace_object
 from settings.gateway import Gateway, Tls
 
@@ -19,9 +20,11 @@ class GatewayObjects:
     """A Gateway with what belongs to it. No address: a named one is a resource of Google."""
 
     namespace: Manifest
+    client_authority: Manifest | None
     gateway: Manifest
     redirect: Manifest | None
     policy: Manifest | None
+    consumers: tuple[Manifest, ...]
 
 
 def gateway_objects(settings: Gateway, namespace: str) -> GatewayObjects:
@@ -29,9 +32,11 @@ def gateway_objects(settings: Gateway, namespace: str) -> GatewayObjects:
     return GatewayObjects(
         # A server runs as root and keeps the default capabilities, among them what pins memory for the chips.
         namespace_object(namespace, "baseline"),
+        client_authority(settings, namespace),
         gateway(settings, namespace),
         redirect_route(settings, namespace),
         gateway_policy(settings, namespace),
+        consumer_policies(settings, namespace),
     )
 
 
@@ -54,6 +59,10 @@ def gateway(settings: Gateway, namespace: str) -> Manifest:
     if settings.address:
         # The domain-prefixed address type is refused (GWCER106).
         spec["addresses"] = [{"type": "NamedAddress", "value": settings.address.name}]
+    if settings.tls and settings.tls.client_ca_certificate:
+        authority = {"group": "", "kind": "ConfigMap", "name": f"{settings.name}-client-ca"}
+        validation = {"caCertificateRefs": [authority], "mode": "AllowValidOnly"}
+        spec["tls"] = {"frontend": {"default": {"validation": validation}}}
     return manifest(API, "Gateway", settings.name, namespace, spec=spec)
 
 
@@ -95,6 +104,14 @@ def parent_ref(settings: Gateway, namespace: str, listener: str) -> dict[str, An
         "namespace": namespace,
         "sectionName": listener,
     }
+
+
+def client_authority(settings: Gateway, namespace: str) -> Manifest | None:
+    """The ConfigMap with the authority of client certificates, which must be there before the Gateway that names it."""
+    if not settings.tls or not settings.tls.client_ca_certificate:
+        return None
+    name = f"{settings.name}-client-ca"
+    return manifest("v1", "ConfigMap", name, namespace, data={"ca.crt": settings.tls.client_ca_certificate})
 
 
 def gateway_policy(settings: Gateway, namespace: str) -> Manifest | None:

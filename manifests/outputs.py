@@ -6,7 +6,7 @@ from manifests.scheduler import picker_config
 from settings import console, names
 from settings.cost import estimate
 from settings.derive import Deployment
-from settings.outputs import Dashboard, GatewayOutput, ModelOutput, Outputs
+from settings.outputs import ConsumerOutput, Dashboard, GatewayOutput, ModelOutput, Outputs
 
 
 def contract(deployment: Deployment, host: str) -> Outputs:
@@ -52,6 +52,10 @@ def contract(deployment: Deployment, host: str) -> Outputs:
         cost_per_hour=cost.per_hour,
         currency=cost.currency,
         prices_as_of=cost.prices_as_of,
+        consumers=[
+            ConsumerOutput(name=c.name, models=c.models, known_by=c.identity[0], identity=c.identity[1])
+            for c in gateway.consumers
+        ],
         dashboards=[Dashboard(name=name, url=url) for name, url in console.pages(deployment).items()],
         overrides=[{"rule": o.rule, "reason": o.reason, "until": str(o.until)} for o in deployment.settings.overrides],
     )

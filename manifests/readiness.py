@@ -48,6 +48,7 @@ def required_crds(deployment: Deployment) -> list[str]:
     return [
         *facts()["crds"],
         *(features["managedPrometheus"] if deployment.settings.platform.monitoring else []),
+        *(features["consumers"] if deployment.settings.gateway.consumers else []),
         *(features["secretSync"] if deployment.needs_secret_sync else []),
     ]
 

@@ -207,6 +207,11 @@ class Deployment:
         floors += [(floor, name) for name in used if (floor := generations()[name].min_gke_version) is not None]
         if self.settings.capacity.order:
             floors.append((str(facts()["computeClassFloor"]), "an order of purchases (ComputeClass)"))
+        gateway = self.settings.gateway
+        if gateway.tls and gateway.tls.client_ca_certificate:
+            floors.append((str(facts()["clientCertificateFloor"]), "the validation of client certificates"))
+        if gateway.consumers:
+            floors.append((str(facts()["authzPolicyFloor"]), "the check of consumers (GCPAuthzPolicy)"))
         return max(floors, key=lambda floor: parse_gke_version(floor[0]) or ())
 
     @property

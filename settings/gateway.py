@@ -9,9 +9,13 @@ from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
 from settings.base import CertificateName, HostName, Reason, ResourceName, SecretName, Section
+from settings.consumers import Consumer
 from settings.dates import iso_date
 
 IsoDate = Annotated[date, BeforeValidator(iso_date)]
+CaCertificate = Annotated[
+    str, Field(pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$")
+]
 
 
 class Address(Section):
@@ -35,10 +39,12 @@ class Tls(Section):
         False, description="The Secret is in the cluster: so only after a first `pulumi up` without tls (GW07)."
     )
     ssl_policy: ResourceName | None = Field(None, description="Name of a regional SSL policy.")
-    ca_certificate: str | None = Field(
+    ca_certificate: CaCertificate | None = Field(
+        None, description="PEM of the private authority that signed it; clients get it with the outputs."
+    )
+    client_ca_certificate: CaCertificate | None = Field(
         None,
-        pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$",
-        description="PEM of the private authority that signed it; clients get it with the outputs.",
+        description="PEM of the authority that signs client certificates (mutual TLS): every connection must show one.",
     )
 
 
@@ -76,6 +82,9 @@ class Gateway(Section):
     address: Address | None = Field(None, description="A named address; GKE picks one when left out.")
     tls: Tls | None = Field(None, description="Certificate of the HTTPS listener; plain HTTP when left out.")
     authentication: Authentication | None = Field(None, description="Edge authentication.")
+    consumers: list[Consumer] = Field(
+        default_factory=list, description="Who may ask which models; everybody who reaches the Gateway when left out."
+    )
     global_access: bool = Field(False, description="Internal class: reachable from other regions of the VPC.")
     waiver: Waiver | None = Field(None, description="Exception for an external Gateway without TLS or authentication.")
 

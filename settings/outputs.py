@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
-CONTRACT_VERSION = "1.3"
+CONTRACT_VERSION = "1.4"
 
 
 class _Output(BaseModel):
@@ -27,6 +27,17 @@ class GatewayOutput(_Output):
     ca_certificate: str | None = Field(
         None, description="PEM of the private authority to trust; null where clients know the authority. Since 1.1."
     )
+
+
+class ConsumerOutput(_Output):
+    """A team that may ask some models; with any, everybody else is answered with 403."""
+
+    name: str
+    models: list[str]
+    known_by: str = Field(
+        description="certificate: the client shows one with this URI; serviceAccount: that of its VM."
+    )
+    identity: str = Field(description="URI of the certificate, or e-mail of the service account.")
 
 
 class Dashboard(_Output):
@@ -74,6 +85,10 @@ class Outputs(_Output):
     cost_per_hour: float
     currency: str
     prices_as_of: str
+    consumers: list[ConsumerOutput] = Field(
+        default_factory=list,
+        description="Who may ask which models; everybody who reaches the Gateway if empty. Since 1.4.",
+    )
     dashboards: list[Dashboard] = Field(
         default_factory=list, description="Pages of the Google Cloud console. Since 1.1."
     )

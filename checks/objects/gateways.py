@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from catalog.gke import GatewayClass
+from checks.objects.authorization import named_only
 from checks.objects.backends import backends_of, inference_gateways, key_of
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
@@ -58,7 +59,7 @@ def external_has_authentication(scope: Scope) -> Iterator[Found]:
     """Every pool behind an external Gateway has an authenticating backend policy."""
     if "GW03" in scope.context.accepted:
         return
-    external = {(g.namespace, g.name) for g in scope.of("Gateway") if _is_external(g)}
+    external = {(g.namespace, g.name) for g in scope.of("Gateway") if _is_external(g) and not named_only(g, scope)}
     policies = scope.of("GCPBackendPolicy")
     for route in scope.of("HTTPRoute"):
         parents = items(route.inputs, "spec", "parentRefs")

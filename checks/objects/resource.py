@@ -29,6 +29,7 @@ _GROUPS = {
     "HealthCheckPolicy": ("networking.gke.io",),
     "GCPBackendPolicy": ("networking.gke.io",),
     "GCPGatewayPolicy": ("networking.gke.io",),
+    "GCPAuthzPolicy": ("networking.gke.io",),
     "GCPTrafficDistributionPolicy": ("networking.gke.io",),
     "InferencePool": ("inference.networking.k8s.io", "inference.networking.x-k8s.io"),
     "LLMInferenceService": ("serving.kserve.io",),

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-GATEWAY = ("healthcheckpolicies", "gcpbackendpolicies", "gcpgatewaypolicies")
+GATEWAY = ("healthcheckpolicies", "gcpbackendpolicies", "gcpgatewaypolicies", "gcpauthzpolicies")
 MANAGED_PROMETHEUS = ("podmonitorings",)
 COMPUTE_CLASSES = ("computeclasses",)
 SECRET_SYNC = ("secretproviderclasses", "secretsyncs")

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from rehearsal.control_plane.services import Address
+from rehearsal.gke.gateway.objects import KubeObject
 from rehearsal.load_balancer.backends import Backend
 
 Config = dict[str, Any]
@@ -108,11 +109,44 @@ def _match(prefix: str) -> Config:
     return {"path_separated_prefix": value} if value else {"prefix": "/"}
 
 
-def listener(name: str, addresses: Iterable[Address], pair: tuple[str, str] | None) -> Config:
-    """A listener on these addresses; its routes have the same name. With a pair (chain, key; PEM) it speaks TLS."""
+def listener(
+    name: str,
+    addresses: Iterable[Address],
+    pair: tuple[str, str] | None,
+    client_authority: str | None,
+    rules: Config | None,
+) -> Config:
+    """A listener on these addresses; its routes have the same name. With a pair (chain, key; PEM) it speaks TLS, with an
+    authority (PEM) to clients only that show a certificate of it. `rules` are RBAC's; None lets everybody in."""
     first, *further = map(_socket, addresses)
-    tls = fill("downstream_tls", chain=pair[0], key=pair[1]) if pair else None
-    return dict(fill("listener", name=name, address=first, further=[{"address": item} for item in further], tls=tls))
+    trusted = {"trusted_ca": {"inline_string": client_authority}} if client_authority else None
+    asks = True if client_authority else None
+    tls = fill("downstream_tls", chain=pair[0], key=pair[1], asks=asks, trusted=trusted) if pair else None
+    more = [{"address": item} for item in further]
+    return dict(fill("listener", name=name, address=first, further=more, tls=tls, rules=rules))
+
+
+def let_in(policies: Iterable[KubeObject]) -> Config | None:
+    """RBAC's rules for authorization policies: with any, only what an ALLOW rule matches; None where there are none.
+
+    Without a source a rule is for everybody. A service account or tag of a VM is nobody's here.
+    """
+    found = list(policies)
+    if not found:
+        return None
+    rules = [rule for policy in found for rule in policy["spec"].get("rules") or ()]
+    return {"action": "ALLOW", "policies": {str(number): _rule(rule) for number, rule in enumerate(rules)}}
+
+
+def _rule(rule: KubeObject) -> Config:
+    sources = (rule.get("from") or {}).get("sources")
+    principals = [p["principal"]["value"] for source in sources or () for p in source.get("principals") or ()]
+    paths = [p["value"] for op in (rule.get("to") or {}).get("operations") or () for p in op.get("paths") or ()]
+    known: list[Config] = [{"authenticated": {"principal_name": {"exact": value}}} for value in principals]
+    return {
+        "principals": [{"any": True}] if sources is None else known or [{"not_id": {"any": True}}],
+        "permissions": [{"url_path": {"path": {"prefix": value}}} for value in paths] or [{"any": True}],
+    }
 
 
 def seconds(value: float) -> str:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.control_plane.services import Address
-from rehearsal.gke.gateway.objects import Key, KubeObject, Objects, attached, key_of
+from rehearsal.gke.gateway.objects import (
+    Key,
+    KubeObject,
+    Objects,
+    attached,
+    authorizations,
+    client_authority,
+    key_of,
+)
 from rehearsal.load_balancer import configuration
 from rehearsal.load_balancer.backends import Backend, Backends
 
@@ -23,6 +31,8 @@ class Front:
     port: int
     own: Address
     pair: Pair | None
+    client_authority: str | None
+    rules: configuration.Config | None
     routes: tuple[configuration.Config, ...]
 
     @property
@@ -51,13 +61,16 @@ def plan(
         if ("Programmed", "True") not in [(item["type"], item["status"]) for item in conditions]:
             continue
         listeners = gateway["spec"]["listeners"]
+        authority = client_authority(gateway)
+        trusted = objects["ConfigMap"][authority]["data"]["ca.crt"] if authority else None
+        rules = configuration.let_in(authorizations(objects, gateway))
         secure = [port_of(key, item["port"]) for item in listeners if item["protocol"] == "HTTPS"]
         for item in listeners:
             mine = [route for route, _, names in attached(objects, gateway) if item["name"] in names]
             routes = tuple(config for route in mine for config in _routes(route, backends, secure))
             own = gateway["status"]["addresses"][0]["value"], item["port"]
             pair = pair_of(key, item) if item["protocol"] == "HTTPS" else None
-            made.fronts.append(Front(key, item, port_of(key, item["port"]), own, pair, routes))
+            made.fronts.append(Front(key, item, port_of(key, item["port"]), own, pair, trusted, rules, routes))
     return made
 
 
@@ -89,6 +102,8 @@ def resources(
     }
     for front in plan.fronts:
         addresses = [("127.0.0.1", front.port), *filter(may_listen, [front.own])]
-        found["listeners"][front.id] = configuration.listener(front.id, addresses, front.pair)
+        found["listeners"][front.id] = configuration.listener(
+            front.id, addresses, front.pair, front.client_authority, front.rules
+        )
         found["routes"][front.id] = configuration.routes(front.id, front.listener.get("hostname"), front.routes)
     return found

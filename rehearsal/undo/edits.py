@@ -19,6 +19,7 @@ _ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
 _HEALTH_CHECK = "kubernetes:networking.gke.io/v1:HealthCheckPolicy"
 _CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
+_AUTHORIZATION = "kubernetes:networking.gke.io/v1:GCPAuthzPolicy"
 MODEL = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 
 
@@ -123,6 +124,11 @@ EDITS: Mapping[str, Edit] = {
     ),
     "KS10": Edit(MODEL, _with_unknown_plugin, MODEL),
     "KS11": Edit(MODEL, _with_fixed_delay, MODEL),
+    "ED10": Edit(
+        _AUTHORIZATION,
+        lambda _: LEFT_OUT,
+        needs=("consumers (examples/consumers.yaml)", lambda d: bool(d.settings.gateway.consumers)),
+    ),
     "VL01": Edit(
         MODEL,
         _with_gpu_flag,

@@ -20,6 +20,25 @@ AuthorityFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certif
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Bearer token for requests (identity or API key).")
 ]
+ClientCertificate = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate of a consumer: chain and key in one file (PEM).")
+]
+
+
+def checked_certificate(path: Path | None) -> Path | None:
+    """The file of a client certificate.
+
+    Raises:
+        ValueError: it does not hold a certificate and its key.
+    """
+    import ssl
+
+    if path is not None:
+        try:  # an empty password, or an encrypted key would be asked for
+            ssl.create_default_context().load_cert_chain(path, password="")
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError(f"{path} does not hold a certificate and its key in PEM ({error})") from None
+    return path
 
 
 def chosen_target(

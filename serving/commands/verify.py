@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,10 +11,12 @@ from serving.commands.options import Environment, require_packages, wrong_calls
 from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
 from serving.commands.target_options import (
     AuthorityFile,
+    ClientCertificate,
     Kubeconfig,
     OutputsFile,
     TokenFile,
     Url,
+    checked_certificate,
     chosen_target,
 )
 
@@ -30,6 +33,7 @@ def verify(
     url: Url = None,
     ca_file: AuthorityFile = None,
     token_file: TokenFile = None,
+    client_certificate: ClientCertificate = None,
     output: ReportFormatOption = ReportFormat.TEXT,
 ) -> None:
     """Check whether an environment serves: pass or fail.
@@ -58,6 +62,7 @@ def verify(
         found = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
+        found = replace(found, client_certificate=checked_certificate(client_certificate))
     from serving.verify.run import verify as ask
 
     report = ask(found, quick=quick, wait_seconds=wait_seconds, request_seconds=request_seconds, progress=progress())

@@ -12,7 +12,11 @@ from serving.program.record import Recording, Resource
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 # Kinds that an environment has only with some settings: one that is left over is found all the same.
-_OPTIONAL_KINDS = (("networking.gke.io/v1", "GCPGatewayPolicy"), ("v1", "Secret"))
+_OPTIONAL_KINDS = (
+    ("networking.gke.io/v1", "GCPGatewayPolicy"),
+    ("networking.gke.io/v1", "GCPAuthzPolicy"),
+    ("v1", "Secret"),
+)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Context:
         """The way to send requests; the package for it is heavy, and `--quick` sends none."""
         from serving.live.exchange import Client
 
-        return Client(self.request_seconds, self.target.ca_file, self.target.token, self.target.host)
+        target = self.target
+        return Client(self.request_seconds, target.ca_file, target.token, target.host, target.client_certificate)
 
     @cached_property
     def google(self) -> Callable[[], Google]:

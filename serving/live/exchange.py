@@ -37,11 +37,20 @@ class Request:
 class Client:
     """Sends requests; each has `seconds` from beginning to end.
 
-    `host` is the name that they ask for and that the certificate must have, where it is not that of the URL.
+    `host` is the name that they ask for and that the certificate must have, where it is not that of the URL; `certificate`
+    is our own (PEM, with its key).
     """
 
-    def __init__(self, seconds: float, ca_file: Path | None, token: str | None, host: str | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        ca_file: Path | None,
+        token: str | None,
+        host: str | None = None,
+        certificate: Path | None = None,
+    ) -> None:
         self.seconds = seconds
+        self._certificate = certificate
         self._host = host
         self._ca_file = ca_file
         self._token = token
@@ -67,7 +76,7 @@ class Client:
         return self.run(request, body_of)
 
     def status(self, request: Request, *, anonymous: bool = False) -> int:
-        """The status of the answer, whatever it is; `anonymous` leaves the token out.
+        """The status of the answer, whatever it is; `anonymous` leaves token and certificate out.
 
         Raises:
             SymptomError: no answer.
@@ -114,9 +123,13 @@ class Client:
 
     def _client(self, url: str, *, anonymous: bool = False) -> httpx.AsyncClient:
         context: ssl.SSLContext | bool = True
-        if self._ca_file is not None:
+        shown = None if anonymous else self._certificate
+        if self._ca_file is not None or shown is not None:
             context = ssl.create_default_context()
-            context.load_verify_locations(self._ca_file)
+            if self._ca_file is not None:
+                context.load_verify_locations(self._ca_file)
+            if shown is not None:
+                context.load_cert_chain(shown)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token and not anonymous else {}
         headers |= {"Host": self._host} if self._host else {}
         limits = httpx.Timeout(self.seconds, connect=min(_CONNECT_SECONDS, self.seconds))

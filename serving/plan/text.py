@@ -171,6 +171,11 @@ def _closing(plan: Plan, console: Console) -> None:
         url = deployment.model_url(m.name, f"<{gateway.name}-address>")
         console.print(f"  base URL  {url}/v1", soft_wrap=True)  # one line: a client takes it as it is
         console.print(f"            {m.request_path}, model: {', '.join(m.settings.names_for_clients)}", soft_wrap=True)
+    for consumer in gateway.consumers:
+        known_by = escape(consumer.identity[1])
+        console.print(f"[bold]Consumer[/] {consumer.name}: {', '.join(consumer.models)}; {known_by}", soft_wrap=True)
+    if gateway.consumers:
+        console.print("  checked by the load balancer itself, without a further hop; all others: 403")
     console.print()
     if (budget := deployment.settings.monitoring.budget_per_month) is not None:
         share = f"{plan.cost.per_month / budget:.0%} of {budget:,.0f} {plan.cost.currency} a month"

@@ -38,6 +38,7 @@ RESOURCE_TOKENS = {
     "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
     "kubernetes:helm.sh/v3:Release",
     "kubernetes:monitoring.googleapis.com/v1:PodMonitoring",
+    "kubernetes:networking.gke.io/v1:GCPAuthzPolicy",
     "kubernetes:networking.gke.io/v1:GCPBackendPolicy",
     "kubernetes:networking.gke.io/v1:GCPGatewayPolicy",
     "kubernetes:networking.gke.io/v1:HealthCheckPolicy",

@@ -14,10 +14,11 @@ Key = tuple[str, str]
 Objects = Mapping[str, Mapping[Key, KubeObject]]
 
 POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
+AUTHORIZATION = "GCPAuthzPolicy"
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(("GatewayClass", "Gateway", "HTTPRoute"), "gateway.networking.k8s.io/v1"),
-    **dict.fromkeys(POLICIES, "networking.gke.io/v1"),
-    **dict.fromkeys(("Service", "Secret", "Pod"), "v1"),
+    **dict.fromkeys((*POLICIES, AUTHORIZATION), "networking.gke.io/v1"),
+    **dict.fromkeys(("Service", "Secret", "ConfigMap", "Pod"), "v1"),
     "InferencePool": "inference.networking.k8s.io/v1",
 }
 # Whether the class is regional: only those are served by Envoys in a proxy-only subnet and take an InferencePool.
@@ -67,6 +68,21 @@ def attached(objects: Objects, gateway: KubeObject) -> Iterator[tuple[KubeObject
             if (parent.get("namespace") or key[0], parent["name"]) == key_of(gateway):
                 names = [item["name"] for item in listeners if parent.get("sectionName") in (None, item["name"])]
                 yield route, parent, names if key[0] == namespace else []
+
+
+def authorizations(objects: Objects, gateway: KubeObject) -> list[KubeObject]:
+    """The authorization policies of a Gateway."""
+    namespace, name = key_of(gateway)
+    own = (item for key, item in objects[AUTHORIZATION].items() if key[0] == namespace)
+    return [item for item in own if name in [target.get("name") for target in item["spec"].get("targetRefs") or ()]]
+
+
+def client_authority(gateway: KubeObject) -> Key | None:
+    """The ConfigMap with the authority of client certificates; None where the Gateway asks for none."""
+    frontend = (gateway["spec"].get("tls") or {}).get("frontend") or {}
+    for reference in frontend.get("default", {}).get("validation", {}).get("caCertificateRefs", ()):
+        return key_of(gateway)[0], reference["name"]
+    return None
 
 
 def backends_of(route: KubeObject) -> Iterator[tuple[str, Key, int | None]]:

@@ -10,7 +10,19 @@ from typing import Any
 
 import yaml
 
-from rehearsal.gke.gateway.objects import CLASSES, POLICIES, Cloud, Key, KubeObject, Objects, backends_of, key_of, title
+from rehearsal.gke.gateway.objects import (
+    CLASSES,
+    POLICIES,
+    Cloud,
+    Key,
+    KubeObject,
+    Objects,
+    authorizations,
+    backends_of,
+    client_authority,
+    key_of,
+    title,
+)
 
 _PROXY_ONLY = (
     "error cause: gceSync: generic::invalid_argument: Insert: An active proxy-only subnetwork is required in the same "
@@ -44,6 +56,15 @@ def of_gateway(objects: Objects, cloud: Cloud, gateway: KubeObject) -> Iterator[
             if secret not in objects["Secret"]:
                 message = f"Error GWCER102: Secret {'/'.join(secret)} not found."
                 yield Problem(message, "ResolvedRefs", "InvalidCertificateRef", [listener["name"]])
+    authority = client_authority(gateway)
+    if authority is not None and "ca.crt" not in (objects["ConfigMap"].get(authority, {}).get("data") or {}):
+        secure = [listener["name"] for listener in listeners if listener["protocol"] == "HTTPS"]
+        message = f"Error GWCER102: ConfigMap {'/'.join(authority)} with ca.crt not found."
+        yield Problem(message, "ResolvedRefs", "InvalidCACertificateRef", secure)
+    for policy in authorizations(objects, gateway):
+        # What would be let through or kept out otherwise than on GKE must not look as if it worked.
+        if unknown := not_emulated(policy):
+            yield Problem(f"{policy['kind']} {title(policy)}: {unknown}")
     if regional and not cloud.proxy_only_subnet:
         yield Problem(_PROXY_ONLY)
 

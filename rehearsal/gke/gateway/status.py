@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.gke.gateway import problems
-from rehearsal.gke.gateway.objects import CLASSES, Cloud, Key, KubeObject, Objects, attached, backends_of, key_of, title
+from rehearsal.gke.gateway.objects import (
+    AUTHORIZATION,
+    CLASSES,
+    Cloud,
+    Key,
+    KubeObject,
+    Objects,
+    attached,
+    authorizations,
+    backends_of,
+    key_of,
+    title,
+)
 from rehearsal.gke.gateway.problems import Problem, not_emulated
 
 CONTROLLER = "networking.gke.io/gateway"
@@ -49,7 +61,7 @@ def changes(objects: Objects, cloud: Cloud, now: str) -> list[Change]:
     ours = [item for item in objects["Gateway"].values() if item["spec"]["gatewayClassName"] in classes]
     judged = [_judge(objects, cloud, gateway) for gateway in ours]
     wanted = [*_gateways(objects, cloud, judged, now), *_routes(objects, judged, now), *_pools(objects, judged, now)]
-    wanted += _policies(objects, now)
+    wanted += [*_policies(objects, now), *_authorizations(objects, judged, now)]
     present = [{key: (change.object.get("status") or {}).get(key) for key in change.status} for change in wanted]
     return [change for change, had in zip(wanted, present, strict=True) if _sorted(change.status) != _sorted(had)]
 
@@ -189,6 +201,24 @@ def _pool_conditions(gateway: _Judged, users: Sequence[KubeObject]) -> list[Cond
     elif all(refused):
         accepted = condition("Accepted", refused[0][0], "HTTPRouteNotAccepted")
     return [accepted, condition("ResolvedRefs")]
+
+
+def _authorizations(objects: Objects, judged: Sequence[_Judged], now: str) -> Iterator[Change]:
+    """Status as of a policy of the Gateway API: one entry for each Gateway (the definition's `ancestors`)."""
+    for policy in objects[AUTHORIZATION].values():
+        own = [gateway.object for gateway in judged if policy in authorizations(objects, gateway.object)]
+        before = (policy.get("status") or {}).get("ancestors") or []
+        unknown, ancestors = not_emulated(policy), []
+        for gateway in own:
+            namespace, name = key_of(gateway)
+            parent = {"group": _GROUP, "kind": "Gateway", "name": name, "namespace": namespace}
+            known = next((item["conditions"] for item in before if item["ancestorRef"] == parent), ())
+            conditions = complete(policy, [condition("Accepted", unknown, unknown and "Invalid")], known, now)
+            ancestors.append({"ancestorRef": parent, "conditions": conditions, "controllerName": CONTROLLER})
+        noted = not_emulated(policy, accepted=True)
+        done = f'Application of {policy["kind"]} "{title(policy)}" was a success' + (noted and f"; {noted}")
+        if ancestors or before:
+            yield Change(policy, {"ancestors": ancestors}, unknown or done, bool(unknown))
 
 
 def _policies(objects: Objects, now: str) -> Iterator[Change]:

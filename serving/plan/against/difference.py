@@ -25,7 +25,18 @@ from settings.cost import HOURS_PER_MONTH
 
 _HOURS_PER_DAY = 24
 _KSERVE = "kserve-"
-_LOUD = ("exposure", "class", "name", "scheme", "port", "host name", "address", "authentication", "waiver of GW03")
+_LOUD = (
+    "exposure",
+    "class",
+    "name",
+    "scheme",
+    "port",
+    "host name",
+    "address",
+    "authentication",
+    "consumers",
+    "waiver of GW03",
+)
 
 
 def difference(before: Side, after: Side, against: Against, notes: Sequence[str] = ()) -> Difference:

@@ -17,7 +17,7 @@ from settings.outputs import ModelOutput
 @check(
     "exposure",
     "TLS and authentication as declared",
-    "listeners of the Gateway against the outputs' scheme and port; IAP or Cloud Armor in each GCPBackendPolicy",
+    "listeners of the Gateway against the outputs' scheme and port; IAP or Cloud Armor in each GCPBackendPolicy, or consumers",
     (*READING, "tls-missing", "open-to-everyone", "gateway-missing"),
 )
 def exposure(context: Context) -> Iterator[Finding]:
@@ -50,6 +50,7 @@ def _guard(context: Context, model: ModelOutput, *, external: bool) -> Finding:
         for text, there in (
             ("Identity-Aware Proxy", (default.get("iap") or {}).get("enabled")),
             (f"Cloud Armor policy {default.get('securityPolicy')}", default.get("securityPolicy")),
+            ("its consumers", context.target.outputs.consumers),
         )
         if there
     ]

@@ -8,9 +8,10 @@ from typing import Any
 from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
-from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
+from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
 from serving.verify.registry import READING, check
 from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME
+from settings.names import base_path
 from settings.outputs import ModelOutput
 
 API = "networking.gke.io/v1"
@@ -22,8 +23,8 @@ DEFAULT_TIMEOUT = 30
 @check(
     "policies-attached",
     "Every policy there and attached",
-    "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached",
-    (*READING, "policy-missing", "policy-not-attached", "policy-without-target", NOT_WRITTEN),
+    "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached; GCPAuthzPolicy",
+    (*READING, "policy-missing", "policy-not-attached", "policy-without-target", "consumers-not-checked", NOT_WRITTEN),
 )
 def policies_attached(context: Context) -> Iterator[Finding]:
     """Without them GKE probes `/` and cuts every answer after 30 s."""
@@ -40,6 +41,60 @@ def policies_attached(context: Context) -> Iterator[Finding]:
             conditions = (policy.get("status") or {}).get("conditions")
             failure = "policy-without-target" if _target(policy) in missing else "policy-not-attached"
             yield from judge(title(policy), conditions, {"Attached": failure}, generation_of(policy))
+    yield from _consumers(context)
+
+
+def _consumers(context: Context) -> Iterator[Finding]:
+    """With consumers the Gateway denies by default, and lets in whom the outputs name, each to its models."""
+    declared = context.target.outputs
+    if not declared.consumers:
+        return
+    gateway, found = declared.gateway, context.objects(API, "GCPAuthzPolicy", declared.gateway.namespace)
+    own = [
+        policy for policy in found if gateway.name in [t.get("name") for t in policy["spec"].get("targetRefs") or ()]
+    ]
+    name = f"Gateway {gateway.namespace}/{gateway.name}"
+    rules = [rule for policy in own if _action(policy) == "ALLOW" for rule in policy["spec"].get("rules") or ()]
+    let_in = {(who, path) for rule in rules for who in _sources(rule) for path in _paths(rule)}
+    wanted = {(c.identity, f"{base_path(declared.namespace, m)}/") for c in declared.consumers for m in c.models}
+    if not any(_action(policy) == "DENY_BY_DEFAULT" for policy in own):
+        yield failed("consumers-not-checked", name, "no GCPAuthzPolicy denies by default")
+    elif more := sorted(let_in - wanted):
+        who, path = more[0]
+        yield failed("consumers-not-checked", name, f"{who} is let in to {path}, which the outputs do not say")
+    elif lacking := sorted(wanted - let_in):
+        who, path = lacking[0]
+        yield failed("consumers-not-checked", name, f"{who} is not let in to {path}")
+    else:
+        yield passed(name, f"{len(declared.consumers)} consumers, all others denied")
+    for policy in own:
+        # Which types of conditions GKE writes is not documented: none may be False.
+        for ancestor in (policy.get("status") or {}).get("ancestors") or ():
+            for item in ancestor.get("conditions") or ():
+                if item["status"] == "False":
+                    yield failed("policy-not-attached", title(policy), says(item))
+
+
+def _action(policy: dict[str, Any]) -> str:
+    return str(policy["spec"].get("action") or "ALLOW")
+
+
+def _sources(rule: dict[str, Any]) -> Iterator[str]:
+    """Who a rule is for: "everybody" where it names nobody."""
+    sources = (rule.get("from") or {}).get("sources")
+    for source in sources or ():
+        yield from (item["principal"]["value"] for item in source.get("principals") or ())
+        yield from (str((item.get("iamServiceAccount") or {}).get("value")) for item in source.get("resources") or ())
+    if not sources:
+        yield "everybody"
+
+
+def _paths(rule: dict[str, Any]) -> Iterator[str]:
+    operations = (rule.get("to") or {}).get("operations")
+    for operation in operations or ():
+        yield from (item["value"] for item in operation.get("paths") or ())
+    if not operations:
+        yield "/"
 
 
 @check(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.checking.findings import Finding, failed, passed, unknown
+from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.answers import check_chat, check_completion, check_pooled, check_stream, model_ids
 from serving.live.context import Context
 from serving.live.exchange import Request
@@ -31,8 +31,18 @@ CONNECTION = (
     *("certificate-not-trusted", "connection-closed", "request-failed", "no-answer-in-time", "redirect-loop"),
     *("redirected-elsewhere", "not-authorised", "too-many-requests", "no-healthy-upstream", "service-unavailable"),
     *("backend-tls-mismatch", "bad-gateway", "gateway-timeout", "no-route", "not-found", "error-status"),
-    *("answer-too-large", "html-instead-of-json", "not-json", "wrong-shape", "error-in-success", "time-is-up"),
+    *(
+        "no-consumer",
+        "answer-too-large",
+        "html-instead-of-json",
+        "not-json",
+        "wrong-shape",
+        "error-in-success",
+        "time-is-up",
+    ),
 )
+# What a connection without a certificate ends with where the Gateway wants one.
+_NO_CERTIFICATE = ("tls-mismatch", "connection-closed")
 # What any request for an answer can end with.
 ANSWER = (*CONNECTION, "wrong-model-name", "wrong-model-answers", "empty-answer", "no-usage", "wrong-usage")
 
@@ -151,26 +161,42 @@ def long_answer(context: Context) -> Iterator[Finding]:
 @check(
     "strangers-refused",
     "Unauthenticated requests are rejected",
-    "GET /v1/models without a token, where a GCPBackendPolicy has Identity-Aware Proxy on",
+    "GET /v1/models without token and certificate, where the Gateway has consumers or Identity-Aware Proxy",
     (*CONNECTION, "not-refused", "kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read"),
     traffic=True,
     requests=1,
 )
 def strangers_refused(context: Context) -> Iterator[Finding]:
-    """Only where Identity-Aware Proxy is declared; what Cloud Armor lets in depends on its own rules."""
+    """Where consumers or Identity-Aware Proxy are declared; what Cloud Armor lets in depends on its own rules."""
 
     def ask(model: ModelOutput, url: str) -> Finding:
+        consumers = context.target.outputs.consumers
+        if any(consumer.known_by == "certificate" for consumer in consumers):
+            return _as_stranger(context, url)
+        if consumers and context.target.rehearsal:  # nothing on loopback has a service account
+            return _as_stranger(context, url)
+        if consumers:
+            return passed(url, "not asked: this may be a VM with the service account of a consumer")
         policy = policy_of(context, "GCPBackendPolicy", model)
         if not (((policy or {}).get("spec", {}).get("default") or {}).get("iap") or {}).get("enabled"):
             return passed(url, "no Identity-Aware Proxy is declared")
         if context.target.rehearsal:
             return passed(url, "not asked: no Identity-Aware Proxy stands before a rehearsal")
-        status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
-        if status == 200:
-            return failed("not-refused", url, "a request without a token is answered with 200")
-        return passed(url, f"rejected with {status}")
+        return _as_stranger(context, url)
 
-    yield from for_each_model(context, ask)
+    yield from for_each_model(context, ask, strangers=True)
+
+
+def _as_stranger(context: Context, url: str) -> Finding:
+    try:
+        status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
+    except SymptomError as error:
+        if error.failure in _NO_CERTIFICATE and context.target.outputs.consumers:
+            return passed(url, "rejected while connecting, for want of a certificate")
+        raise
+    if status == 200:
+        return failed("not-refused", url, "a request without a token or certificate is answered with 200")
+    return passed(url, f"rejected with {status}")
 
 
 def chat_body(model: ModelOutput, prompt: str = _PROMPT, tokens: int = _TOKENS) -> dict[str, Any]:
@@ -189,10 +215,27 @@ def pooling_body(model: ModelOutput) -> dict[str, Any]:
     return named | {"text_1": _PROMPT, "text_2": "It spreads requests."}
 
 
+def _stranger(context: Context, model: ModelOutput) -> str:
+    """Why the model would not answer us: it has consumers, and we are none of them; "" where it may answer."""
+    consumers = context.target.outputs.consumers
+    if not consumers or context.target.client_certificate is not None:
+        return ""
+    if context.target.rehearsal or any(c.known_by == "certificate" for c in consumers):
+        return f"not asked: {model.name} has consumers, and no certificate of one was given (--client-certificate)"
+    return ""  # this may be a VM with the service account of a consumer
+
+
 def for_each_model(
-    context: Context, ask: Callable[[ModelOutput, str], Finding], *, any_task: bool = False
+    context: Context,
+    ask: Callable[[ModelOutput, str], Finding],
+    *,
+    any_task: bool = False,
+    strangers: bool = False,
 ) -> Iterator[Finding]:
-    """Ask every chat model, or every model; what goes wrong is the result for this model."""
+    """Ask every chat model, or every model; what goes wrong is the result for this model.
+
+    Where only consumers are let in and we are none, nothing is asked but with `strangers`.
+    """
     for model in context.models:
         if model.task != "chat" and not any_task:
             continue
@@ -200,6 +243,9 @@ def for_each_model(
         if url is None:
             text = "neither the outputs nor the load balancer know an address"
             yield failed("no-address", f"model {model.name}", text)
+            continue
+        if (lacking := _stranger(context, model)) and not strangers:
+            yield warned("no-consumer", url, lacking)
             continue
         try:
             yield ask(model, url)

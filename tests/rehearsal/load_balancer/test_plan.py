@@ -90,7 +90,8 @@ def test_what_is_limited_by_nobodys_policy() -> None:
     assert (traffic["connect_timeout"], min(limits.values()) >= 1_000_000) == ("5s", True)
     manager = made["listeners"]["ns_gw_http"]["filter_chains"][0]["filters"][0]["typed_config"]
     assert manager["stream_idle_timeout"] == "0s"
-    assert manager["http_filters"][0]["typed_config"]["message_timeout"] == "10s"
+    [picker] = [item for item in manager["http_filters"] if item["name"].endswith("ext_proc")]
+    assert picker["typed_config"]["message_timeout"] == "10s"
 
 
 def test_an_endpoint_drains_for_the_longest_of_its_times_and_not_where_it_came_back() -> None:

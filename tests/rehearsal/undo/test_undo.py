@@ -22,7 +22,7 @@ from serving.verify.registry import checks
 from settings.document import find_environment, read_document
 
 Leaf = tuple[str, ...]
-ENVIRONMENTS = ("dev", "examples/multi-host.yaml")
+ENVIRONMENTS = ("dev", "examples/multi-host.yaml", "examples/consumers.yaml")
 # Resource and field (or "" for all of it) that are different then; `*` stands for the model's name.
 DIFFERENT = {
     "GW01": {("gateway-object", "spec.gatewayClassName")},
@@ -32,6 +32,7 @@ DIFFERENT = {
         ("model-*-route", "spec.rules.N.timeouts.backendRequest"),
     },
     "HC01": {("*-pool-policy-health-check", "")},
+    "ED10": {("gateway-allow", ""), ("gateway-deny-by-default", "")},
     "KS02": {("kserve-config", "data.ingress")},
     "KS03": {("lws-release", ""), ("kserve-controller", "values.kserve.llmisvc.controller.env.1.value")},
 }

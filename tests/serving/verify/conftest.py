@@ -50,6 +50,7 @@ class Scene:
     answer: Answer | None = None
     url: str | None = None
     token: str | None = None
+    client_certificate: Path | None = None
     kubernetes: bool = True
     load_balancer: Path | None = None
     google: Callable[[], Google] = no_credentials
@@ -72,7 +73,10 @@ class Scene:
         url = self.url or self.stack.enter_context(serving(self.answer or self.replicas)).url
         outputs = deployed.outputs(self.deployment, url).model_copy(update=self.changes)
         kubeconfig = self.stack.enter_context(self.api.running(self.folder)) if self.kubernetes else None
-        return Target("test", outputs, kubeconfig, self.load_balancer, None, self.token)
+        return Target(
+            *("test", outputs, kubeconfig, self.load_balancer, None, self.token),
+            client_certificate=self.client_certificate,
+        )
 
     def report(self, **options: Any) -> Report:
         """What verify says."""

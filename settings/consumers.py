@@ -1,0 +1,44 @@
+"""Who may ask which models: teams by an identity that the load balancer itself checks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from settings.base import ResourceName, Section
+
+ServiceAccountEmail = Annotated[
+    str,
+    Field(max_length=255, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?@[-a-z0-9.:]+\.gserviceaccount\.com$"),
+]
+
+
+class ClientCertificate(Section):
+    """A client certificate by its name."""
+
+    uri_san: str = Field(
+        max_length=2048,
+        pattern=r"^[a-z][a-z0-9+.-]*://[^\s/]+\S*$",
+        description="The URI among its subject alternative names, such as spiffe://example.com/search; compared exactly.",
+    )
+
+
+class Consumer(Section):
+    """A team with its models. Whoever is no consumer is answered with 403."""
+
+    name: ResourceName = Field(description="Name of the team, for people.")
+    models: list[ResourceName] = Field(min_length=1, description="Names of the models that it may ask.")
+    service_account: ServiceAccountEmail | None = Field(
+        None, description="Google service account of the VMs that ask; internal Gateways only (ED05)."
+    )
+    certificate: ClientCertificate | None = Field(
+        None, description="Certificate that clients show; needs tls.clientCaCertificate (ED04)."
+    )
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The key that names what it is known by, and its value; "" where there is none."""
+        if self.certificate is not None:
+            return "certificate", self.certificate.uri_san
+        return "serviceAccount", self.service_account or ""
