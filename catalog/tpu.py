@@ -14,6 +14,11 @@ from typing import NamedTuple
 from catalog.files import read_yaml
 from catalog.records import record
 
+# What GKE calls chips in a pod, and the labels of the nodes that have them.
+TPU_RESOURCE = "google.com/tpu"
+ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+
 
 @dataclass(frozen=True)
 class Machine:

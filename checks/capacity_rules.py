@@ -38,11 +38,17 @@ def zone(deployment: Deployment) -> Iterator[Found]:
 
 def _places(deployment: Deployment) -> dict[str, Path]:
     """Zones of the file, each with the place that names it first."""
-    capacity = deployment.settings.capacity
-    named: list[tuple[str, Path]] = [(deployment.zone, ("location", "zone"))]
-    named += [(name, ("capacity", "zones", at)) for at, name in enumerate(capacity.zones)]
-    named += [(e.zone, ("capacity", "order", at, "zone")) for at, e in _entries(deployment) if e.zone is not None]
+    named = [(deployment.zone, ("location", "zone")), *_zones(deployment)]
     return dict(reversed(named))
+
+
+def _zones(deployment: Deployment) -> list[tuple[str, Path]]:
+    """Zones of the capacity, and where each stands."""
+    named: list[tuple[str, Path]] = [
+        (name, ("capacity", "zones", at)) for at, name in enumerate(deployment.settings.capacity.zones)
+    ]
+    named += [(e.zone, ("capacity", "order", at, "zone")) for at, e in _entries(deployment) if e.zone is not None]
+    return named
 
 
 @rule("TP19")
@@ -168,14 +174,12 @@ def zones_of_the_order(deployment: Deployment) -> Iterator[Found]:
     if first != deployment.zone:
         said = f"The first zone is location.zone, which is {deployment.zone}."
         yield Found(("capacity", "zones", 0), first, said, f"Write {deployment.zone} first, or change location.zone.")
-    named: dict[Path, str | None] = {("capacity", "zones", at): name for at, name in enumerate(capacity.zones)}
     for at, again in enumerate(capacity.zones):
         if again in capacity.zones[:at]:
             said = f"Duplicate zone: {again} is in the list already."
             yield Found(("capacity", "zones", at), again, said, "Remove it.")
-    named |= {("capacity", "order", at, "zone"): entry.zone for at, entry in _entries(deployment)}
-    for path, name in named.items():
-        if name is not None and name.rsplit("-", 1)[0] != deployment.region:
+    for name, path in _zones(deployment):
+        if name.rsplit("-", 1)[0] != deployment.region:
             said = f"{name} is not in {deployment.region}, the cluster's region."
             yield Found(path, name, said, f"Write a zone of {deployment.region}.")
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from catalog.lock import load_lock
-from catalog.tpu import SliceShape, generations
+from catalog.tpu import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, SliceShape, generations
 from manifests import weights
 from manifests.base import Manifest, manifest
 from manifests.compute_class import LABEL as COMPUTE_CLASS
@@ -24,7 +24,6 @@ from settings import names
 from settings.derive import GRACE_SECONDS, HEALTH_PATH, SERVER_PORT, SERVER_SCHEME, Deployment, ServedModel
 
 API = "serving.kserve.io/v1alpha2"
-TPU_RESOURCE = "google.com/tpu"
 _STARTUP_PERIOD = 10
 # GKE collects duty cycle and memory of the chips only from containers that declare this port (Google, "TPUs in GKE").
 TPU_METRICS_PORT = 8431
@@ -84,8 +83,8 @@ def node_selector(shape: SliceShape) -> dict[str, str]:
     the one host of another slice. Every node has it (Kubernetes, "Well-Known Labels, Annotations and Taints").
     """
     labels = {
-        "cloud.google.com/gke-tpu-accelerator": generations()[shape.generation].node_label,
-        "cloud.google.com/gke-tpu-topology": shape.topology,
+        ACCELERATOR_LABEL: generations()[shape.generation].node_label,
+        TOPOLOGY_LABEL: shape.topology,
     }
     return labels | ({"node.kubernetes.io/instance-type": shape.machine_type} if shape.ambiguous else {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from catalog.tpu import SliceShape, generations
+from catalog.tpu import TPU_RESOURCE, SliceShape, generations
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import NODE_POOL, RESOURCE_POLICY, Resource
 from checks.objects.values import get, items, mapping, number, text
@@ -96,9 +96,9 @@ def labels_are_gkes(pool: Resource, _: Context) -> Iterator[Found]:
         if key.startswith(slices.OWNED_LABELS):
             yield Found(pool, ("nodeConfig", "labels", key), value, "GKE sets this label itself.", f"Remove {key}.")
     for index, taint in enumerate(items(pool.inputs, "nodeConfig", "taints")):
-        if text(taint, "key") == slices.TPU_RESOURCE:
+        if text(taint, "key") == TPU_RESOURCE:
             at = ("nodeConfig", "taints", index)
-            yield Found(pool, at, slices.TPU_RESOURCE, "GKE sets this taint itself.", "Remove the taint.")
+            yield Found(pool, at, TPU_RESOURCE, "GKE sets this taint itself.", "Remove the taint.")
 
 
 @on_each("TP06", "Node")

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from catalog.tpu import ACCELERATOR_LABEL, TPU_RESOURCE
 from checks.objects.resource import Resource
 from checks.objects.values import items, mapping, number, text
-from checks.shared.slices import ACCELERATOR_LABEL, TPU_RESOURCE, generation_of_label
+from checks.shared.slices import generation_of_label
 from settings.refusal import Path
 
 # Where a kind keeps its pods' specification.

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.lock import is_moving_tag, runtime_version
 from catalog.runtimes import load_runtime
-from catalog.tpu import all_shapes
+from catalog.tpu import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, all_shapes
 from catalog.vllm_flags import load_flags
 from checks.objects.check import Check, Context, Found, on_each
 from checks.objects.pods import (
@@ -28,14 +28,7 @@ from checks.registry import register
 from checks.shared.flags_together import Line, together
 from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
-from checks.shared.slices import (
-    ACCELERATOR_LABEL,
-    TOPOLOGY_LABEL,
-    TPU_RESOURCE,
-    chips_problem,
-    generation_of_label,
-    label_problem,
-)
+from checks.shared.slices import chips_problem, generation_of_label, label_problem
 from settings.refusal import Path
 from settings.secrets import HIDDEN, holds_secret
 

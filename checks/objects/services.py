@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -224,8 +225,8 @@ def _known_plugins(service: Resource, config: Mapping[str, Any], at: Path) -> It
     for index, plugin in enumerate(items(config, "plugins")):
         kind = text(plugin, "type")
         declared.add(text(plugin, "name") or kind)
-        if kind not in table.plugins:
-            near = table.nearest(kind, 1)
+        if kind not in table["plugins"]:
+            near = difflib.get_close_matches(kind, table["plugins"], n=1, cutoff=0.5)
             fix = f"Write type: {near[0]}." if near else "Remove it."
             said = f"The picker {version} knows no plugin {kind}."
             yield Found(service, (*at, "plugins", index, "type"), kind, said, fix)
@@ -236,7 +237,7 @@ def _known_plugins(service: Resource, config: Mapping[str, Any], at: Path) -> It
                 path = (*at, "schedulingProfiles", index, "plugins", place, "pluginRef")
                 yield Found(service, path, name, f"No plugin {name} is declared.", f"Add {{type: {name}}} to plugins.")
     for key in config:
-        if key not in table.config.top_level_keys:
+        if key not in table["config"]["topLevelKeys"]:
             yield Found(service, (*at, key), None, f"The picker {version} stops at the key {key}.", f"Remove {key}.")
 
 

@@ -6,15 +6,12 @@ import difflib
 import re
 from functools import cache
 
-from catalog.tpu import SliceShape, all_shapes, chips_of, generations
+from catalog.gke import LONGEST_RUN_HOURS
+from catalog.tpu import TPU_RESOURCE, SliceShape, all_shapes, chips_of, generations
 from checks.shared.problem import Problem
 
-TPU_RESOURCE = "google.com/tpu"
-ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
-TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 OWNED_LABELS = "cloud.google.com/gke-tpu-"
-# Google "Flex-start": at most seven days.
-FLEX_START_SECONDS = 7 * 24 * 3600
+FLEX_START_SECONDS = LONGEST_RUN_HOURS * 3600
 _TPU_MACHINE = re.compile(r"ct\d\w*-|tpu\d\w*-")
 
 

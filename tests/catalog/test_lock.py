@@ -35,7 +35,7 @@ def test_the_locked_versions_are_a_listed_combination() -> None:
 def test_tables_exist_for_the_locked_server_and_picker() -> None:
     lock = load_lock()
     assert load_flags(lock.images["vllm-tpu"].tag).wheel.version == lock.images["vllm-tpu"].tag.removeprefix("v")
-    assert load_epp_plugins(lock.images["epp"].tag).plugins
+    assert load_epp_plugins(lock.images["epp"].tag)["plugins"]
 
 
 def test_images_of_a_chart_carry_the_version_of_that_chart() -> None:

@@ -152,8 +152,8 @@ def test_every_picker_plugin_is_known_and_no_default_is_left_to_the_picker(
     deployment: Deployment, model: ServedModel
 ) -> None:
     table = load_epp_plugins(load_lock().images["epp"].tag)
-    known, config = table.plugins, scheduler.picker_config(model)
-    assert set(config.get("featureGates", [])) <= set(table.config.feature_gates)
+    known, config = table["plugins"], scheduler.picker_config(model)
+    assert set(config.get("featureGates", [])) <= set(table["config"]["featureGates"])
     declared = [p["type"] for p in config["plugins"]]
     assert set(declared) <= set(known)
     referred = [p["pluginRef"] for profile in config["schedulingProfiles"] for p in profile["plugins"]]

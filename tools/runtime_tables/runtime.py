@@ -11,13 +11,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from catalog.files import DATA_DIR
 from catalog.refresh.lock_file import write_whole
 from tools.runtime_tables.source_tree import Module, Program, WheelTree
 from tools.runtime_tables.vllm_flags import ExtractionError
 
+Node = TypeVar("Node", bound=ast.AST)
 _LOADER = "tpu_inference.models.common.model_loader"
 _PLATFORM = "tpu_inference.platforms.tpu_platform"
 _METHODS = "tpu_inference.layers.common.quant_methods"
@@ -40,7 +41,7 @@ def runtime(vllm: Path, tpu_inference: Path) -> dict[str, Any]:
         ],
         "jaxArchitectures": sorted(
             node.slice.value
-            for node in ast.walk(_function(loader, "_get_model_architecture"))
+            for node in ast.walk(_bound(loader, "_get_model_architecture", ast.FunctionDef))
             if isinstance(node, ast.Subscript)
             and isinstance(node.ctx, ast.Store)
             and isinstance(node.slice, ast.Constant)
@@ -83,25 +84,15 @@ def _module(program: Program, name: str) -> Module:
     return module
 
 
+def _bound(module: Module, name: str, kind: type[Node]) -> Node:
+    value = module.bindings.get(name)
+    if not isinstance(value, kind):
+        raise ExtractionError(f"{module.path} has no {kind.__name__} {name}")
+    return value
+
+
 def _assigned(module: Module, name: str) -> ast.expr:
-    value = module.bindings.get(name)
-    if not isinstance(value, ast.expr):
-        raise ExtractionError(f"{module.path} assigns no {name}")
-    return value
-
-
-def _function(module: Module, name: str) -> ast.FunctionDef:
-    value = module.bindings.get(name)
-    if not isinstance(value, ast.FunctionDef):
-        raise ExtractionError(f"{module.path} has no function {name}")
-    return value
-
-
-def _class(module: Module, name: str) -> ast.ClassDef:
-    value = module.bindings.get(name)
-    if not isinstance(value, ast.ClassDef):
-        raise ExtractionError(f"{module.path} has no class {name}")
-    return value
+    return _bound(module, name, ast.expr)
 
 
 def _value_of(body: list[ast.stmt], name: str, where: str) -> ast.expr:
@@ -116,17 +107,21 @@ def _value_of(body: list[ast.stmt], name: str, where: str) -> ast.expr:
 
 
 def _attribute(module: Module, cls: str, name: str) -> ast.expr:
-    return _value_of(_class(module, cls).body, name, f"{module.path} {cls}")
+    return _value_of(_bound(module, cls, ast.ClassDef).body, name, f"{module.path} {cls}")
 
 
 def _local(module: Module, cls: str, method: str, name: str) -> ast.expr:
-    body = [node for node in _class(module, cls).body if isinstance(node, ast.FunctionDef) and node.name == method]
+    body = [
+        node
+        for node in _bound(module, cls, ast.ClassDef).body
+        if isinstance(node, ast.FunctionDef) and node.name == method
+    ]
     return _value_of(cast("list[ast.stmt]", body), name, f"{module.path} {cls}.{method}")
 
 
 def _streamed(program: Program, loader: Module) -> Iterator[str]:
     """Architectures whose JAX class has the attribute that the streamer asks for; the rest it moves to torchax."""
-    function = _function(loader, "_get_model_architecture")
+    function = _bound(loader, "_get_model_architecture", ast.FunctionDef)
     for statement in function.body:
         loader.bind(statement)
     for node in ast.walk(function):
@@ -168,7 +163,9 @@ def _keys(expression: ast.expr) -> list[str]:
 
 def _loadable(module: Module, methods: dict[str, Any]) -> list[str]:
     """Methods of `get_tpu_quantization_config`, whose keys are None and constants of another module."""
-    table = _value_of(_function(module, "get_tpu_quantization_config").body, "method_to_config", module.path)
+    table = _value_of(
+        _bound(module, "get_tpu_quantization_config", ast.FunctionDef).body, "method_to_config", module.path
+    )
     if not isinstance(table, ast.Dict):
         raise ExtractionError(f"{module.path}: method_to_config is no dictionary")
     names = [ast.unparse(key).rpartition(".")[2] for key in table.keys if key is not None]
