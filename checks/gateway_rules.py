@@ -95,17 +95,38 @@ def _is_address(text: str) -> bool:
 
 @rule("GW05")
 def certificate(deployment: Deployment) -> Iterator[Found]:
-    """Exactly one of the three sources."""
+    """Exactly one of the four sources."""
     tls = deployment.settings.gateway.tls
     if tls is None:
         return
     choices = {
+        "managedCertificate": tls.managed_certificate,
         "certificateManagerCerts": tls.certificate_manager_certs,
         "preSharedCerts": tls.pre_shared_certs,
         "secretName": tls.secret_name,
     }
     given = [key for key, there in choices.items() if there]
     yield from at((*_PATH, "tls"), given, certificate_problem(given, tuple(choices)))
+
+
+@rule("GW14")
+def managed_certificate(deployment: Deployment) -> Iterator[Found]:
+    """A certificate is issued for a name; a project without a zone says nothing."""
+    gateway = deployment.settings.gateway
+    managed = gateway.managed_certificate
+    if managed is None:
+        return
+    if gateway.hostname is None:
+        said = "A certificate is issued for a host name, and the Gateway has none."
+        yield Found((*_PATH, "hostname"), None, said, "Write hostname: llm.example.com, a name of a domain of yours.")
+    if managed.dns_project is not None and managed.dns_zone is None:
+        path = (*_PATH, "tls", "managedCertificate", "dnsProject")
+        yield Found(
+            path,
+            managed.dns_project,
+            "No zone is named, so nothing reads it.",
+            "Write dnsZone beside it, or remove it.",
+        )
 
 
 @rule("GW07")

@@ -6,6 +6,7 @@ import pulumi
 
 from catalog.tpu import SliceShape
 from components.alerts import Alerts
+from components.certificate import Certificate, Certified
 from components.chart import ChartController
 from components.cluster import Cluster
 from components.gateway import Gateway, NewAddress
@@ -48,12 +49,15 @@ class ServingEnvironment:
         runnable = [*self.cluster.nodes, *network.webhooks]
         controllers = self._controllers(objects.platform, gate, runnable)
         scaler = self._scaler(objects, services, [*runnable, gate.job])
+        certificate = self._certificate(services)
         self.gateway = Gateway(
             objects.gateway,
-            [gate.job, *network.gateway_ready],
+            [gate.job, *network.gateway_ready, *([certificate.certificate] if certificate else [])],
             address=self._address(services, network),
             opts=self._both,
         )
+        if certificate is not None and self.gateway.address is not None:
+            certificate.points_to(self.gateway.address)
         self._close(objects.network_policies)
         if objects.monitoring is not None:
             Monitoring(objects.monitoring, [self.gateway.namespace], self._both)
@@ -88,6 +92,27 @@ class ServingEnvironment:
             ready = [*services.service("monitoring"), *(model.service for model in self.models)]
             Alerts(self._deployment, ready, self._google)
 
+    def _bucket(self, objects: Rendered, services: ProjectServices) -> list[pulumi.Resource]:
+        """What models wait for that read from the bucket; nothing without one."""
+        if objects.weights is None:
+            return []
+        return WeightsBucket(
+            objects.weights,
+            self._deployment.labels,
+            apis=services.service("storage"),
+            identity=[self.cluster.cluster],
+            home=self.gateway.namespace,
+            opts=self._both,
+        ).ready
+
+    def _certificate(self, services: ProjectServices) -> Certificate | None:
+        """The certificate of the Gateway's name, where it is ours to create."""
+        settings, gateway = self._deployment.settings, self._deployment.settings.gateway
+        if gateway.managed_certificate is None or gateway.hostname is None:
+            return None
+        of = Certified(gateway.managed_certificate, gateway.hostname, settings.project.id, self._deployment.region)
+        return Certificate(of, services.service("certificatemanager", "dns"), opts=self._google)
+
     def _close(self, policies: tuple[Manifest, ...]) -> None:
         """One after the other: the last one closes what the others leave open."""
         before: pulumi.Resource = self.gateway.namespace
@@ -114,18 +139,6 @@ class ServingEnvironment:
             apis=services.service("compute"),
             opts=self._google,
         )
-
-    def _bucket(self, objects: Rendered, services: ProjectServices) -> list[pulumi.Resource]:
-        if objects.weights is None:
-            return []
-        return WeightsBucket(
-            objects.weights,
-            self._deployment.labels,
-            apis=services.service("storage"),
-            identity=[self.cluster.cluster],
-            home=self.gateway.namespace,
-            opts=self._both,
-        ).ready
 
     def _address(self, services: ProjectServices, network: Foundation) -> NewAddress | None:
         """The Gateway's address, where it is ours to create."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 if TYPE_CHECKING:
+    from pulumi_gcp import certificatemanager as certificatemanager
     from pulumi_gcp import compute as compute
     from pulumi_gcp import container as container
+    from pulumi_gcp import dns as dns
     from pulumi_gcp import monitoring as monitoring
     from pulumi_gcp import projects as projects
     from pulumi_gcp import secretmanager as secretmanager
@@ -25,7 +27,17 @@ if TYPE_CHECKING:
 
     helm = v3
 
-SERVICES = ("compute", "container", "monitoring", "projects", "secretmanager", "serviceaccount", "storage")
+SERVICES = (
+    "certificatemanager",
+    "compute",
+    "container",
+    "dns",
+    "monitoring",
+    "projects",
+    "secretmanager",
+    "serviceaccount",
+    "storage",
+)
 _PACKAGES = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _SECRET = ["effectiveLabels", "pulumiLabels"]
 # By type: outputs that are no inputs and that we read; outputs that the class makes secret; the token's earlier form; an
@@ -33,9 +45,10 @@ _SECRET = ["effectiveLabels", "pulumiLabels"]
 _OUTPUTS = {
     "Account": ("email", "member"),
     "Address": ("address",),
+    "DnsAuthorization": ("dnsResourceRecords",),
     "Cluster": ("controlPlaneEndpointsConfig", "endpoint", "masterAuth"),
 }
-_SECRETS = {"Address": _SECRET, "Bucket": _SECRET, "Cluster": _SECRET}
+_SECRETS = dict.fromkeys(("Address", "Bucket", "Certificate", "Cluster", "DnsAuthorization"), _SECRET)
 _ALIASES = {"Account": [pulumi.Alias(type_="gcp:serviceAccount/account:Account")]}
 _CONSTANTS = {"Release": {"compat": "true"}}
 
@@ -74,7 +87,7 @@ class _Module:
 
 
 if not TYPE_CHECKING:
-    compute, container, monitoring, projects, secretmanager, serviceaccount, storage = (
+    certificatemanager, compute, container, dns, monitoring, projects, secretmanager, serviceaccount, storage = (
         _Module(f"gcp:{service}/{{file}}:{{kind}}") for service in SERVICES
     )
     helm = _Module("kubernetes:helm.sh/v3:{kind}")

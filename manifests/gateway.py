@@ -70,8 +70,8 @@ def _tls(tls: Tls) -> dict[str, Any]:
     result: dict[str, Any] = {"mode": "Terminate"}
     if tls.secret_name:
         result["certificateRefs"] = [{"group": "", "kind": "Secret", "name": tls.secret_name}]
-    elif tls.certificate_manager_certs:
-        result["options"] = {"networking.gke.io/cert-manager-certs": ",".join(tls.certificate_manager_certs)}
+    elif certificates := tls.certificate_manager_certs or [m.name for m in (tls.managed_certificate,) if m]:
+        result["options"] = {"networking.gke.io/cert-manager-certs": ",".join(certificates)}
     else:
         result["options"] = {"networking.gke.io/pre-shared-certs": ",".join(tls.pre_shared_certs)}
     return result

@@ -330,10 +330,15 @@ class Deployment:
     @property
     def apis(self) -> list[str]:
         """Google APIs that the environment uses."""
-        secrets = ["secretmanager.googleapis.com"] if self.needs_secret_sync else []
-        storage = ["storage.googleapis.com"] if self.store else []
-        monitoring = ["monitoring.googleapis.com"] if self.scales_by_load or self.alerted else []
-        return [*facts()["apis"], *secrets, *storage, *monitoring]
+        certificate = self.settings.gateway.managed_certificate
+        used = {
+            "secretmanager": self.needs_secret_sync,
+            "storage": self.store is not None,
+            "certificatemanager": certificate is not None,
+            "dns": certificate is not None and certificate.dns_zone is not None,
+            "monitoring": self.scales_by_load or self.alerted,
+        }
+        return [*facts()["apis"], *(f"{api}.googleapis.com" for api, needed in used.items() if needed)]
 
     @property
     def workload_pool(self) -> str:

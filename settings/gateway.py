@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from catalog.gke import GatewayClass
-from settings.base import CertificateName, HostName, Reason, ResourceName, SecretName, Section
+from settings.base import CertificateName, HostName, ProjectId, Reason, ResourceName, SecretName, Section
 from settings.consumers import Consumer
 from settings.dates import iso_date
 
@@ -25,8 +25,25 @@ class Address(Section):
     create: bool = Field(False, description="Create it (true), or use one that is there (false).")
 
 
+class ManagedCertificate(Section):
+    """A certificate that Google issues and renews, and the DNS records that it takes (GW14)."""
+
+    name: ResourceName = Field(
+        description="Name of the regional Certificate Manager certificate, and of its DNS authorization."
+    )
+    dns_zone: ResourceName | None = Field(
+        None,
+        description="Name of the public Cloud DNS zone that gets the records; they are yours to make when left out.",
+    )
+    dns_project: ProjectId | None = Field(None, description="Project of that zone; the environment's when left out.")
+
+
 class Tls(Section):
-    """Where the listener's certificate comes from: exactly one of the three (GW05)."""
+    """Where the listener's certificate comes from: exactly one of the four (GW05)."""
+
+    managed_certificate: ManagedCertificate | None = Field(
+        None, description="One to create, for the Gateway's host name, with its DNS authorization."
+    )
 
     certificate_manager_certs: list[CertificateName] = Field(
         default_factory=list, description="Names of regional Certificate Manager certificates."
@@ -92,6 +109,11 @@ class Gateway(Section):
     def external(self) -> bool:
         """True where the class exposes the models to the internet."""
         return self.gateway_class_name == GatewayClass.EXTERNAL
+
+    @property
+    def managed_certificate(self) -> ManagedCertificate | None:
+        """The certificate that is ours to create."""
+        return self.tls.managed_certificate if self.tls else None
 
     @property
     def scheme(self) -> str:

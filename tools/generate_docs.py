@@ -201,6 +201,8 @@ _REASONS = {
     "existingNetwork": "an existing network",
     "createProxyOnlySubnet": "a proxy-only subnet of its own",
     "createAddress": "a new address",
+    "createCertificate": "a managed certificate",
+    "createRecords": "its records in Cloud DNS",
     "secretManager": "a token in Secret Manager",
     "createBucket": "a new bucket",
     "alerts": "alerts (`monitoring`)",

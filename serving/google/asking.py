@@ -20,6 +20,7 @@ _VERSIONS = {
     "cloudresourcemanager": "v3",
     "compute": "v1",
     "container": "v1",
+    "dns": "v1",
     "secretmanager": "v1",
     "serviceusage": "v1",
     "storage": "v1",

@@ -19,7 +19,7 @@ from serving.program.record import Resource
 from serving.refused import describe
 from settings.cost import cold_cost, reading_cost
 from settings.cpu_pool import room
-from settings.derive import GIB, ServedModel
+from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds
 from settings.text import count
 
@@ -183,6 +183,8 @@ def _closing(plan: Plan, console: Console) -> None:
     for q in quotas(deployment):
         said = f"{q.title} in {deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
         console.print(f"[bold]Quota[/] {said}")
+    for line in certificate(deployment):
+        console.print(f"[bold]Certificate[/] {line}", soft_wrap=True)
     if deployment.settings.capacity.order and any(not m.shape.multi_host for m in deployment.models):
         console.print("[bold]Fallback[/] at once after a stock-out error; without an error GKE may wait up to 10 h")
     for generation in dict.fromkeys(m.shape.generation for m in deployment.models):
@@ -205,6 +207,22 @@ def _closing(plan: Plan, console: Console) -> None:
             console.print(Text.from_ansi(line))
     if not plan.warnings:
         console.print("No warnings.")
+
+
+def certificate(deployment: Deployment) -> Iterator[str]:
+    """What only a person can do for a certificate of ours."""
+    gateway = deployment.settings.gateway
+    managed = gateway.managed_certificate
+    if managed is None:
+        return
+    if managed.dns_zone is not None:
+        yield f"of {gateway.hostname}: issued once the domain is delegated to the name servers of {managed.dns_zone}"
+    else:
+        place = f"--location={deployment.region} --project={deployment.settings.project.id}"
+        yield f"of {gateway.hostname}: issued once you have made the record that this prints after up:"
+        yield f"gcloud certificate-manager dns-authorizations describe {managed.name} {place}"
+    if managed.dns_zone is None or gateway.address is None or not gateway.address.create:
+        yield f"point {gateway.hostname} to the Gateway's address yourself"
 
 
 def maintenance(plan: Plan) -> str:

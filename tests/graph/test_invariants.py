@@ -15,6 +15,7 @@ DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
 COMPONENT_TOKENS = {
     "tpu-serving:platform:Keda",
     "tpu-serving:scaling:MetricsAccess",
+    "tpu-serving:gateway:Certificate",
     "tpu-serving:cluster:Cluster",
     "tpu-serving:cluster:ReadinessGate",
     "tpu-serving:gateway:Gateway",

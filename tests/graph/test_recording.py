@@ -10,6 +10,9 @@ from tests.graph.planning import ENVIRONMENTS, plan_document, planned
 RESOURCE_TOKENS = {
     "kubernetes:keda.sh/v1alpha1:ClusterTriggerAuthentication",
     "kubernetes:keda.sh/v1alpha1:ScaledObject",
+    "gcp:certificatemanager/certificate:Certificate",
+    "gcp:certificatemanager/dnsAuthorization:DnsAuthorization",
+    "gcp:dns/recordSet:RecordSet",
     "gcp:compute/address:Address",
     "gcp:compute/firewall:Firewall",
     "gcp:compute/network:Network",

@@ -42,6 +42,8 @@ def test_no_identity_is_unknown(name: str) -> None:
     for r in planned(name).graph.recording.resources:
         assert UNKNOWN not in r.name
         known = {key: r.inputs[key] for key in IDENTITIES if key in r.inputs}
+        if r.name == "certificate-proof":  # Certificate Manager chooses where its proof stands
+            del known["name"]
         assert UNKNOWN not in list(texts([known, r.inputs.get("metadata", {}), r.inputs.get("spec", {})])), r.name
 
 

@@ -12,6 +12,7 @@ from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
 from serving.preflight.registry import check
+from settings.gateway import ManagedCertificate
 
 _SHARED = "SHARED_LOADBALANCER_VIP"
 _SOON = timedelta(days=30)
@@ -76,7 +77,7 @@ def _reserve(context: Context, name: str) -> str:
     "Certificate Manager, certificates.get; Compute Engine, regionSslCertificates, regionSslPolicies, "
     "regionSecurityPolicies",
     (*ASKING, "certificate-not-found", "certificate-not-active", "certificate-expires", "gateway-policy-not-found"),
-    requests=6,
+    requests=7,
 )
 def gateway_security(context: Context) -> Iterator[Finding]:
     """A Secret of the cluster is not asked for: before the first `up` there is no cluster."""
@@ -84,6 +85,8 @@ def gateway_security(context: Context) -> Iterator[Finding]:
     place = {"project": context.project, "region": context.region}
     for name in gateway.tls.certificate_manager_certs if gateway.tls else ():
         yield _managed(context, name)
+    if gateway.managed_certificate is not None:
+        yield from _created(context, gateway.managed_certificate)
     for name in gateway.tls.pre_shared_certs if gateway.tls else ():
         found = context.google.find("compute", "regionSslCertificates.get", **place, sslCertificate=name)
         yield _certificate(f"SSL certificate {name} in {context.region}", found)
@@ -94,6 +97,30 @@ def gateway_security(context: Context) -> Iterator[Finding]:
     if armor:
         found = context.google.find("compute", "regionSecurityPolicies.get", **place, securityPolicy=armor)
         yield _policy(context, "security-policies", armor, found)
+
+
+def _created(context: Context, managed: ManagedCertificate) -> Iterator[Finding]:
+    """A certificate of ours: its state once there is one, and the zone that gets its record."""
+    path = f"projects/{context.project}/locations/{context.region}/certificates/{managed.name}"
+    if context.google.find("certificatemanager", "projects.locations.certificates.get", name=path) is not None:
+        yield _managed(context, managed.name)
+    if managed.dns_zone is None:
+        return
+    project, hostname = managed.dns_project or context.project, context.deployment.settings.gateway.hostname
+    title = f"Cloud DNS zone {managed.dns_zone} of project {project}"
+    zone = context.google.find("dns", "managedZones.get", project=project, managedZone=managed.dns_zone)
+    if zone is None:
+        fix = "Write the name of the zone (not its domain), or leave dnsZone out and make the records elsewhere."
+        yield failed("dns-zone-not-found", title, needed="it exists", message="404", fix=fix)
+        return
+    domain = str(zone.get("dnsName", ""))
+    fits = zone.get("visibility", "public") == "public" and f".{hostname}.".endswith(f".{domain}")
+    if not fits:
+        fix = f"Name the public zone that {hostname} lies in."
+        needed, has = f"public, of a domain of {hostname}", f"{zone.get('visibility')}, {domain}"
+        yield failed("dns-zone-of-another-domain", title, needed=needed, message=has, fix=fix)
+    else:
+        yield passed(title, f"{domain} has the name servers {', '.join(zone.get('nameServers', ()))}")
 
 
 def _managed(context: Context, name: str) -> Finding:

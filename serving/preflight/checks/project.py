@@ -53,6 +53,14 @@ def permissions(context: Context) -> Iterator[Finding]:
     yield from _permissions(context, context.project, _reasons(context))
     if context.network_project != context.project:
         yield from _permissions(context, context.network_project, ("existingNetwork",))
+    if _zone_project(context) not in (None, context.project):
+        yield from _permissions(context, str(_zone_project(context)), ("createRecords",))
+
+
+def _zone_project(context: Context) -> str | None:
+    """Project of the zone that gets DNS records; None where none are made."""
+    managed = context.deployment.settings.gateway.managed_certificate
+    return (managed.dns_project or context.project) if managed and managed.dns_zone else None
 
 
 def _reasons(context: Context) -> tuple[str, ...]:
@@ -67,6 +75,8 @@ def _reasons(context: Context) -> tuple[str, ...]:
         "existingNetwork": network.mode == "existing" and network.host_project is None,
         "createProxyOnlySubnet": network.proxy_only_subnet.mode == "create",
         "createAddress": address is not None and address.create,
+        "createCertificate": settings.gateway.managed_certificate is not None,
+        "createRecords": _zone_project(context) == context.project,
         "secretManager": deployment.needs_secret_sync,
         "createBucket": deployment.store is not None and deployment.store.created,
         "alerts": deployment.alerted,

@@ -15,6 +15,7 @@ import googleapiclient
 _DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache/documents"
 VERSIONS = {
     "certificatemanager": "v1",
+    "dns": "v1",
     "cloudresourcemanager": "v3",
     "compute": "v1",
     "container": "v1",

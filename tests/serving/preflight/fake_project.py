@@ -44,6 +44,7 @@ class FakeProject:
     ssl_policies: dict[str, Resource] = field(default_factory=dict)
     security_policies: dict[str, Resource] = field(default_factory=dict)
     certificates: dict[str, Resource] = field(default_factory=dict)
+    zones_of_dns: dict[str, Resource] = field(default_factory=dict)
     secrets: dict[str, Resource] = field(default_factory=dict)
     buckets: dict[str, Resource] = field(default_factory=dict)
     fixed_quota: bool = False
@@ -155,6 +156,12 @@ def _gateway(fake: FakeProject, deployment: Deployment) -> None:
         kind = {"addressType": "EXTERNAL"} if gateway.external else {"addressType": "INTERNAL"}
         purpose = {} if gateway.external else {"purpose": "SHARED_LOADBALANCER_VIP"}
         fake.addresses[gateway.address.name] = {"address": "10.0.0.9", "status": "RESERVED", **kind, **purpose}
+    if (managed := gateway.managed_certificate) is not None and managed.dns_zone is not None:
+        fake.zones_of_dns[managed.dns_zone] = {
+            "dnsName": "example.com.",
+            "visibility": "public",
+            "nameServers": ["ns1."],
+        }
     for name in gateway.tls.certificate_manager_certs if gateway.tls else ():
         fake.certificates[name] = {"managed": {"state": "ACTIVE"}, "expireTime": "2099-01-01T00:00:00Z"}
     for name in gateway.tls.pre_shared_certs if gateway.tls else ():
@@ -177,6 +184,7 @@ def _handlers(fake: FakeProject) -> dict[tuple[str, str], Handler]:
         ("cloudresourcemanager", "projects.get"): lambda values, _query, _body: _project(fake, values),
         ("cloudresourcemanager", "projects.testIamPermissions"): lambda _values, _query, body: _tested(fake, body),
         ("serviceusage", "services.batchGet"): lambda _values, query, _body: _services(fake, query),
+        ("dns", "managedZones.get"): by_name(fake.zones_of_dns, "managedZone"),
         ("compute", "regions.get"): by_name(fake.regions, "region"),
         ("compute", "zones.get"): by_name(fake.zones, "zone"),
         ("compute", "zones.list"): listed(lambda: {"items": list(fake.zones.values())}),

@@ -181,6 +181,20 @@ def test_certificates_of_certificate_manager(scene: Scene) -> None:
     assert scene.only("gateway-security", FAIL).failure == "certificate-not-found"
 
 
+def test_the_zone_of_a_certificate_to_create(scene: Scene) -> None:
+    tls = {"managedCertificate": {"name": "models", "dnsZone": "zone", "dnsProject": "dns-project"}}
+    fake = scene.use(environment(gateway={**SECURE, "hostname": "llm.example.com", "tls": tls}))
+    assert {result.verdict for result in scene.results("gateway-security")} == {Verdict.PASS}
+    fake.certificates["models"] = {"managed": {"state": "PROVISIONING"}}
+    assert scene.only("gateway-security", WARN).failure == "certificate-not-active"
+    fake.certificates = {}
+    for wrong in ({"dnsName": "ample.com."}, {"dnsName": "example.org."}, {"visibility": "private"}):
+        fake.zones_of_dns["zone"] = {"dnsName": "example.com.", "visibility": "public", **wrong}
+        assert scene.only("gateway-security", FAIL).failure == "dns-zone-of-another-domain"
+    fake.zones_of_dns = {}
+    assert scene.only("gateway-security", FAIL).failure == "dns-zone-not-found"
+
+
 def test_regional_policies_that_are_not_there_fail(scene: Scene) -> None:
     fake = scene.use(environment(gateway=SECURE))
     fake.ssl_policies = {}
