@@ -216,7 +216,11 @@ def cloud_target(environment: str, outputs_file: Path) -> Target:
         outputs = read_outputs(outputs_file.read_text(encoding="utf-8"), str(outputs_file))
     except OSError as error:
         raise TargetError(f"{outputs_file} can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, OutputsError) as error:
+    except UnicodeDecodeError:
+        raise TargetError(
+            f"{outputs_file} is not a text file (UTF-8); name the output of `pulumi stack output --json`"
+        ) from None
+    except OutputsError as error:
         raise TargetError(str(error)) from None
     if outputs.environment not in (environment, environment_name(Path(environment))):
         raise TargetError(f"{outputs_file} holds the outputs of {outputs.environment}, {environment} was asked")

@@ -38,6 +38,8 @@ def find_environment(environment: str, folder: FilePath | None = None) -> FilePa
         RefusedError: there is no such file; the message lists those that are there.
     """
     folder = folder or ROOT
+    if not environment.strip():
+        raise unreadable("ENV", "No environment is named.", "Name one, such as dev, or the path of a file.")
     as_path, candidate = FilePath(environment), folder / f"Pulumi.{environment}.yaml"
     try:
         as_path = as_path.expanduser()

@@ -110,7 +110,10 @@ def parse(text: str, origin: str) -> Contents:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         line = mark.line + 1 if mark else None
-        raise unreadable(origin, f"The file is not valid YAML: {problem}.", "Fix the YAML.", line) from None
+        # libyaml says "found character that cannot start any token", and not which one.
+        tab = line is not None and any("\t" in row for row in text.splitlines()[line - 1 : line])
+        fix = "Replace the tab by spaces." if tab else "Fix the YAML."
+        raise unreadable(origin, f"The file is not valid YAML: {problem}.", fix, line) from None
     return _Reader(origin).read(root)
 
 
@@ -342,11 +345,11 @@ def _date(text: str) -> Any:
 
 
 def _meant(name: str) -> str | None:
-    """Our own key behind one whose namespace is nearly ours; None for gcp:project and the like."""
+    """Our own key behind one whose namespace is nearly ours, or that only we have; None for gcp:project and the like."""
     namespace, colon, key = name.partition(":")
     if not colon or key_at((key,)) is None:
         return None
     import difflib  # only where a key has a namespace
 
     near = difflib.get_close_matches(namespace.lower(), [PROJECT_NAME], cutoff=0.7)
-    return f"{PROJECT_NAME}:{key}" if near else None
+    return f"{PROJECT_NAME}:{key}" if near or key == "models" else None

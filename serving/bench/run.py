@@ -121,12 +121,12 @@ def report(path: Path, earlier: Run | None) -> Done:
     return Done(summary, comparison, page)
 
 
-def prepare(target: Target, options: BenchOptions, against: Path | None, folder: Path | None, seed: int) -> Bench:
+def prepare(target: Target, options: BenchOptions, earlier: Run | None, folder: Path | None, seed: int) -> Bench:
     """Check what is wished against what the environment promises.
 
     Raises:
         BenchError: it does not fit.
-        RunError: the earlier run is none, or another workload's.
+        RunError: the earlier run is another workload's.
     """
     model = find_model(target.outputs.models, options.model)
     task = next((known for known in REQUEST_PATHS if known == model.task), None)
@@ -135,7 +135,6 @@ def prepare(target: Target, options: BenchOptions, against: Path | None, folder:
     answer_tokens = _answer_tokens(model, options)
     name = options.model if options.model in model.served_names else model.served_names[0]
     workload = Workload(name, options.prompt_words, answer_tokens, options.shared_prefix, seed, task)
-    earlier = read_run(against) if against is not None else None
     if earlier is not None:
         check_comparable(earlier, workload.shape, model.name)
     order = Order(

@@ -90,15 +90,17 @@ def bench(
 
     from cluster.target import TargetError
     from serving.bench.run import BenchError, BenchOptions, prepare
-    from serving.bench.runfile import RunError
+    from serving.bench.runfile import RunError, read_run
 
     with wrong_calls(as_json, TargetError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
         options = BenchOptions(model, prompt_words, answer_tokens, shared_prefix, *steps)
+        # What can be judged without an environment comes first.
+        earlier = read_run(against) if against is not None else None
         target = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
-        prepared = prepare(target, options, against, directory, secrets.randbits(32))
+        prepared = prepare(target, options, earlier, directory, secrets.randbits(32))
     raise typer.Exit(_run(prepared, as_json))
 
 

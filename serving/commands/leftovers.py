@@ -36,7 +36,7 @@ def leftovers(
     Firewall rules, network endpoint groups and load balancer parts that GKE made can outlive the cluster and keep the
     network from being deleted. Run `pulumi destroy` first; it deletes what it knows. Nothing is deleted while a cluster
     lives in the network, nor in a network that the program did not make: the gcloud commands are printed instead. Disks
-    of claims are only listed. It needs application default credentials (gcloud auth application-default login).
+    of claims are only listed. It asks with application default credentials; `preflight` checks them.
 
     Exit codes: 0 nothing is left, 1 something is left (or nobody can say), 2 the call was wrong.
 

@@ -123,7 +123,7 @@ def _problems(locked: Lock) -> list[str]:
 
 
 # Said wherever its version is shown.
-REHEARSED_PICKER = "epp: a rehearsal runs another picker, that of the inference extension (docs/rehearsal.md)."
+REHEARSED_PICKER = "epp: a rehearsal runs another picker (docs/rehearsal.md, Limits)."
 
 
 def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
@@ -140,12 +140,13 @@ def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
             **report,
         }
         return json.dumps(content, indent=2) + "\n"
-    lines = [f"Lock of {locked.date}", "", f"{'CHART':<26}{'VERSION':<10}FROM"]
-    lines += [f"{key:<26}{chart.version:<10}{chart.chart}" for key, chart in locked.charts.items()]
-    lines += ["", f"{'IMAGE':<30}{'DIGEST':<16}REFERENCE"]
+    lines = [f"Lock of {locked.date}", "", f"{'CHART':<30}VERSION"]
+    for key, chart in locked.charts.items():
+        lines += [f"{key:<30}{chart.version}", f"  {chart.chart}"]
+    lines += ["", f"{'IMAGE':<30}DIGEST"]
     for key, image in locked.images.items():
         digest = image.digest.removeprefix("sha256:")[:12] if image.digest else "unknown"
-        lines.append(f"{key:<30}{digest:<16}{image.repository}:{image.tag}")
+        lines += [f"{key:<30}{digest}", f"  {image.repository}:{image.tag}"]
     lines += ["", REHEARSED_PICKER]
     missing = locked.without_digest()
     lines += ["", f"{len(missing)} of {len(locked.images)} images have no digest yet."] if missing else [""]

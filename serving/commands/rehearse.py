@@ -177,7 +177,7 @@ def _report(
     output: Format,
 ) -> int:
     """Ask whether it serves, say everything, and give the exit code. A preview has nothing to ask."""
-    from rehearsal.report import print_access, print_counts
+    from rehearsal.report import print_access, print_counts, write_requests
 
     if output is Format.TEXT:
         print_counts(console, deployment, outcome)
@@ -190,6 +190,7 @@ def _report(
     if output is Format.JSON:
         document = {
             **_document(outcome),
+            "requests": {model: str(script) for model, script in write_requests(outcome)},
             "undone": [undo.id for undo in undos],
             "drain": drained,
             "verify": verdict.as_json() if verdict else None,

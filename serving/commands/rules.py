@@ -47,7 +47,7 @@ def rules(
         else:
             _print(_table(listed))
         return
-    found = find_rule(rule.upper())
+    found = find_rule(rule.strip().upper())
     if found is None:
         typer.secho(_unknown(rule, list(load_rules())), fg="red", err=True)
         raise typer.Exit(2)

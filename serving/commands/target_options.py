@@ -104,7 +104,8 @@ def _text(path: Path | None) -> str | None:
     try:
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as error:
-        raise ValueError(f"{path} can't be read as a token: {error}") from None
+        said = getattr(error, "strerror", None) or "it is not plain text"
+        raise ValueError(f"{path} can't be read as a token: {said}") from None
     if not text or any(character.isspace() for character in text):
         raise ValueError(f"{path} does not hold one token")
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # The packages whose version decides what the program can say to the cloud; uv.lock has them.
 _PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
+_WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def versions(
     for line in _lines():
         lines.append(line)
         if output is Format.TEXT:
-            sys.stdout.write(f"{line.kind:<9}{line.name:<30}{line.locked:<23}{line.said}\n")
+            sys.stdout.write(_row(line))
             sys.stdout.flush()
     lists = list(_lists())
     if output is Format.JSON:
@@ -74,13 +76,22 @@ def versions(
     silent = sum(line.error is not None for line in lines)
     old = [line for line in lists if line.old]
     for line in old:
-        sys.stdout.write(f"{line.kind:<9}{line.name:<30}{line.locked:<23}{line.said}\n")
+        sys.stdout.write(_row(line))
     sys.stdout.write(f"\n{REHEARSED_PICKER}\n")
     sys.stdout.write(
-        f"{len(old)} of {len(lists)} dated lists are older than six months; the oldest is {lists[0].name} of "
-        f"{lists[0].locked}.\n"
+        f"{len(old)} of {len(lists)} dated lists are older than six months; the oldest is\n"
+        f"{lists[0].name} of {lists[0].locked}.\n"
     )
     sys.stdout.write(f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n")
+
+
+def _row(line: Line) -> str:
+    """What is pinned, and below it, where both don't fit a narrow terminal, what is known of newer ones."""
+    head = f"{line.kind:<9}{line.name:<30}{line.locked:<15}"
+    if len(f"{head} {line.said}") <= _WIDTH:
+        return f"{head} {line.said}\n"
+    said = textwrap.fill(line.said, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
+    return f"{head.rstrip()}\n{said}\n"
 
 
 def _lists() -> Iterator[Line]:

@@ -97,10 +97,10 @@ def test_a_command_that_another_test_runs_is_run_by_it(block: Block) -> None:
     tests = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     assert tests
     text = "".join(path.read_text(encoding="utf-8") for path in tests)
-    # The subcommand of ours, or the target of make.
+    # The subcommand of ours, the target of make, or the name of a script.
     run_here = {line for other in RUN_HERE for line in _lines(other.text)}
     for words in (shlex.split(line) for line in _lines(block.text) if line not in run_here):
-        wanted = words[3] if words[:3] == ["python", "-m", "serving"] else words[1]
+        wanted = words[3] if words[:3] == ["python", "-m", "serving"] else Path(words[1]).name
         assert re.search(rf"\b{wanted}\b", text), words
 
 
@@ -134,3 +134,17 @@ def test_commands_named_in_the_text_exist_with_their_options(document: Path) -> 
         assert given <= _options(command), called
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, flags=re.MULTILINE):
         assert target in TARGETS, target
+
+
+# Of these a document is not for those who use the program: how it is developed, what changed, what pipelines call.
+_OTHERS = {"CONTRIBUTING.md", "CHANGELOG.md", "ci.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_there_is_one_way_to_call_the_program(document: Path) -> None:
+    """`python -m serving COMMAND`; `make` is for the checkout, and for pipelines (CONTRIBUTING.md)."""
+    if document.name in _OTHERS or document.parent.name == "adr":
+        return
+    text = document.read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE) if name in SUBCOMMANDS] == []
+    assert re.findall(r"\.venv/bin/python", text) == []

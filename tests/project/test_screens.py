@@ -6,10 +6,14 @@ import re
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checks.environment import check
 from serving.checking.findings import Check, Outcome, Report, Words, unknown
 from serving.checking.render import render_markdown
+from serving.commands import versions
+from serving.plan.against.headline import money
 from settings.document import ROOT, Document
 from settings.refusal import refusals
 from tests.commands import run
@@ -53,6 +57,7 @@ def test_examples_of_the_help_can_be_pasted_at_80_columns(name: str) -> None:
     whole = re.sub(r" \\\n +", " ", said)
     examples = re.findall(r"^    ((?:python|pulumi) .+)$", SUBCOMMANDS[name].help, flags=re.MULTILINE)
     assert examples and [example for example in examples if f"  {example}\n" not in whole] == []
+    assert re.findall(r"\w-$", said, flags=re.MULTILINE) == [], "a word broken at its hyphen"
 
 
 def test_the_version_is_the_projects() -> None:
@@ -94,3 +99,18 @@ def test_a_sum_with_a_missing_price_says_so() -> None:
     said = run("serving", "plan", "examples/tpu7x.yaml")
     priced = "no price known" not in said.out
     assert ("total unknown; known items" in said.out) is not priced
+
+
+def test_lock_and_versions_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = "registry.example can't be reached ([Errno -2] Name or service not known); check the network or the proxy"
+    lines = (versions.Line("image", "cert-manager-startupapicheck", "v1.21.2", "x", error=wrong),)
+    monkeypatch.setattr(versions, "_lines", lambda: iter(lines))
+    for command in ("lock", "versions"):
+        said = run("serving", command).out
+        assert said and [line for line in said.splitlines() if len(line) > 80] == []
+
+
+@given(st.floats(-0.01, 0.01))
+def test_an_amount_that_is_rounded_to_nothing_has_no_sign(amount: float) -> None:
+    said = money(amount, "USD", signed=True)
+    assert (said == "$0.00") == (abs(round(amount, 2)) == 0)

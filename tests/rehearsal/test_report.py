@@ -19,7 +19,7 @@ def test_without_a_name_the_address_here_is_asked(tmp_path: Path) -> None:
     asked = model("http://10.0.0.9")
     words = shlex.split(curl(Listener(url="http://127.0.0.1:31771"), tmp_path / "a.crt", asked))
     path = asked.url.removeprefix("http://10.0.0.9")
-    assert words[:2] == ["curl", f"http://127.0.0.1:31771{path}/v1/chat/completions"]
+    assert words[4] == f"http://127.0.0.1:31771{path}/v1/chat/completions"
 
 
 def test_a_declared_name_is_asked_at_the_address_here_and_its_certificate_is_trusted(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_declared_name_is_asked_at_the_address_here_and_its_certificate_is_tru
         Listener(url="https://127.0.0.1:31771", hostname="*.example.com"),
     )
     words = shlex.split(curl(listener, tmp_path / "a.crt", asked))
-    assert words[1:3] == ["--resolve", "models.example.com:31771:127.0.0.1"]
-    assert words[3:5] == ["--cacert", str(tmp_path / "a.crt")]
+    assert words[4:6] == ["--resolve", "models.example.com:31771:127.0.0.1"]
+    assert words[6:8] == ["--cacert", str(tmp_path / "a.crt")]
     path = asked.url.removeprefix("https://models.example.com")
-    assert words[5] == f"https://models.example.com:31771{path}/v1/chat/completions"
+    assert words[8] == f"https://models.example.com:31771{path}/v1/chat/completions"

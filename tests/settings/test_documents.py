@@ -70,6 +70,8 @@ def test_a_misspelt_key_names_the_right_one(tmp_path: Path) -> None:
         ("config:\n  tpu-serving:tier: dev\n  tier: production\n", "Duplicate"),
         ("config:\n  tpu-serving:tier: {secure: v1:abc}\n", "encrypted"),
         ("config:\n  tpu_serving:network: {}\n", "does not belong to this project"),
+        ("config:\n  my-project:models: []\n", "does not belong to this project"),
+        ("config:\n\ttpu-serving:tier: dev\n", "Replace the tab by spaces"),
         ("config:\n  tpu-serving:models: [null]\n", "`models[0]` is a mapping"),
         ("project: {id: example-project}\nlocation: {zone: europe-west4-a}\n", "outside"),
         ("config:\n  tpu-serving:tier: dev\ntpu-serving:overrides: []\n", "outside"),
@@ -90,7 +92,7 @@ def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str, word: str) -> No
     except RefusedError as refused:
         findings = refused.findings
     assert findings
-    assert word in "\n".join(f"{render_path(f.path)} {f.message}" for f in findings)
+    assert word in "\n".join(f"{render_path(f.path)} {f.message} {f.fix}" for f in findings)
 
 
 def test_lines_are_those_of_the_file_also_through_aliases_and_flow_style(tmp_path: Path) -> None:

@@ -28,8 +28,9 @@ def headline(made: Difference) -> str:
 
 def money(amount: float, currency: str, signed: bool = False) -> str:
     """`+$285`, `$12.15`; other currencies by their code."""
-    sign = "-" if amount < 0 else "+" if signed else ""
     number = f"{abs(amount):,.0f}" if abs(amount) >= 100 else f"{abs(amount):,.2f}"
+    # What is rounded to nothing has no sign.
+    sign = "" if number == "0.00" else "-" if amount < 0 else "+" if signed else ""
     return f"{sign}${number}" if currency == "USD" else f"{sign}{currency} {number}"
 
 

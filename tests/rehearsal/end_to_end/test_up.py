@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -17,9 +18,13 @@ import psutil
 
 import cluster as kube
 from catalog.gke import facts
+from cluster.target import find_rehearsal
 from rehearsal.control_plane.processes import marked
+from serving.checking.findings import Finding, Verdict
+from serving.program.outputs import planned_outputs
+from serving.verify.run import verify
 from tests.everything import of_everything
-from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal, is_ready, listening, refreshed
+from tests.rehearsal.end_to_end.command import PLANTED, Rehearsal, begun, is_ready, listening, refreshed, wait_until
 
 MODEL = "qwen2-5-3b"
 _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
@@ -167,8 +172,25 @@ def test_a_changed_request_timeout_changes_exactly_the_backend_policies(dev: Reh
 
 
 @of_everything
-def test_a_drain_of_the_only_replica_says_how_long_nobody_was_answered(dev: Rehearsal) -> None:
-    done = dev.rehearse("--drain", MODEL).succeeded()
-    assert done["drain"]["failed"]
+def test_verify_names_the_drain_of_the_only_replica_while_it_lasts_and_the_lost_seconds_after_it(
+    dev: Rehearsal, tmp_path: Path
+) -> None:
+    def found() -> Finding:
+        report = verify(find_rehearsal(str(dev.file), planned_outputs), quick=True)
+        return next(o.worst for o in report.outcomes if o.check.name == "endpoints")
+
+    log = tmp_path / "log"
+    with begun(log, "rehearse", str(dev.file), "--drain", MODEL, "--format", "json") as process:
+        wait_until(
+            lambda: found().failure == "node-drained", lambda: process.poll() is None, lambda: log.read_text("utf-8")
+        )
+        assert process.wait() == 0, log.read_text(encoding="utf-8")
+    text = log.read_text(encoding="utf-8")
+    done = json.loads(text[text.index("\n{") :])
+    assert done["drain"]["failed"] and done["verify"]["verdict"] == "serves"
     assert 0 < done["drain"]["secondsWithoutAnswer"] <= done["seconds"]["drain"]
-    assert done["verify"]["verdict"] == "serves"
+    said = found()
+    assert (said.failure, said.verdict) == ("was-away", Verdict.WARN)
+    assert f"on node {done['drain']['nodes'][0]}, which is gone" in said.message
+    [lost] = re.findall(r"no ready endpoint for (\d+) s", said.message)
+    assert 0 < int(lost) <= done["seconds"]["drain"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from serving.bench.runfile import read_run
 from serving.bench.verdict import Ending
 from serving.commands import options
 from serving.commands.bench import bench
+from tests.commands import run
 from tests.rehearsal.end_to_end.command import ROOT, wait_until
 from tests.rehearsal.model_server.conftest import Server, servers_in
 from tests.serving.calling import caller, outputs_file, wrong_call
@@ -246,3 +248,12 @@ def test_missing_packages_are_one_line_that_says_how_to_get_them(monkeypatch: py
     done = call("dev")
     assert done.exit_code == 2
     assert done.output == "Not installed: no_such_package. Run: make setup (or: uv sync)\n"
+
+
+def test_options_are_judged_before_a_rehearsal_is_looked_for(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Pulumi.dev.yaml", tmp_path / "nowhere.yaml")
+    for option, said in {"--against": "can't be read", "--step-time": "at least 1 s"}.items():
+        done = run(
+            "serving", "bench", str(tmp_path / "nowhere.yaml"), option, "0" if "time" in option else "nowhere.jsonl"
+        )
+        assert (done.code, said in done.text) == (2, True), done.text

@@ -12,7 +12,7 @@ from google.oauth2.credentials import Credentials
 
 from serving.google.asking import Google
 from serving.live.google_backends import BACKEND_SERVICES
-from tests.serving.google.stand_in import GoogleStandIn
+from tests.serving.google.emulator import GoogleEmulator
 
 PROJECT, REGION, ZONE = "272087841988", "europe-west4", "europe-west4-a"
 _API = "https://www.googleapis.com/compute/v1/projects"
@@ -23,7 +23,7 @@ Values = Mapping[str, str]
 class LoadBalancer:
     """What Google has for Kubernetes Services; a test changes it. `health`: states of the endpoints of a backend."""
 
-    stand_in: GoogleStandIn
+    emulator: GoogleEmulator
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -49,14 +49,14 @@ class LoadBalancer:
 
     def client(self) -> Google:
         """A client that has no answers yet."""
-        self.stand_in.handlers |= {
+        self.emulator.handlers |= {
             ("compute", "regionBackendServices.get"): lambda v, _q, _d: self.services.get(v["backendService"]),
             ("compute", "regionHealthChecks.get"): lambda v, _q, _d: self.checks.get(v["healthCheck"]),
             ("compute", "networkEndpointGroups.get"): lambda v, _q, _d: self.groups.get(v["networkEndpointGroup"]),
             ("compute", "regionBackendServices.getHealth"): lambda v, _q, _d: self._health(v),
         }
-        good = Credentials(token=self.stand_in.token)  # type: ignore[no-untyped-call]
-        return Google("p", lambda: good, 20.0, endpoints=self.stand_in.endpoints, retries=0)
+        good = Credentials(token=self.emulator.token)  # type: ignore[no-untyped-call]
+        return Google("p", lambda: good, 20.0, endpoints=self.emulator.endpoints, retries=0)
 
     def _health(self, values: Values) -> dict[str, Any]:
         states = self.health[values["backendService"]]
@@ -69,9 +69,9 @@ class LoadBalancer:
 @contextmanager
 def load_balancer() -> Iterator[LoadBalancer]:
     """One without backends; every question and answer is one of the Compute API's discovery document."""
-    stand_in = GoogleStandIn()
+    emulator = GoogleEmulator()
     try:
-        yield LoadBalancer(stand_in)
-        assert stand_in.problems == []
+        yield LoadBalancer(emulator)
+        assert emulator.problems == []
     finally:
-        stand_in.close()
+        emulator.close()

@@ -15,7 +15,7 @@ from serving.drift.google import compare_google
 from serving.drift.planned import Planned, PlannedObject
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
 from tests.serving.drift.objects import policy
-from tests.serving.google.stand_in import Trouble, error
+from tests.serving.google.emulator import Trouble, error
 from tests.serving.verify import deployed
 
 NAME = "gkegw1-pzx5-llm-servi-qwen2-5-3b-inferenc-54321-12oqnptayf7u"
@@ -121,5 +121,5 @@ def test_without_gateway_or_answer_every_backend_could_not_be_asked_by_name(
     both = {f"load balancer of {POOL}", service}
     assert unasked(list(compare_google(plan, None, google.client))) == {(what, "backends-not-asked") for what in both}
     refusal = error(403, "Required 'compute.backendServices.get' permission", "forbidden")
-    google.stand_in.troubles["compute", "*"] = Trouble(refusal)
+    google.emulator.troubles["compute", "*"] = Trouble(refusal)
     assert unasked(found(plan, google)) == {(what, "not-allowed-to-ask") for what in both}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.serving.google import discovery
-from tests.serving.google.stand_in import Answer, GoogleStandIn, Handler, RefusedRequestError, error
+from tests.serving.google.emulator import Answer, GoogleEmulator, Handler, RefusedRequestError, error
 
 BASE = "https://www.googleapis.com/compute/v1"
 # Fields in which a resource names what it does not keep from being deleted.
@@ -49,9 +49,9 @@ class Compute:
         """Names of what is there."""
         return {name for kind, _, name in self.items if collection in ("", kind)}
 
-    def serve(self, stand_in: GoogleStandIn) -> None:
-        """Let the stand-in of Google answer with it."""
-        stand_in.handlers = _Handlers(self)
+    def serve(self, emulator: GoogleEmulator) -> None:
+        """Let the emulator of Google answer with it."""
+        emulator.handlers = _Handlers(self)
 
     def users(self, place: Place) -> Iterator[str]:
         """Paths of what refers to a resource."""

@@ -15,7 +15,7 @@ from serving.google.asking import Google
 from serving.leftovers.find import Found, find
 from settings.derive import Deployment
 from settings.document import Document
-from tests.serving.google.stand_in import GoogleStandIn
+from tests.serving.google.emulator import GoogleEmulator
 from tests.serving.leftovers.compute import Compute
 
 PROJECT, REGION, ZONE = "example-project", "regions/europe-west4", "zones/europe-west4-a"
@@ -59,7 +59,7 @@ class Client(Google):
 class Scene:
     """An environment, the Compute API of its project, and what is asked of it."""
 
-    google: GoogleStandIn
+    google: GoogleEmulator
     deployment: Deployment
     compute: Compute = field(default_factory=lambda: Compute(PROJECT))
 
@@ -138,14 +138,14 @@ class Scene:
 
 
 @pytest.fixture(scope="session")
-def compute_server() -> Iterator[GoogleStandIn]:
-    made = GoogleStandIn()
+def compute_server() -> Iterator[GoogleEmulator]:
+    made = GoogleEmulator()
     yield made
     made.close()
 
 
 @pytest.fixture
-def scene(compute_server: GoogleStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(compute_server: GoogleEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     compute_server.reset()

@@ -22,7 +22,7 @@ from serving.preflight.registry import checks
 from serving.preflight.run import preflight
 from settings.derive import Deployment
 from settings.document import Document
-from tests.serving.google.stand_in import GoogleStandIn, Server
+from tests.serving.google.emulator import GoogleEmulator, Server
 from tests.serving.preflight.fake_project import FakeProject, happy
 
 _BASE: dict[str, Any] = {
@@ -40,7 +40,7 @@ def environment(**sections: Any) -> Deployment:
 
 
 @dataclass
-class HubStandIn:
+class HubEmulator:
     """Models of the Hub: `gated` by id, and who may load them. `status` is answered to everything where it is set."""
 
     gated: dict[str, Any] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class HubStandIn:
         return 200, json.dumps({"id": model, "gated": self.gated[model], "safetensors": self.safetensors.get(model)})
 
 
-def _hub_requests(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
+def _hub_requests(hub: HubEmulator) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -94,8 +94,8 @@ def _hub_requests(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
 class Scene:
     """An environment, a fake project for it, and what preflight says."""
 
-    google: GoogleStandIn
-    hub: HubStandIn
+    google: GoogleEmulator
+    hub: HubEmulator
     deployment: Deployment
     fake: FakeProject
     token: str = ""
@@ -140,22 +140,22 @@ class Scene:
 
 
 @pytest.fixture(scope="session")
-def google_server() -> Iterator[GoogleStandIn]:
-    made = GoogleStandIn()
+def google_server() -> Iterator[GoogleEmulator]:
+    made = GoogleEmulator()
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def hub_server() -> Iterator[HubStandIn]:
-    made = HubStandIn()
+def hub_server() -> Iterator[HubEmulator]:
+    made = HubEmulator()
     yield made
     made.server.shutdown()
     made.server.server_close()
 
 
 @pytest.fixture
-def scene(google_server: GoogleStandIn, hub_server: HubStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(google_server: GoogleEmulator, hub_server: HubEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     google_server.reset()

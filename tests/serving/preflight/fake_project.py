@@ -10,7 +10,7 @@ from google.cloud.cloudquotas_v1.types import QuotaInfo
 
 from catalog.preflight import disk_quota, quotas_of
 from settings.derive import Deployment
-from tests.serving.google.stand_in import Answer, GoogleStandIn, Handler
+from tests.serving.google.emulator import Answer, GoogleEmulator, Handler
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
 _ZONES = (
@@ -68,10 +68,10 @@ class FakeProject:
             **more,
         }
 
-    def serve(self, stand_in: GoogleStandIn) -> None:
+    def serve(self, emulator: GoogleEmulator) -> None:
         """Let the emulator answer with it."""
-        stand_in.handlers = _handlers(self)
-        stand_in.quota = self._quota_info
+        emulator.handlers = _handlers(self)
+        emulator.quota = self._quota_info
 
     def _quota_info(self, quota_id: str) -> str | None:
         if quota_id not in self.quotas:

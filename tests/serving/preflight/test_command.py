@@ -13,7 +13,7 @@ import pytest
 from serving.checking.findings import Report
 from serving.commands import preflight as command
 from tests.serving.calling import caller, wrong_call
-from tests.serving.google.stand_in import Trouble, error
+from tests.serving.google.emulator import Trouble, error
 from tests.serving.preflight.conftest import Scene
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -16,7 +16,7 @@ from cluster.errors import CannotAskError
 from serving.checking.findings import Report, Verdict
 from serving.google.credentials import default_credentials
 from serving.preflight.hub import Hub, Repository
-from tests.serving.google.stand_in import Trouble, error
+from tests.serving.google.emulator import Trouble, error
 from tests.serving.preflight.conftest import Scene
 
 UNKNOWN = Verdict.UNKNOWN

@@ -9,7 +9,7 @@ import pytest
 
 from serving.checking.findings import Finding, Verdict
 from tests.serving.checking.load_balancer import LoadBalancer, load_balancer
-from tests.serving.google.stand_in import Trouble, error
+from tests.serving.google.emulator import Trouble, error
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.deployed import find
 
@@ -82,7 +82,7 @@ REFUSALS: list[tuple[Any, str]] = [
 def test_a_google_that_gives_no_answer_is_no_failure_and_has_a_name(
     cloud: Scene, google: LoadBalancer, answer: Any, failure: str
 ) -> None:
-    google.stand_in.troubles["compute", "regionBackendServices.get"] = Trouble(answer)
+    google.emulator.troubles["compute", "regionBackendServices.get"] = Trouble(answer)
     report = cloud.report(quick=True)
     found = outcome(report, "backends-healthy").worst
     assert (found.verdict, found.failure) == (Verdict.UNKNOWN, failure)

@@ -62,7 +62,7 @@ class RefusedRequestError(Exception):
 
 
 @dataclass
-class GoogleStandIn:
+class GoogleEmulator:
     """The server. `handlers`: (API, method) -> answer, None for 404. `token`: what a good request carries."""
 
     handlers: dict[tuple[str, str], Handler] = field(default_factory=dict)
@@ -178,14 +178,14 @@ def _as_bytes(made: tuple[int, dict[str, Any]]) -> tuple[int, bytes]:
     return made[0], json.dumps(made[1]).encode()
 
 
-def _handler(stand_in: GoogleStandIn) -> type[BaseHTTPRequestHandler]:
+def _handler(emulator: GoogleEmulator) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, text = stand_in.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
+            status, text = emulator.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
             self.send_response(status)
             self.send_header("Content-Type", "application/json; charset=UTF-8")
             self.send_header("Content-Length", str(len(text)))
