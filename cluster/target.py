@@ -36,7 +36,8 @@ class TargetFile(BaseModel):
 
     `file` is the environment's; `phase` is `ready` once an `up` has come to its end, and `outputs` are those of that `up`;
     `load_balancer` is the path of the load balancer's record, `ca_file` of the authority to trust, None without TLS.
-    `project` is the folder in which the Pulumi CLI with `variables` works on the rehearsal's stack.
+    `project` is the folder in which the Pulumi CLI with `variables` works on the rehearsal's stack; `prometheus` the URL of
+    its Prometheus, None where it has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
@@ -49,6 +50,7 @@ class TargetFile(BaseModel):
     ca_file: Path | None = None
     outputs: Outputs | None = None
     project: Path | None = None
+    prometheus: str | None = None
     variables: dict[str, str] = Field(default_factory=dict)
 
     def target(self, planned: Callable[[Path], Outputs]) -> Target:
@@ -59,6 +61,7 @@ class TargetFile(BaseModel):
             self.kubeconfig,
             self.load_balancer,
             ca_file=self.ca_file,
+            prometheus=self.prometheus,
         )
 
 
@@ -68,7 +71,8 @@ class Target:
 
     `load_balancer` is the rehearsal's own record of backends and None on the cloud; `url` replaces scheme and host of
     the outputs' URLs; `token` is sent as a bearer token; `ca_file` is trusted beside the well-known authorities;
-    `client_certificate` is shown to a Gateway that asks for one: PEM, its chain and its key.
+    `client_certificate` is shown to a Gateway that asks for one: PEM, its chain and its key. `prometheus` is the URL of a
+    rehearsal's Prometheus, None where it has none.
     """
 
     where: str
@@ -79,6 +83,7 @@ class Target:
     token: str | None = None
     ca_file: Path | None = None
     client_certificate: Path | None = None
+    prometheus: str | None = None
 
     @property
     def rehearsal(self) -> bool:

@@ -39,12 +39,12 @@ def all_parts() -> list[Part]:
     return [Part(**row) for row in yaml.safe_load((_HERE / "parts.yaml").read_text(encoding="utf-8"))]
 
 
-def parts_of(deployment: Deployment) -> list[Part]:
-    """The parts that an environment needs: no LeaderWorkerSet where it is off."""
-    off = deployment.settings.platform.leader_worker_set == "off"
-    return [part for part in all_parts() if not (off and part.needs == "leaderWorkerSet")]
+def parts_of(deployment: Deployment, *, metrics: bool = False) -> list[Part]:
+    """The parts that an environment needs: no LeaderWorkerSet where it is off, metrics only where asked for."""
+    there = {"leaderWorkerSet": deployment.settings.platform.leader_worker_set != "off", "metrics": metrics, "": True}
+    return [part for part in all_parts() if there[part.needs]]
 
 
-def assets_of(deployment: Deployment) -> list[str]:
+def assets_of(deployment: Deployment, *, metrics: bool = False) -> list[str]:
     """Names of the binaries that an environment needs."""
-    return [part.asset for part in parts_of(deployment) if part.asset]
+    return [part.asset for part in parts_of(deployment, metrics=metrics) if part.asset]

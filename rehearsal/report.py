@@ -48,8 +48,8 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome, fil
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    console.print(_parts(deployment))
     assert outcome.target is not None
+    console.print(_parts(deployment, metrics=outcome.target.prometheus is not None))
     for model, script in write_requests(outcome):
         say(f"To talk to {model} (sh {shlex.quote(str(script))}):\n  {script.read_text(encoding='utf-8').strip()}")
     say("To inspect it:")
@@ -58,6 +58,8 @@ def print_access(console: Console, deployment: Deployment, outcome: Outcome, fil
     say(f"  pulumi stack output --stack organization/tpu-serving/{deployment.name}")
     if shutil.which("kubectl"):
         say(f"  kubectl get pods --namespace {deployment.namespace}")
+    if outcome.target.prometheus:
+        say(f"Prometheus: {outcome.target.prometheus}/api/v1/")
     say(f"Logs: {outcome.directory.logs}")
     named = file.resolve() == ROOT / f"Pulumi.{deployment.name}.yaml"
     say(f"To stop: python -m serving down {shlex.quote(deployment.name if named else str(file))}")
@@ -93,9 +95,9 @@ def curl(listener: Listener, trusted: Path | None, model: ModelOutput) -> str:
     return shlex.join([*words, url, "-H", "content-type: application/json", "-d", body])
 
 
-def _parts(deployment: Deployment) -> Table:
+def _parts(deployment: Deployment, *, metrics: bool) -> Table:
     table = Table("part", "version", "real or emulated", "found", box=None, pad_edge=False)
-    needed = list(parts.parts_of(deployment))
+    needed = list(parts.parts_of(deployment, metrics=metrics))
     found = assets.find([part.asset for part in needed if part.asset])
     for part in needed:
         binary = found.get(part.asset)

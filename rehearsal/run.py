@@ -15,6 +15,7 @@ from rich.console import Console
 from cluster.outputs import parse_outputs
 from cluster.target import TargetError, TargetFile, read_target, write_target
 from rehearsal import assets, control_plane, parts
+from rehearsal.control_plane.names import COLLECTOR, CONTROLLERS, PROMETHEUS
 from rehearsal.control_plane.processes import kill_marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
@@ -65,10 +66,12 @@ def rehearse(
     stockouts: list[str],
     undos: list[Undo],
     preview: bool,
+    metrics: bool = False,
 ) -> Outcome:
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
-    A rehearsal that was cut off, in whatever state, is thrown away first.
+    A rehearsal that was cut off, in whatever state, is thrown away first. One that has `metrics` (a real Prometheus) keeps
+    them.
 
     Raises:
         assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError: in words for a person.
@@ -79,11 +82,14 @@ def rehearse(
     to_fail = bool(undos) or stuck
     with directory.locked():
         with outcome.timed("binaries"):
-            binaries = assets.ensure(parts.assets_of(deployment), assets.Progress(console))
+            controllers = directory.load_record().controllers if control_plane.is_whole(directory) else ()
+            metrics = metrics or COLLECTOR in controllers
+            binaries = assets.ensure(parts.assets_of(deployment, metrics=metrics), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
         with outcome.timed("control plane"):
             fresh = any(undo.fresh for undo in undos)
-            control_plane.start(directory, binaries, progress=progress(console), fresh=fresh)
+            controllers = (*CONTROLLERS, *([COLLECTOR] if metrics else ()))
+            control_plane.start(directory, binaries, progress=progress(console), controllers=controllers, fresh=fresh)
             outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
             seed_cloud(deployment, directory.cloud)
@@ -120,6 +126,7 @@ def _publish(
     earlier = None
     with suppress(TargetError):  # written by another version: it is replaced
         earlier = read_target(directory.root)
+    record = directory.load_record()
     known = parse_outputs(outputs, deployment.name) if outputs else earlier and earlier.outputs
     target = TargetFile(
         environment=deployment.name,
@@ -130,6 +137,7 @@ def _publish(
         ca_file=authority(directory),
         outputs=known or None,
         project=directory.pulumi_work,
+        prometheus=f"http://127.0.0.1:{record.ports[PROMETHEUS]}" if COLLECTOR in record.controllers else None,
         variables=workspace.variables(directory),
     )
     write_target(directory.root, target)

@@ -41,7 +41,8 @@ def passes(name: str, module: list[str]) -> bool:
 def prepare_rehearsal() -> None:
     """Have the rehearsal's programs in our cache, where tests take them from; tests that lack one skip by name."""
     ours = {**os.environ, "TPU_SERVING_ASSETS": "cache"}
-    command = [sys.executable, "-m", "rehearsal.assets"]
+    everything = ["--all"] if os.environ.get("TPU_SERVING_TEST_ALL") == "1" else []
+    command = [sys.executable, "-m", "rehearsal.assets", *everything]
     done = subprocess.run(command, cwd=ROOT, env=ours, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         print("no programs for the rehearsal (see above): its tests are skipped by name", flush=True)

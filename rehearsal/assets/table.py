@@ -67,13 +67,18 @@ class Binary:
     checksums: str = ""
     files: dict[str, str] = field(default_factory=dict)
     wheel: Wheel | None = None
+    optional: bool = False
 
     @property
     def version(self) -> str:
         """With its v where it is a Go module's; of a provider plugin, that of the pinned SDK, which it serves."""
         if self.sdk:
             return f"v{importlib.metadata.version(self.sdk)}"
-        return self.wheel.version if self.wheel else Module(self.folder, self.module).version
+        # Prometheus 3.15.1 is v0.315.1 of its module (prometheus/prometheus, README.md, "Building from source").
+        module = (
+            "" if self.wheel else re.sub(r"^v0\.(?=\d{3}\.)(\d)0?", r"v\1.", Module(self.folder, self.module).version)
+        )
+        return self.wheel.version if self.wheel else module
 
     def filled(self, template: str) -> str:
         """A template of the table with the version in it."""

@@ -20,11 +20,11 @@ from cluster.target import remove_target
 from rehearsal.control_plane import certificates, credentials, flags
 from rehearsal.control_plane.addresses import AddressError, claim_network
 from rehearsal.control_plane.children import Child, ChildError
-from rehearsal.control_plane.names import EGRESS_PROXY, STORAGE, SUPERVISOR
+from rehearsal.control_plane.names import EGRESS_PROXY, PROMETHEUS, STORAGE, SUPERVISOR
 from rehearsal.directory import ENDED, READY, DirectoryError, RehearsalDirectory
 from rehearsal.ports import PortError, claim
 
-_PORTS = ("etcd", "etcd-peer", "kube-apiserver", EGRESS_PROXY, STORAGE)
+_PORTS = ("etcd", "etcd-peer", "kube-apiserver", EGRESS_PROXY, STORAGE, PROMETHEUS)
 # Looked after the processes this often, seconds.
 _PERIOD = 0.2
 _ANSWER_SECONDS = 5.0

@@ -44,6 +44,7 @@ def rehearse(
     drain: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Then upgrade a node of the model while clients ask.")
     ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Collect metrics: with a real Prometheus.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Run an environment on this machine in an emulated cloud.
@@ -56,22 +57,20 @@ def rehearse(
 
         python -m serving rehearse dev
 
-        python -m serving rehearse dev --preview
-
-        python -m serving rehearse examples/multi-host.yaml --stockout us-central1-c
-
         python -m serving rehearse examples/capacity-order.yaml --stockout onDemand
 
         python -m serving rehearse dev --undo RT01
 
         python -m serving rehearse prod --drain qwen2-5-3b
+
+        python -m serving rehearse dev --metrics
     """
     require_packages("cloud", "rehearsal", as_json=output is Format.JSON)
     deployment, path = _environment(environment, output)
     _check_drain(drain, deployment, output, alone=not (undo or stockout or preview or prepare))
     undos, stockouts = _undos(undo or [], deployment, output), _stockouts(stockout or [], deployment, output)
     from cluster.target import rehearsal_folder
-    from rehearsal import assets, control_plane, parts
+    from rehearsal import assets, control_plane
     from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.engine.engine import EngineError
     from rehearsal.run import rehearse as run
@@ -79,15 +78,22 @@ def rehearse(
     console, directory = _console(output), RehearsalDirectory(rehearsal_folder(environment))
     try:
         if prepare:
-            assets.ensure(parts.assets_of(deployment), assets.Progress(console))
-            assets.ensure_modules(assets.Progress(console))
-            return
-        outcome = run(deployment, path, directory, console, stockouts=stockouts, undos=undos, preview=preview)
+            return _prepare(deployment, console, metrics=metrics)
+        outcome = run(
+            deployment, path, directory, console, stockouts=stockouts, undos=undos, preview=preview, metrics=metrics
+        )
     except (assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError) as error:
         _failed(str(error), output)
     except OSError as error:
         _failed(_of_the_system(error), output)
     raise typer.Exit(_report(console, deployment, path, outcome, undos, drain, output))
+
+
+def _prepare(deployment: Deployment, console: Console, *, metrics: bool) -> None:
+    from rehearsal import assets, parts
+
+    assets.ensure(parts.assets_of(deployment, metrics=metrics), assets.Progress(console))
+    assets.ensure_modules(assets.Progress(console))
 
 
 def _check_drain(model: str | None, deployment: Deployment, output: Format, *, alone: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rehearsal import assets, parts
+from rehearsal.assets.table import table
 from tests.rehearsal.end_to_end.command import ROOT, Rehearsal
 
 # Answers at once of the shared rehearsal's server: few enough that a test machine can saturate it.
@@ -24,8 +25,9 @@ SECOND = "qwen3-4b"
 
 @pytest.fixture(scope="session")
 def binaries() -> dict[str, Path]:
-    """Everything that a rehearsal runs."""
-    needed = [part.asset for part in parts.all_parts() if part.asset]
+    """Everything that every rehearsal runs."""
+    optional = {name for name, row in table().binaries.items() if row.optional}
+    needed = [part.asset for part in parts.all_parts() if part.asset and part.asset not in optional]
     found = {name: asset.path for name, asset in assets.find(needed).items()}
     if missing := sorted(set(needed) - set(found)):
         pytest.skip(f"{', '.join(missing)} not found; `python -m rehearsal.assets` gets them")

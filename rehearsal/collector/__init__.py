@@ -1,0 +1,1 @@
+"""What managed Prometheus collects: PodMonitorings, scraped by a real Prometheus."""
