@@ -10,6 +10,7 @@ DEV, OTHERS, API_SERVER = "dev", "other environments", "API server"
 # The beginning of a path -> what its tests share. The first that fits counts, and what is named first starts first: a
 # process has its next two pieces of work in hand, and what waits behind a long one waits long.
 _SHARED = {
+    f"{_END_TO_END}test_consumers.py": OTHERS,
     f"{_END_TO_END}test_cut_off.py": OTHERS,
     f"{_END_TO_END}test_examples.py": OTHERS,
     f"{_END_TO_END}test_own_program.py": OTHERS,

@@ -30,6 +30,7 @@ class Order:
     token: str | None = None
     ca_file: str | None = None
     host: str | None = None
+    client_certificate: str | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Order:

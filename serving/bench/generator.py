@@ -127,6 +127,8 @@ def user_class(run: Run) -> type[FastHttpUser]:
     context = ssl.create_default_context()
     if order.ca_file:
         context.load_verify_locations(order.ca_file)
+    if order.client_certificate:
+        context.load_cert_chain(order.client_certificate)
     accepted = "text/event-stream" if order.workload.task == "chat" else "application/json"
     sent = {"Accept": accepted, "Accept-Encoding": "identity"}
     if order.token:

@@ -147,6 +147,7 @@ def prepare(target: Target, options: BenchOptions, earlier: Run | None, folder: 
         token=target.token,
         ca_file=str(target.ca_file) if target.ca_file else None,
         host=target.host,
+        client_certificate=str(target.client_certificate) if target.client_certificate else None,
     )
     return Bench(target, model, order, earlier, _made(folder or ROOT / ".state" / "bench"))
 

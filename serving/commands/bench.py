@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,12 @@ import typer
 from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
 from serving.commands.target_options import (
     AuthorityFile,
+    ClientCertificate,
     Kubeconfig,
     OutputsFile,
     TokenFile,
     Url,
+    checked_certificate,
     chosen_target,
 )
 
@@ -62,6 +65,7 @@ def bench(
     url: Url = None,
     ca_file: AuthorityFile = None,
     token_file: TokenFile = None,
+    client_certificate: ClientCertificate = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Measure throughput, latency and cost under load.
@@ -100,6 +104,7 @@ def bench(
         target = chosen_target(
             environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
         )
+        target = replace(target, client_certificate=checked_certificate(client_certificate))
         prepared = prepare(target, options, earlier, directory, secrets.randbits(32))
     raise typer.Exit(_run(prepared, as_json))
 

@@ -10,22 +10,12 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from manifests.gateway import gateway_objects
 from rehearsal.control_plane.children import ChildError
@@ -33,6 +23,7 @@ from rehearsal.load_balancer.record import authority
 from settings.gateway import Gateway
 from tests.rehearsal.gke import objects
 from tests.rehearsal.gke.objects import Obj, health_policy, https, listener, policy, pool, redirect, route
+from tests.rehearsal.load_balancer.clients import certificate_of, context_of
 from tests.rehearsal.load_balancer.harness import LoadBalancer, endpoints_in_force, load_balancer
 from tests.rehearsal.load_balancer.objects import OWN, PICKER, gateway, pod, web, web_route
 from tests.rehearsal.load_balancer.servers import Server, serving
@@ -252,36 +243,11 @@ def test_an_endpoint_that_is_named_but_unhealthy_gets_nothing(lb: LoadBalancer) 
         assert {lb.get("/ns/m/x", headers=named).text for _ in range(4)} == {"one /x"}
 
 
-def client(authority: x509.Certificate, key: ec.EllipticCurvePrivateKey, uri: str, folder: Path) -> ssl.SSLContext:
-    """What a client with a certificate of a URI speaks TLS with; it trusts everybody."""
-    own, today = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    made = x509.CertificateBuilder(
-        authority.subject, x509.Name([]), own.public_key(), 7, today - timedelta(days=1), today + timedelta(days=1)
-    )
-    name = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)])
-    file = folder / "client.pem"
-    private = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(private + made.add_extension(name, critical=True).sign(key, SHA256()).public_bytes(Encoding.PEM))
-    context = trusting()
-    context.load_cert_chain(file)
-    return context
-
-
-def trusting() -> ssl.SSLContext:
-    """Trusts every server, and shows no certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
 def test_only_a_consumers_certificate_is_let_in_and_only_to_its_models(
     lb: LoadBalancer, server: Server, tmp_path: Path
 ) -> None:
     """What the program renders for two consumers, enforced by Envoy: rung one, end to end."""
     issuer = trustme.CA()
-    authority = x509.load_pem_x509_certificate(issuer.cert_pem.bytes())
-    key = load_pem_private_key(issuer.private_key_pem.bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
     uris = {name: f"spiffe://example.com/{name}" for name in ("search", "chat")}
     settings = Gateway.model_validate(
         {
@@ -299,7 +265,7 @@ def test_only_a_consumers_certificate_is_let_in_and_only_to_its_models(
     routes = web_route(), objects.route(objects.rule("/ns/mm", backendRefs=[objects.WEB_REF]), name="second")
     base = (front, *routes, web(), CHECK, one(server), made.client_authority or {})
     lb.serve(*base, *made.consumers)
-    asked = {name: client(authority, key, uri, tmp_path) for name, uri in uris.items()}
+    asked = {name: context_of(certificate_of(issuer, uri, tmp_path)) for name, uri in uris.items()}
     lb.says("/ns/m/x", 200, "one", listener="https", verify=asked["search"])
     lb.says("/ns/mm/x", 200, "one", listener="https", verify=asked["chat"])
     assert lb.get("/ns/m/x", "https", verify=asked["chat"]).status_code == 200
@@ -307,10 +273,10 @@ def test_only_a_consumers_certificate_is_let_in_and_only_to_its_models(
     for path in ("/ns/mm/x", "/ns/m", "/ns/m/../mm/x", "/ns/m%2F..%2Fmm/x", "//ns/mm/x", "/"):
         answer = lb.get(path, "https", verify=asked["search"])
         assert (answer.status_code, answer.text) == (403, "RBAC: access denied"), path
-    stranger = client(authority, key, "spiffe://example.com/stranger", tmp_path)
+    stranger = context_of(certificate_of(issuer, "spiffe://example.com/stranger", tmp_path))
     assert lb.get("/ns/m/x", listener="https", verify=stranger).status_code == 403
     with pytest.raises(httpx.TransportError):
-        httpx.get(lb.url("https"), verify=trusting(), trust_env=False)
+        httpx.get(lb.url("https"), verify=context_of(None), trust_env=False)
     # Revoked: the next request is refused, also on a connection that was let in.
     with httpx.Client(verify=asked["search"], trust_env=False) as kept:
         assert kept.get(lb.url("https") + "/ns/m/x").status_code == 200

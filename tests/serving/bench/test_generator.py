@@ -29,7 +29,9 @@ def answer(_method: str, _path: str, body: Any) -> Reply:
 def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0, host: str | None = None) -> list[Event]:
     """Every event of one step of one user."""
     authority = str(ca_file) if ca_file else None
-    order = Order(server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", authority, host)
+    order = Order(
+        server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", authority, host, client_certificate=authority
+    )
     command = [sys.executable, "-m", "serving.bench.generator"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -49,6 +51,9 @@ def test_a_certificate_is_trusted_only_of_a_named_authority_and_for_the_name_tha
     pem = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
+    if trusted:  # the Gateway of consumers wants a certificate of them too
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(pem)
     with serving(answer, context) as server:
         found = told(server, pem if named else None, host=host)
         sent = server.requests
