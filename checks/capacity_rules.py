@@ -12,6 +12,7 @@ from checks.shared.indexed import indexed
 from settings.derive import Deployment
 from settings.purchases import kinds_of
 from settings.refusal import Path
+from settings.text import count
 
 if TYPE_CHECKING:
     from settings.capacity import Entry
@@ -194,7 +195,7 @@ def kept_slices_serve(deployment: Deployment) -> Iterator[Found]:
         keep = entry.on_demand.keep if entry.on_demand else entry.keep
         if before + keep > fewest:
             path: Path = ("capacity", "order", at, "onDemand", "keep") if short else ("capacity", "order", at, "keep")
-            said = f"{before + keep} slices would be always on; the models of one shape have {fewest} replicas."
+            said = f"{count(before + keep, 'slice')} would be always on; the models of one shape have {count(fewest, 'replica')}."
             yield Found(path, keep, said, f"Write keep: {max(0, fewest - before)}, or more replicas.")
         before += keep
 

@@ -191,7 +191,7 @@ def host_memory(deployment: Deployment) -> Iterator[Found]:
         asked, needed = model.settings.resources.memory_gib, model.host_memory_gib
         if asked is None or asked >= needed or model.streaming_memory_gib is not None:
             continue
-        said = f"The server of {model.name} takes about {needed} GiB of host memory; {asked} are asked for."
+        said = f"The server of {model.name} takes about {needed} GiB of host memory; it asks for {asked}."
         yield Found(
             ("models", index, "resources", "memoryGib"), asked, said, f"Write memoryGib: {needed}, or leave it out."
         )

@@ -97,6 +97,15 @@ def _bucket(deployment: Deployment, prices: PriceList) -> CostItem | None:
     return CostItem("weights in the bucket", math.ceil(sum(kept.values()) / GIB), "GiB", hour, prices.bucket_source)
 
 
+def commitments(deployment: Deployment) -> dict[str, tuple[float, float]]:
+    """USD of a chip and hour by generation with a commitment of one year and of three, where the list has them."""
+    listed = load_prices().tpu_chip_hour
+    rates = {
+        m.shape.generation: listed.get(m.shape.generation, {}).get(deployment.region, {}) for m in deployment.models
+    }
+    return {generation: (r["oneYear"], r["threeYear"]) for generation, r in rates.items() if "oneYear" in r}
+
+
 def reading_cost(weights_bytes: int) -> float:
     """USD for the requests with which one start reads weights from the bucket."""
     row = load_prices().bucket_read

@@ -17,7 +17,7 @@ from serving.plan.order import entries, quotas
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
-from settings.cost import cold_cost, reading_cost
+from settings.cost import cold_cost, commitments, reading_cost
 from settings.cpu_pool import room
 from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds
@@ -180,6 +180,9 @@ def _closing(plan: Plan, console: Console) -> None:
     if (budget := deployment.settings.monitoring.budget_per_month) is not None:
         share = f"{plan.cost.per_month / budget:.0%} of {budget:,.0f} {plan.cost.currency} a month"
         console.print(f"[bold]Budget[/] {'' if plan.cost.complete else 'at least '}{share}")
+    for generation, (one, three) in commitments(deployment).items():
+        said = f"{generation}: {one:.2f} a chip and hour for one year, {three:.2f} for three; not applied"
+        console.print(f"[bold]Commitment[/] {said}")
     for q in quotas(deployment):
         said = f"{q.title} in {deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
         console.print(f"[bold]Quota[/] {said}")

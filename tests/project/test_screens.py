@@ -114,3 +114,10 @@ def test_lock_and_versions_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_amount_that_is_rounded_to_nothing_has_no_sign(amount: float) -> None:
     said = money(amount, "USD", signed=True)
     assert (said == "$0.00") == (abs(round(amount, 2)) == 0)
+
+
+def test_prices_of_commitments_stand_beside_the_estimate_and_are_not_in_it() -> None:
+    said = run("serving", "plan", "examples/tpu7x.yaml").out
+    assert "Commitment tpu7x: 8.40 a chip and hour for one year, 5.40 for three; not applied" in said
+    assert re.search(r"^TPU tpu7x chips +4 +12\.000", said, re.MULTILINE)
+    assert "Commitment" not in run("serving", "plan", "dev").out  # no list has europe-west4
