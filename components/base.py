@@ -48,7 +48,7 @@ class KubernetesObject(pulumi.CustomResource):
         if obj["kind"] == "Secret":
             secret = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
             opts = pulumi.ResourceOptions.merge(opts, secret)
-        super().__init__(type_token(obj["apiVersion"], obj["kind"]), name, {**obj, "status": None}, opts)
+        super().__init__(type_token(obj["apiVersion"], obj["kind"]), name, obj, opts)
 
 
 def type_token(api_version: str, kind: str) -> str:

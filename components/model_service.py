@@ -110,4 +110,4 @@ def awaited(obj: dict[str, Any]) -> dict[str, Any]:
     """The object with Ready asked for: custom resources are not awaited by themselves (decision 10)."""
     metadata = obj["metadata"]
     annotations = {**metadata.get("annotations", {}), "pulumi.com/waitFor": "condition=Ready"}
-    return {**obj, "metadata": {**metadata, "annotations": annotations}}
+    return {**obj, "metadata": {**metadata, "annotations": annotations}, "status": None}

@@ -167,7 +167,7 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
         yield Found(network_made, (), None, "The VPC of the Gateway has no proxy-only subnet.", fix)
 
 
-@on_whole("CL04")
+@on_whole("CL04", graph=True)
 def ranges_are_usable(scope: Scope) -> Iterator[Found]:
     """Ranges of subnets are ones that Google gives out, and within a network no two overlap."""
     seen: dict[str, list[tuple[ipaddress.IPv4Network, str]]] = {}

@@ -38,6 +38,8 @@ SERVING_KINDS = ("LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWork
 SERVER = "main"  # KServe: the server's container
 _MODULE = "vllm.entrypoints.openai.api_server"
 _SCRIPT = re.compile(r"vllm\s+serve\s|vllm\.entrypoints\.openai\.api_server\s")
+_LEVEL = re.compile(r"-O=?(\d)")  # vLLM's parser has this short form of its own
+_FLAG = re.compile(r"--?[A-Za-z]")
 _EXTRA_ARGS = "VLLM_ADDITIONAL_ARGS"  # KServe's presets append it to the command line
 _TLS_FLAGS = ("--ssl-certfile", "--ssl-keyfile")
 
@@ -180,9 +182,9 @@ def _parse(words: list[tuple[str, Path]]) -> list[Argument]:
     """`--a=1 --b 2 3 --c` as three flags. A word before the first flag (the model) belongs to none."""
     found: list[Argument] = []
     for word, path in words:
-        if level := re.fullmatch(r"-O=?(\d)", word):  # vLLM's parser has this short form of its own
+        if level := _LEVEL.fullmatch(word):
             found.append(Argument("--optimization-level", (level[1],), path))
-        elif re.match(r"--?[A-Za-z]", word):
+        elif _FLAG.match(word):
             name, equals, value = word.partition("=")
             found.append(Argument(name, (value,) if equals else (), path))
         elif found and not re.fullmatch(r"\$(@|\{?VLLM_ADDITIONAL_ARGS\}?)", word):

@@ -36,7 +36,7 @@ def get(value: Any, *path: str | int) -> Any:
         elif isinstance(value, Unknown):
             raise UnknownValueError
         else:
-            value = value.get(key) if isinstance(value, Mapping) else None
+            return None
     if isinstance(value, Unknown):
         raise UnknownValueError
     return value
@@ -105,7 +105,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every known text below a value, with its path; what is unknown is passed over."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from strings(inner, (*path, str(key)))
     elif isinstance(value, list):
@@ -117,7 +117,7 @@ def with_unknowns(value: Any, marks: Collection[str]) -> Any:
     """A copy in which every text out of `marks` is UNKNOWN."""
     if isinstance(value, str):
         return UNKNOWN if value in marks else value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: with_unknowns(inner, marks) for key, inner in value.items()}
     if isinstance(value, list):
         return [with_unknowns(inner, marks) for inner in value]

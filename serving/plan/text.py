@@ -63,23 +63,22 @@ def _size(plan: Plan) -> str:
 
 
 def _tree(plan: Plan) -> Tree:
-    resources = plan.graph.tree
+    below: dict[str | None, list[Resource]] = {}
+    for r in plan.graph.tree:
+        if not r.type.startswith("pulumi:providers:"):
+            below.setdefault(r.parent if r.parent in plan.graph.everything else None, []).append(r)
     root = Tree(f"{_size(plan)}, by component; the order of creation is in --format svg")
-    _grow(root, None, resources)
+    _grow(root, None, below)
     return root
 
 
-def _grow(branch: Tree, parent: str | None, resources: list[Resource]) -> None:
-    known = {r.urn for r in resources}
-    for r in resources:
-        at = r.parent if r.parent in known else None
-        if at != parent or r.type.startswith("pulumi:providers:"):
-            continue
+def _grow(branch: Tree, parent: str | None, below: dict[str | None, list[Resource]]) -> None:
+    for r in below.get(parent, []):
         kind = r.type.rsplit(":", 1)[-1]
         if r.custom:
             branch.add(f"{r.name}  [dim]{kind}[/]")
         else:
-            _grow(branch.add(f"[bold]{kind}[/] {r.name}"), r.urn, resources)
+            _grow(branch.add(f"[bold]{kind}[/] {r.name}"), r.urn, below)
 
 
 def _models(plan: Plan) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import json_format
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse
@@ -37,7 +36,6 @@ class RecordingMonitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type != "pulumi:pulumi:Stack":
-            inputs = json_format.MessageToDict(request.object)
             secrets: list[str] = []
             self.recorded.append(
                 Resource(
@@ -49,7 +47,7 @@ class RecordingMonitor(MockMonitor):
                     provider=request.provider.rsplit("::", 1)[0] or None,
                     custom=request.custom,
                     protect=request.protect,
-                    inputs=_clean(inputs, secrets, ""),
+                    inputs=_fields(request.object, secrets, ""),
                     deleted_with=request.deletedWith or None,
                     timeouts={
                         k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))
@@ -64,18 +62,25 @@ class RecordingMonitor(MockMonitor):
         return RegisterResourceResponse(urn=urn, object=request.object)
 
 
-def _clean(value: Any, secrets: list[str], path: str) -> Any:
+def _fields(struct: Any, secrets: list[str], path: str) -> dict[str, Any]:
+    """The wire keeps no order of keys; sorted, two runs say the same."""
+    return {key: _plain(struct.fields[key], secrets, f"{path}.{key}".lstrip(".")) for key in sorted(struct.fields)}
+
+
+def _plain(value: Any, secrets: list[str], path: str) -> Any:
     """Wire values in words: unknowns named, secrets hidden and their paths noted, whole numbers whole."""
-    if isinstance(value, dict):
-        if value.get(_special_sig_key) == _special_secret_sig:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return UNKNOWN if value.string_value == UNKNOWN_SENTINEL else value.string_value
+    if kind == "struct_value":
+        fields = value.struct_value.fields
+        if _special_sig_key in fields and fields[_special_sig_key].string_value == _special_secret_sig:
             secrets.append(path)
             return SECRET
-        # The wire keeps no order of keys; sorted, two runs say the same.
-        return {key: _clean(value[key], secrets, f"{path}.{key}".lstrip(".")) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_clean(inner, secrets, f"{path}[{index}]") for index, inner in enumerate(value)]
-    if value == UNKNOWN_SENTINEL:
-        return UNKNOWN
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        return _fields(value.struct_value, secrets, path)
+    if kind == "list_value":
+        return [_plain(inner, secrets, f"{path}[{index}]") for index, inner in enumerate(value.list_value.values)]
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    return value.bool_value if kind == "bool_value" else None

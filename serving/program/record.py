@@ -13,6 +13,7 @@ import runpy
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,6 +89,18 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+class _AtOnce(ThreadPoolExecutor):
+    """Calls where it is asked to: the monitor answers from memory, and a thread for each call costs more than the call."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
 @uncollected()
 def record_program(program: Callable[[], None], project: str, stack: str, config: dict[str, str]) -> Recording:
     """Run any Pulumi program; `config` has its keys with the project's name before them, as the engine hands them over.
@@ -97,6 +110,7 @@ def record_program(program: Callable[[], None], project: str, stack: str, config
     """
     # A loop made after set_mocks would never see its calls (rehearsal-parts 2).
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(_AtOnce())
     asyncio.set_event_loop(loop)
     try:
         return _record(program, project, stack, config, loop)
