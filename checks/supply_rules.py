@@ -48,6 +48,19 @@ def combination(deployment: Deployment) -> Iterator[Found]:
             yield Found((*path, "image"), model.image, problem.message, fix)
 
 
+@rule("SC07")
+def digests(deployment: Deployment) -> Iterator[Found]:
+    """The lock's images, in production."""
+    if deployment.settings.tier != "production":
+        return
+    from catalog.lock import load_lock
+
+    lock = load_lock()
+    if unknown := lock.without_digest():
+        said = f"{len(unknown)} of {len(lock.images)} images of the lock file have no digest."
+        yield Found(("tier",), "production", said, "Run python -m serving lock --update-digests, and commit the file.")
+
+
 @rule("SC04")
 def gated(deployment: Deployment) -> Iterator[Found]:
     """A gated model has a token."""
