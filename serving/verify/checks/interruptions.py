@@ -39,7 +39,10 @@ def _judged(context: Context, model: ModelOutput) -> Finding:
     stopped = sorted(_stopped(context, model, servers))
     name = f"servers of {context.namespace}/{model.name}"
     before = [item for item in stopped if not ready or item[0] < min(ready)]
-    said = f"{len(ready)} of {model.replicas} ready"
+    wanted = _wanted(context, model)
+    said = f"{len(ready)} of {wanted} ready"
+    if not wanted:
+        return failed("no-ready-endpoint", name, "no server is asked for now: replicas follow load or clock")
     if ready and (not before or len(before) < len(stopped)):
         return passed(name, said)
     if not before:
@@ -53,6 +56,14 @@ def _judged(context: Context, model: ModelOutput) -> Finding:
     if ready:
         return warned("was-away", name, f"{text} to {until:%H:%M:%S}: {why}; now {said}")
     return failed("node-drained" if drained else "no-ready-endpoint", name, f"{text}: {why}")
+
+
+def _wanted(context: Context, model: ModelOutput) -> int:
+    """Servers that the Deployment asks for now; of a LeaderWorkerSet those that are declared."""
+    for deployment in context.objects("apps/v1", "Deployment"):
+        if deployment["metadata"]["name"] == f"{model.name}-kserve":
+            return int(deployment["spec"].get("replicas", 1))
+    return model.replicas
 
 
 def _answers_requests(pod: dict[str, Any]) -> bool:

@@ -106,6 +106,13 @@ def test_what_is_no_end_of_a_server_is_no_interruption() -> None:
     assert found(worker).failure == "no-ready-endpoint"
 
 
+def test_a_model_that_is_scaled_to_nothing_says_so() -> None:
+    metadata = {"name": f"{MODEL}-kserve", "namespace": MADE.namespace}
+    asked = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 0}}
+    said = found(asked, stopped(f"{MODEL}-kserve-5d9f-abcde", at(10)))
+    assert (said.failure, said.follows) == ("no-ready-endpoint", True) and "asked for" in said.message
+
+
 @given(
     st.lists(st.integers(0, 900), min_size=1, max_size=4, unique=True),
     st.lists(st.integers(0, 900), min_size=1, max_size=4, unique=True),
