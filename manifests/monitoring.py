@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from manifests.base import Manifest, manifest
+from manifests.base import Manifest, bound_role, manifest
 from manifests.scheduler import PICKER_METRICS_PORT
 from settings.derive import SERVER_PORT, Deployment, ServedModel
 
@@ -15,40 +15,13 @@ READER = "picker-metrics-reader"
 # Labels that KServe writes on the pods of a model, beside its name.
 WORKLOAD = {"kserve.io/component": "workload"}
 PICKER = {"app.kubernetes.io/component": "llminferenceservice-router-scheduler"}
-
-
 # Whose series they are: alerts and the cost of a team go by it.
 _MODEL = {"fromPod": [{"from": "app.kubernetes.io/name", "to": "model"}]}
 
 
-def _environment(deployment: Deployment) -> list[dict[str, str]]:
-    return [{"action": "replace", "targetLabel": "environment", "replacement": deployment.name}]
-
-
-def _selector(model: ServedModel, component: dict[str, str]) -> dict[str, Any]:
-    return {"matchLabels": {"app.kubernetes.io/name": model.name, **component}}
-
-
 def server_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
     """vLLM's /metrics."""
-    return manifest(
-        API,
-        "PodMonitoring",
-        f"{model.name}-server",
-        deployment.namespace,
-        spec={
-            "selector": _selector(model, WORKLOAD),
-            "endpoints": [
-                {
-                    "port": SERVER_PORT,
-                    "path": "/metrics",
-                    "interval": "15s",
-                    "metricRelabeling": _environment(deployment),
-                }
-            ],
-            "targetLabels": _MODEL,
-        },
-    )
+    return _monitoring(deployment, model, f"{model.name}-server", WORKLOAD, {"port": SERVER_PORT})
 
 
 def picker_job(model: ServedModel) -> str:
@@ -58,25 +31,23 @@ def picker_job(model: ServedModel) -> str:
 
 def picker_monitoring(deployment: Deployment, model: ServedModel) -> Manifest:
     """The picker's metrics; it asks for a token that may read /metrics."""
+    token = {"type": "Bearer", "credentials": {"secret": {"name": READER, "key": "token"}}}
+    endpoint = {"port": PICKER_METRICS_PORT, "authorization": token}
+    return _monitoring(deployment, model, picker_job(model), PICKER, endpoint)
+
+
+def _monitoring(
+    deployment: Deployment, model: ServedModel, name: str, component: dict[str, str], endpoint: dict[str, Any]
+) -> Manifest:
+    environment = [{"action": "replace", "targetLabel": "environment", "replacement": deployment.name}]
     return manifest(
         API,
         "PodMonitoring",
-        picker_job(model),
+        name,
         deployment.namespace,
         spec={
-            "selector": _selector(model, PICKER),
-            "endpoints": [
-                {
-                    "port": PICKER_METRICS_PORT,
-                    "path": "/metrics",
-                    "interval": "15s",
-                    "metricRelabeling": _environment(deployment),
-                    "authorization": {
-                        "type": "Bearer",
-                        "credentials": {"secret": {"name": READER, "key": "token"}},
-                    },
-                }
-            ],
+            "selector": {"matchLabels": {"app.kubernetes.io/name": model.name, **component}},
+            "endpoints": [{"path": "/metrics", "interval": "15s", "metricRelabeling": environment, **endpoint}],
             "targetLabels": _MODEL,
         },
     )
@@ -94,31 +65,12 @@ def reader(deployment: Deployment) -> tuple[Manifest, Manifest, tuple[Manifest, 
         annotations={"kubernetes.io/service-account.name": READER},
         type="kubernetes.io/service-account-token",
     )
-    rbac = "rbac.authorization.k8s.io"
-    scoped = f"{namespace}-{READER}"
-    role = manifest(f"{rbac}/v1", "ClusterRole", scoped, rules=[{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}])
-    binding = manifest(
-        f"{rbac}/v1",
-        "ClusterRoleBinding",
-        scoped,
-        roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": scoped},
-        subjects=[{"kind": "ServiceAccount", "name": READER, "namespace": namespace}],
+    metrics = [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    secret = [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READER], "verbs": ["get", "list", "watch"]}
+    ]
+    rights = (
+        *bound_role("ClusterRole", f"{namespace}-{READER}", None, metrics, (READER, namespace)),
+        *bound_role("Role", READER, namespace, secret, (COLLECTOR, COLLECTOR_NAMESPACE)),
     )
-    secret_role = manifest(
-        f"{rbac}/v1",
-        "Role",
-        READER,
-        namespace,
-        rules=[
-            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READER], "verbs": ["get", "list", "watch"]}
-        ],
-    )
-    secret_binding = manifest(
-        f"{rbac}/v1",
-        "RoleBinding",
-        READER,
-        namespace,
-        roleRef={"apiGroup": rbac, "kind": "Role", "name": READER},
-        subjects=[{"kind": "ServiceAccount", "name": COLLECTOR, "namespace": COLLECTOR_NAMESPACE}],
-    )
-    return account, token, (role, binding, secret_role, secret_binding)
+    return account, token, rights

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalog.gke import facts
 from catalog.lock import load_lock
-from manifests.base import Manifest, manifest
+from manifests.base import Manifest, bound_role, manifest, script_container
 from manifests.namespace import KSERVE
 from settings.derive import Deployment
 from settings.names import SYSTEM_NAMESPACE
@@ -55,37 +55,18 @@ def required_crds(deployment: Deployment) -> list[str]:
 
 def rbac() -> list[Manifest]:
     """Account and rights: read GatewayClasses and CRDs, try out KServe's kinds in the Jobs' own namespace."""
-    api = "rbac.authorization.k8s.io"
-    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": SYSTEM_NAMESPACE}]
-    cluster_role = manifest(
-        f"{api}/v1",
-        "ClusterRole",
-        f"{SYSTEM_NAMESPACE}-{NAME}",
-        rules=[
-            {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gatewayclasses"], "verbs": ["get"]},
-            {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
-            {"apiGroups": [_KSERVE], "resources": [_CONFIGS], "verbs": ["get"]},
-        ],
-    )
-    cluster_binding = manifest(
-        f"{api}/v1",
-        "ClusterRoleBinding",
-        f"{SYSTEM_NAMESPACE}-{NAME}",
-        roleRef={"apiGroup": api, "kind": "ClusterRole", "name": f"{SYSTEM_NAMESPACE}-{NAME}"},
-        subjects=subjects,
-    )
-    resources = ["llminferenceservices", _CONFIGS]
-    rules = [{"apiGroups": [_KSERVE], "resources": resources, "verbs": ["create"]}]
-    role = manifest(f"{api}/v1", "Role", NAME, SYSTEM_NAMESPACE, rules=rules)
-    binding = manifest(
-        f"{api}/v1",
-        "RoleBinding",
-        NAME,
-        SYSTEM_NAMESPACE,
-        roleRef={"apiGroup": api, "kind": "Role", "name": NAME},
-        subjects=subjects,
-    )
-    return [manifest("v1", "ServiceAccount", NAME, SYSTEM_NAMESPACE), cluster_role, cluster_binding, role, binding]
+    account = (NAME, SYSTEM_NAMESPACE)
+    read = [
+        {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gatewayclasses"], "verbs": ["get"]},
+        {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
+        {"apiGroups": [_KSERVE], "resources": [_CONFIGS], "verbs": ["get"]},
+    ]
+    tried = [{"apiGroups": [_KSERVE], "resources": ["llminferenceservices", _CONFIGS], "verbs": ["create"]}]
+    return [
+        manifest("v1", "ServiceAccount", NAME, SYSTEM_NAMESPACE),
+        *bound_role("ClusterRole", f"{SYSTEM_NAMESPACE}-{NAME}", None, read, account),
+        *bound_role("Role", NAME, SYSTEM_NAMESPACE, tried, account),
+    ]
 
 
 def config_map() -> Manifest:
@@ -121,29 +102,12 @@ def kserve_job(deployment: Deployment) -> Manifest:
 
 
 def _job(name: str, budget_seconds: int, advice: str, arguments: list[str]) -> Manifest:
-    container = {
-        "name": "wait",
-        "image": load_lock().images["readiness"].reference(),
-        "command": ["python", "-u", f"/scripts/{_SCRIPT.name}"],
-        "args": [
-            *arguments,
-            "--budget-seconds",
-            str(budget_seconds),
-            "--advice",
-            advice,
-            "--service-account",
-            SERVICE_ACCOUNT_FOLDER,
-        ],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "scripts", "mountPath": "/scripts", "readOnly": True}],
-    }
+    limits = ["--budget-seconds", str(budget_seconds), "--advice", advice, "--service-account", SERVICE_ACCOUNT_FOLDER]
+    image = load_lock().images["readiness"].reference()
+    container = script_container(
+        "wait", image, [f"/scripts/{_SCRIPT.name}"], [*arguments, *limits], "scripts", "/scripts"
+    )
+    container["resources"] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
     return manifest(
         "batch/v1",
         "Job",

@@ -32,19 +32,22 @@ def picker_config(model: ServedModel) -> dict[str, Any]:
     return {**config, "featureGates": ["flowControl"]} if model.picker_queue else config
 
 
+def server_labels(model: ServedModel) -> dict[str, str]:
+    """Labels that KServe writes on the pods of a model's servers."""
+    return {
+        "app.kubernetes.io/name": model.name,
+        "app.kubernetes.io/part-of": "llminferenceservice",
+        "kserve.io/component": "workload",
+    }
+
+
 def scheduler(model: ServedModel) -> dict[str, Any]:
     """`spec.router.scheduler`: pool and configuration, nothing left to the controller's changing defaults (KS10)."""
     return {
         "config": {"inline": picker_config(model)},
         "pool": {
             "spec": {
-                "selector": {
-                    "matchLabels": {
-                        "app.kubernetes.io/name": model.name,
-                        "app.kubernetes.io/part-of": "llminferenceservice",
-                        "kserve.io/component": "workload",
-                    }
-                },
+                "selector": {"matchLabels": server_labels(model)},
                 "targetPorts": [{"number": SERVER_PORT}],
                 "endpointPickerRef": {
                     "kind": "Service",

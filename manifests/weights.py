@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.lock import load_lock
-from manifests.base import Manifest, manifest
+from manifests.base import Manifest, manifest, script_container
 from manifests.secrets import token_env
 from settings import names
 from settings.derive import Deployment, ServedModel
@@ -155,17 +155,6 @@ def _weights(model: ServedModel) -> list[str]:
 
 def _container(command: str, model: ServedModel, arguments: list[str]) -> dict[str, Any]:
     assert model.store is not None
-    return {
-        "name": "weights",
-        "image": load_lock().images["readiness"].reference(),
-        "command": ["python", "-u", "/programs/weights.py", command],
-        "args": ["--bucket", model.store.bucket, *arguments, "--result", TERMINATION_LOG],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": VOLUME["name"], "mountPath": "/programs", "readOnly": True}],
-    }
+    image = load_lock().images["readiness"].reference()
+    arguments = ["--bucket", model.store.bucket, *arguments, "--result", TERMINATION_LOG]
+    return script_container("weights", image, ["/programs/weights.py", command], arguments, VOLUME["name"], "/programs")

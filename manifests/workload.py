@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from manifests.base import Manifest, manifest
+from manifests.scheduler import server_labels
 from settings import names
 from settings.derive import Deployment, ServedModel
 
@@ -29,12 +30,6 @@ def pod_disruption_budget(deployment: Deployment, model: ServedModel) -> Manifes
         deployment.namespace,
         spec={
             "maxUnavailable": 1,
-            "selector": {
-                "matchLabels": {
-                    "app.kubernetes.io/name": model.name,
-                    "app.kubernetes.io/part-of": "llminferenceservice",
-                    "kserve.io/component": "workload",
-                }
-            },
+            "selector": {"matchLabels": server_labels(model)},
         },
     )
