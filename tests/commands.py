@@ -19,6 +19,10 @@ from settings.document import ROOT
 # Modules whose `main` is elsewhere than in the module that `python -m` names.
 _ENTRY_POINTS = {"serving": "serving.cli", "policy": "policy.command"}
 
+# Nobody listens there: what registries and the package index say, and how soon, is no matter of a test.
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+OFFLINE |= {"PIP_RETRIES": "0", "UV_OFFLINE": "1"}
+
 
 @dataclass(frozen=True)
 class Done:

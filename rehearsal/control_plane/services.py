@@ -38,9 +38,7 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 def _named_port(pod: Mapping[str, Any], name: str) -> int | None:
     """The number of a container port by its name; None where this pod has none of that name."""
-    spec = pod["spec"]
-    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
-    for container in (*spec["containers"], *sidecars):
+    for container in pod["spec"]["containers"]:
         for port in container.get("ports") or ():
             if port.get("name") == name:
                 return int(port["containerPort"])

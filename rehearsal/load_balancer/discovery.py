@@ -70,6 +70,8 @@ class Discovery(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second would wait 40 ms for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
     server: Discovery
 
     def do_POST(self) -> None:

@@ -90,7 +90,7 @@ class Options:
     """`ray_hosts` is the number of hosts that must have joined, 0 where there is no Ray; times are in seconds.
 
     `streamed`: the model is a gs:// address that Run:ai's streamer reads; `cache`: where compiled programs are kept.
-    `devices` and `stages`: over how many devices the model is spread, and in how many stages of a pipeline.
+    `devices`: over how many devices the model is spread.
     """
 
     model: str
@@ -106,7 +106,6 @@ class Options:
     shutdown_timeout: float
     ray_hosts: int
     devices: int
-    stages: int
     streamed: bool
     cache: str
     timing: Timing
@@ -144,7 +143,6 @@ def options_of(values: argparse.Namespace, environment: Mapping[str, str]) -> Op
         shutdown_timeout=values.shutdown_timeout / timing.speed,
         ray_hosts=int(environment.get(_GROUP_SIZE) or 1) if environment.get("TPU_MULTIHOST_BACKEND") == "ray" else 0,
         devices=values.tensor_parallel_size,
-        stages=values.pipeline_parallel_size,
         streamed=values.load_format == "runai_streamer",
         cache=environment.get("VLLM_XLA_CACHE_PATH", ""),
         timing=timing,

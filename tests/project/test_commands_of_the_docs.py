@@ -19,7 +19,7 @@ import pytest
 import typer.main
 
 from serving.cli import application
-from tests.commands import Done, run
+from tests.commands import OFFLINE, Done, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -69,7 +69,7 @@ def _run(line: str) -> Done:
     while "=" in words[0]:
         name, _, variables[name] = words.pop(0).partition("=")
     if words[:2] == ["python", "-m"]:
-        return run(*words[2:], variables=variables)
+        return run(*words[2:], variables={**OFFLINE, **variables})
     assert words[0] == "make", f"only commands of ours and targets of make are run here: {line}"
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     return Done(done.returncode, done.stdout, done.stderr)

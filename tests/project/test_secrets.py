@@ -16,7 +16,7 @@ from serving.refused import describe
 from settings.document import ROOT, Document, read_document
 from settings.refusal import RefusedError, explain
 from settings.secrets import holds_secret
-from tests.commands import run
+from tests.commands import OFFLINE, run
 from tests.graph.planning import planned
 
 TOKEN = "hf_" + "PlantedTokenThatNobodyMaySee0123456"
@@ -101,7 +101,7 @@ SECRETS_OF_A_PERSON = dict.fromkeys(
     ],
 )
 def test_a_token_in_the_callers_variables_is_written_nowhere(command: tuple[str, ...]) -> None:
-    assert TOKEN not in run(*command, variables=SECRETS_OF_A_PERSON).text
+    assert TOKEN not in run(*command, variables={**SECRETS_OF_A_PERSON, **OFFLINE}).text
 
 
 def test_the_committed_files_hold_no_token() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from rehearsal import die_with_parent
 from rehearsal.directory import DirectoryError, Record, RehearsalDirectory
+from tests.rehearsal.plane import HANGS
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_a_wrapped_child_dies_with_its_killed_parent() -> None:
         child = psutil.Process(int(parent.stdout.readline()))
         assert child.is_running()
         parent.kill()
-    gone, _ = psutil.wait_procs([child], timeout=30)
+    gone, _ = psutil.wait_procs([child], timeout=HANGS)
     assert gone or child.status() == psutil.STATUS_ZOMBIE
 
 

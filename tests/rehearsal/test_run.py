@@ -45,7 +45,7 @@ def test_the_engine_ends_with_its_control_plane(directory: RehearsalDirectory, f
         assert engine.poll() is None
         supervisor.kill()
         supervisor.wait()
-        engine.wait(60)
+        engine.wait()
         raise EngineError("the engine was ended by SIGKILL")
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterator
-from typing import Any
 
 from catalog.files import read_yaml
 from catalog.tpu import generations
 from providers.base import ProviderError, Values
 from providers.google.facts import facts
-from providers.google.trees import get, relative
+from providers.google.trees import get
 from rehearsal import cloud
 from rehearsal.directory import RehearsalDirectory
-from rehearsal.plugins.gcp.state import CLUSTER, NODE_POOL, SUBNETWORK, zones_of
+from rehearsal.plugins.gcp.state import CLUSTER, NODE_POOL, zones_of
 
 # Families of machines without accelerators that GKE makes nodes of; sizes are not looked at.
 _GENERAL = re.compile(
@@ -41,8 +38,6 @@ def refuse_create(token: str, resource_id: str, inputs: Values, directory: Rehea
         if not token.endswith((":IAMMember", ":BucketIAMMember", ":SecretIamMember", ":Service")):
             _refuse_taken(token, resource_id, directory)
         _refuse_region(inputs)
-        if token == SUBNETWORK:
-            _refuse_overlap(resource_id, inputs, directory)
         if token == NODE_POOL:
             _refuse_machines(inputs)
     except ProviderError as error:
@@ -76,27 +71,6 @@ def _refuse_region(inputs: Values) -> None:
     region = inputs.get("region") or inputs.get("location")
     if region is not None and region.lower() not in read_yaml("regions.yaml")["regions"]:
         raise CloudError(400, f"Invalid value for field 'resource.region': '{region}'. Unknown region.", "invalid")
-
-
-def _refuse_overlap(resource_id: str, inputs: Values, directory: RehearsalDirectory) -> None:
-    """Ranges of a VPC don't meet: primary and secondary, in every region, also those of one subnetwork."""
-    network = relative(str(inputs["network"]))
-    others = cloud.read_all(directory.cloud, SUBNETWORK, provisioning=True)
-    others = [r for r in others if relative(str(r.state.get("network"))) == network and r.id != resource_id]
-    taken = [(range_, r.name, str(r.location)) for r in others for _, range_ in _ranges(r.state)]
-    for field, wanted in _ranges(inputs):
-        for range_, name, region in taken:
-            if wanted.overlaps(range_):
-                why = f"Invalid IPCidrRange: {wanted} conflicts with existing subnetwork '{name}' in region '{region}'."
-                raise CloudError(400, f"Invalid value for field 'resource.{field}': '{wanted}'. {why}", "invalid")
-        taken.append((wanted, inputs["name"], inputs["region"]))
-
-
-def _ranges(values: Values) -> Iterator[tuple[str, Any]]:
-    if values.get("ipCidrRange"):
-        yield "ipCidrRange", ipaddress.ip_network(values["ipCidrRange"])
-    for index, secondary in enumerate(values.get("secondaryIpRanges") or []):
-        yield f"secondaryIpRanges[{index}].ipCidrRange", ipaddress.ip_network(secondary["ipCidrRange"])
 
 
 def _refuse_machines(inputs: Values) -> None:

@@ -39,7 +39,7 @@ def made(token: str, resource_id: str, inputs: Values, directory: RehearsalDirec
     """The state of a new resource.
 
     Raises:
-        ProviderError: there is no free address, or no control plane.
+        ProviderError: there is no control plane.
     """
     return _answered(token, copy.deepcopy(inputs), inputs, _names(token, resource_id, inputs, directory), new=True)
 
@@ -150,10 +150,7 @@ def _address_names(inputs: Values, directory: RehearsalDirectory) -> Values:
     subnetwork = linked(directory, SUBNETWORK, inputs.get("subnetwork"))
     range_ = ipaddress.ip_network(EXTERNAL_RANGE if subnetwork is None else subnetwork.state["ipCidrRange"])
     candidates = (str(range_[index]) for index in range(2, range_.num_addresses - 2))
-    free = next((address for address in candidates if address not in taken), None)
-    if free is None:
-        raise ProviderError(f"googleapi: Error 400: IP space of '{range_}' is exhausted., ipSpaceExhausted")
-    return {"address": free}
+    return {"address": next(address for address in candidates if address not in taken)}
 
 
 def _cluster_names(inputs: Values, directory: RehearsalDirectory) -> Values:

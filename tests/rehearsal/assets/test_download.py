@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from rehearsal.assets.fetch import listed
 from rehearsal.assets.table import this_platform
 from tests.rehearsal.assets.conftest import BUILDS, HELLO, Said, had
+from tests.serving.verify.web import Reply, serving
 
 CONTENT = b"#!/bin/sh\necho hello v1.2.3, downloaded\n"
 
@@ -25,22 +24,11 @@ class Publisher:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
-        publisher = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.asked.append(self.path)
-                body = publisher.files.get(self.path)
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                self.wfile.write(body or b"")
-
-            def log_message(self, *_: object) -> None:
-                """Nothing is printed."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def answer(self, _method: str, path: str, _body: object) -> Reply:
+        self.asked.append(path)
+        return Reply(body=self.files[path]) if path in self.files else Reply(404)
 
     def row(self, file: str, checksums: str = "{file}.sha256") -> dict[str, object]:
         """A row of the table that names a file of this publisher."""
@@ -51,12 +39,9 @@ class Publisher:
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     made = Publisher()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving(made.answer) as server:
+        made.url = server.url
+        yield made
 
 
 def _tar(folder: str) -> bytes:

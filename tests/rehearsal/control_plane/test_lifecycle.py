@@ -132,14 +132,6 @@ def ask(context: ssl.SSLContext, port: int, request: bytes = b"CONNECT 8.8.8.8:4
         return b""
 
 
-def test_a_whole_one_is_taken_as_it_is(plane: Plane, binaries: dict[str, Path]) -> None:
-    note(plane.directory, "kept")
-    before = plane.directory.load_record()
-    assert not begin(plane.directory, binaries)
-    assert plane.directory.load_record() == before
-    assert kube.get(plane.client, "v1", "ConfigMap", "kept", "default")
-
-
 def test_of_one_that_was_cut_off_nothing_is_kept(binaries: dict[str, Path], directory: RehearsalDirectory) -> None:
     """Whatever ended it: its supervisor, a program of it, the engine amid its writing. Nor of one of other programs."""
     begin(directory, binaries)

@@ -25,12 +25,11 @@ from rehearsal.control_plane import processes
 from rehearsal.control_plane.children import last_lines
 from rehearsal.directory import MARK, RehearsalDirectory
 from rehearsal.engine import workspace
+from tests.rehearsal.plane import HANGS
 
 ROOT = Path(__file__).resolve().parents[3]
 # A token of the person who runs it: in the variables of every command, and nowhere else (test_up.py).
 PLANTED = "hf_" + "PlantedInTheVariablesOfEveryCommand0"
-# A command that takes longer than this hangs, seconds.
-_HANGS = 600
 # `     4.1 s  created      lws-namespace (Namespace), 0.2 s`; a preview says `to create`, and no time at the end.
 _STEP = re.compile(r"^ +[\d.]+ s +(?P<state>\S.*?) +(?P<name>\S+) \((?P<kind>\S+)\)", re.MULTILINE)
 
@@ -71,7 +70,7 @@ def serving(*arguments: str) -> Done:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_HANGS,
+        timeout=HANGS,
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert PLANTED not in done.stdout + done.stderr
@@ -236,10 +235,9 @@ def wait_until(
     alive: Callable[[], bool],
     show: Callable[[], str],
     pause: float = 0.02,
-    seconds: float = _HANGS,
 ) -> None:
     """Wait for a condition that can come only while something lives."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + HANGS
     while not condition():
         assert alive(), f"ended before it came:\n{show()}"
         assert time.monotonic() < deadline, show()

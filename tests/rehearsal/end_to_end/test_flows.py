@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
@@ -12,7 +12,7 @@ from rehearsal.directory import MARK
 from rehearsal.kubelet.launch import POD_IP_VARIABLE
 from tests.flows import End, allowed
 from tests.manifests.test_manifests import DEPLOYMENTS
-from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal
 from tests.rehearsal.end_to_end.traffic import NAMESPACE, client_of, pod_address
 
 Flow = tuple[str, str, int]
@@ -69,10 +69,12 @@ def test_every_connection_of_the_rehearsal_is_let_through_by_the_policies(dev: R
         return wanted <= roles()
 
     client = client_of(dev)
-    asking = threading.Thread(target=lambda: client.streams(["A long answer, please"] * 4))
-    asking.start()
-    wait_until(look, lambda: True, lambda: str(seen))
-    asking.join()
+    with ThreadPoolExecutor(1) as pool:
+        while not look():
+            # Again until they were seen: a busy machine may look only when they are over.
+            answers = pool.submit(client.streams, ["A long answer, please"] * 4)
+            while not answers.done():
+                look()
     for source, target, port in seen:
         there = ends.get(target, _OUTSIDE)
         assert allowed(policies, ends.get(source, _PROXY), there, port), (source, target, port)

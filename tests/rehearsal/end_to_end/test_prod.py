@@ -32,6 +32,7 @@ from tests.rehearsal.end_to_end.traffic import (
     servers,
 )
 from tests.rehearsal.load_balancer.harness import endpoints_in_force
+from tests.rehearsal.plane import HANGS
 
 _REPLICAS = 3
 _HITS, _STARTED = "vllm:prefix_cache_hits_total", "vllm:request_success_total"
@@ -74,7 +75,7 @@ def picker_hits(prod: Rehearsal) -> float:
         f"http://{pod_address(prod, pod['metadata']['name'], 9090)}/metrics",
         headers={"Authorization": f"Bearer {base64.b64decode(secret['data']['token']).decode()}"},
         trust_env=False,
-        timeout=60,
+        timeout=HANGS,
     )
     assert answer.status_code == 200, answer.text
     return sum(samples(answer.text, "inference_extension_prefix_indexer_hit_bytes_sum"))
@@ -141,7 +142,7 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
     process, url = server_process(prod, victim), f"http://{servers(prod)[victim]['endpoint']}/metrics"
 
     def streams() -> float:
-        return sum(samples(httpx.get(url, trust_env=False, timeout=60).text, "vllm:num_requests_running"))
+        return sum(samples(httpx.get(url, trust_env=False, timeout=HANGS).text, "vllm:num_requests_running"))
 
     with ThreadPoolExecutor(1) as pool:
         all_of_them = pool.submit(lambda: asyncio.run(fifty_streams(client, seen)))

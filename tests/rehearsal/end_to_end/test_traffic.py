@@ -16,6 +16,7 @@ import cluster as kube
 from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
 from tests.rehearsal.end_to_end.traffic import LONG, NAMESPACE, Client, client_of
 from tests.rehearsal.load_balancer.harness import routes_in_force
+from tests.rehearsal.plane import HANGS
 
 # Time limits of backends are so many times shorter; LONG tokens take 45 s of such time, and 30 s are the default limit.
 _SCALE = 60
@@ -86,10 +87,10 @@ def test_a_prompt_of_4_mb_is_refused_by_the_server_in_its_words(client: Client) 
 def test_paths_that_no_parser_of_the_picker_claims_are_answered_by_a_server(client: Client) -> None:
     """The real picker answers 400 for them; a rule of the route leads past it (ADR 49)."""
     body = {"model": client.model, "prompt": "one two three"}
-    answer = httpx.post(f"{client.url}/tokenize", json=body, trust_env=False, timeout=60)
+    answer = httpx.post(f"{client.url}/tokenize", json=body, trust_env=False, timeout=HANGS)
     assert (answer.status_code, answer.json()["count"] > 0) == (200, True), answer.text
     unread = {"model": client.model, "text": "one two three"}
-    unclaimed = httpx.post(f"{client.url}/v1/no-such-path", json=unread, trust_env=False, timeout=60)
+    unclaimed = httpx.post(f"{client.url}/v1/no-such-path", json=unread, trust_env=False, timeout=HANGS)
     assert unclaimed.status_code == 400, "the picker lets everything through"
 
 

@@ -18,6 +18,7 @@ from rehearsal.undo import load_undos
 from serving.checking.failures import find_failure
 from tests.everything import of_everything, some_of
 from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
+from tests.rehearsal.plane import HANGS
 
 NAMESPACE, MODEL, NAME = "llm-serving", "qwen2-5-3b", "Qwen/Qwen2.5-3B-Instruct"
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -50,7 +51,7 @@ def await_verdict(rehearsal: Rehearsal, rule: str) -> None:
         last[0] = str(done.document["verdict"])
         return done.code == 1 and last[0].startswith(f"does not serve: {undo.check}: {undo.failure}: ")
 
-    wait_until(named, lambda: True, lambda: last[0], pause=1, seconds=180)
+    wait_until(named, lambda: True, lambda: last[0], pause=1)
 
 
 def url(rehearsal: Rehearsal, path: str = f"/{NAMESPACE}/{MODEL}") -> str:
@@ -62,11 +63,11 @@ def url(rehearsal: Rehearsal, path: str = f"/{NAMESPACE}/{MODEL}") -> str:
 def chat(rehearsal: Rehearsal) -> int:
     """The status of one short chat request through the Gateway."""
     body = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    return httpx.post(f"{url(rehearsal)}/v1/chat/completions", json=body, timeout=30).status_code
+    return httpx.post(f"{url(rehearsal)}/v1/chat/completions", json=body, timeout=HANGS).status_code
 
 
 def wrong_version_number(rehearsal: Rehearsal) -> bool:
-    answer = httpx.get(url(rehearsal, f"/{TO_SERVICE}/v1/models"), timeout=30)
+    answer = httpx.get(url(rehearsal, f"/{TO_SERVICE}/v1/models"), timeout=HANGS)
     # The pool is not touched by it.
     return answer.status_code == 503 and "WRONG_VERSION_NUMBER" in answer.text and chat(rehearsal) == 200
 
@@ -88,7 +89,7 @@ SEEN: dict[str, Callable[[Rehearsal], bool]] = {
 
 
 def await_seen(rehearsal: Rehearsal, seen: Callable[[Rehearsal], bool], *, wanted: bool = True) -> None:
-    wait_until(lambda: seen(rehearsal) is wanted, lambda: True, lambda: str(seen), pause=0.5, seconds=180)
+    wait_until(lambda: seen(rehearsal) is wanted, lambda: True, lambda: str(seen), pause=0.5)
 
 
 @pytest.fixture(scope="module")

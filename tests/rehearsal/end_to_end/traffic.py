@@ -16,10 +16,9 @@ import cluster as kube
 from cluster.pods import PORTS_ANNOTATION
 from tests.rehearsal.end_to_end.command import Rehearsal
 from tests.rehearsal.load_balancer.harness import read_record
+from tests.rehearsal.plane import HANGS
 
 NAMESPACE = "llm-serving"
-# A client that waits longer for a byte hangs, seconds.
-_HANGS = 120
 # Tokens of an answer that fit beside a short prompt into the context of 2048 tokens of dev and prod: 0.75 s here.
 LONG = 1970
 
@@ -49,7 +48,7 @@ class Client:
     def chat(self, prompt: str, tokens: int = 5) -> httpx.Response:
         """A whole answer."""
         body, url = self.body(prompt, tokens), f"{self.url}/v1/chat/completions"
-        return httpx.post(url, trust_env=False, timeout=_HANGS, json=body)
+        return httpx.post(url, trust_env=False, timeout=HANGS, json=body)
 
     def answers(self) -> bool:
         """Whether a short chat is answered."""
@@ -61,7 +60,7 @@ class Client:
 
     async def _streams(self, prompts: list[str], tokens: int) -> list[Streamed]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(trust_env=False, timeout=_HANGS, limits=limits) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=HANGS, limits=limits) as http:
             bodies = (self.body(prompt, tokens, stream=True) for prompt in prompts)
             return await asyncio.gather(*(self._stream(http, body) for body in bodies))
 
@@ -103,7 +102,7 @@ def counted(rehearsal: Rehearsal, name: str) -> dict[str, float]:
     """A metric of vLLM's, of every server by its pod."""
     found = {}
     for pod, row in servers(rehearsal).items():
-        text = httpx.get(f"http://{row['endpoint']}/metrics", trust_env=False, timeout=_HANGS).text
+        text = httpx.get(f"http://{row['endpoint']}/metrics", trust_env=False, timeout=HANGS).text
         found[pod] = sum(samples(text, name))
     return found
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,40 +22,6 @@ def _python(script: str, **more: Any) -> Json:
 
 def _pid(pod: Json, name: str = "c0") -> int:
     return int(container(pod, name)["containerID"].removeprefix("process://"))
-
-
-def test_a_pod_runs_with_its_own_address_environment_and_account(namespace: Namespace) -> None:
-    script = """
-import json, os, ssl, urllib.request
-folder = "/var/run/secrets/kubernetes.io/serviceaccount"
-token = open(folder + "/token").read()
-url = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
-body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}).encode()
-request = urllib.request.Request(url + "/apis/authentication.k8s.io/v1/selfsubjectreviews", data=body,
-    headers={"Authorization": "Bearer " + token, "Content-Type": "application/json"})
-answer = json.load(urllib.request.urlopen(request, context=ssl.create_default_context(cafile=folder + "/ca.crt")))
-print(json.dumps({"user": answer["status"]["userInfo"]["username"], "env": dict(os.environ),
-    "namespace": open(folder + "/namespace").read()}))
-import signal; signal.pause()
-"""
-    os.environ["OF_THE_DEVELOPER"] = "1"
-    namespace.pod("one", _python(script, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "$(A):2"}]))
-    pod = namespace.wait_ready("one")
-    namespace.wait_log("one", "}")
-    said = json.loads(namespace.log("one"))
-    assert said["user"] == f"system:serviceaccount:{namespace.name}:default"
-    assert said["namespace"] == namespace.name
-    assert said["env"]["B"] == "1:2"
-    assert said["env"]["TPU_SERVING_POD_IP"] == pod["status"]["podIP"]
-    assert pod["status"]["podIP"].startswith("127.")
-    assert not {name for name in said["env"] if name.startswith(("PULUMI", "GOOGLE", "OF_", "VIRTUAL_ENV", "SSH"))}
-    assert container(pod)["started"] is True
-    assert Path(said["env"]["KUBECONFIG"]).stat().st_mode & 0o777 == 0o600
-    folder = namespace.directory.pods / namespace.name / "one" / pod["metadata"]["uid"]
-    (token,) = (folder / "_volumes").glob("kube-api-access-*/token")
-    assert token.stat().st_mode & 0o777 == 0o600
-    assert token.read_text() not in (namespace.directory.logs / "kubelet.log").read_text()
-    assert (folder / "c0" / "0.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_init_containers_run_in_order_and_a_failed_one_is_tried_again(namespace: Namespace) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from rehearsal.ports import Claim, claim
 from tests.rehearsal.end_to_end.command import ROOT, wait_until
+from tests.rehearsal.plane import HANGS
 
 # A start of a quarter of a second; the token rate is then given for this machine, see `rate`.
 SPEED = 500.0
-HANGS = 120.0  # a test that waits longer hangs, seconds
 
 
 class Server:
@@ -27,7 +27,7 @@ class Server:
         self.process = process
         self._log = log
         self.url = url
-        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.client = httpx.Client(base_url=url, timeout=HANGS, trust_env=False)
 
     @property
     def log(self) -> str:

@@ -17,7 +17,8 @@ from checks.environment import require
 from manifests.server import leader_script, worker_script
 from settings.document import ROOT, read_document
 from tests.rehearsal.end_to_end.command import wait_until
-from tests.rehearsal.model_server.conftest import HANGS, Server
+from tests.rehearsal.model_server.conftest import Server
+from tests.rehearsal.plane import HANGS
 
 # Addresses of two pods of this run: Ray's port and the server's are the same in every pod.
 LEADER, WORKER = (f"127.61.{os.getpid() % 250}.{last}" for last in (10, 11))
@@ -83,14 +84,3 @@ def test_a_leader_whose_worker_has_not_joined_in_time_ends_as_the_runtime_does(t
     assert pods[0].process.wait(HANGS) == 1
     words = "ValueError: Insufficient devices for 2D mesh: found 8, expected 16"
     assert words in pods[0].log_file.read_text()
-
-
-def test_a_pipeline_over_hosts_ends_as_the_runtime_does(tmp_path: Path, pods: list[Pod]) -> None:
-    pods.append(Pod(tmp_path / "worker", WORKER, worker_script()))
-    script = (
-        "ray start --head --port=6379; until [ $(ray status | grep -c '^ 1 node_') -ge 2 ]; do sleep 5; done\n"
-        "exec vllm serve /mnt/models --tensor-parallel-size=8 --pipeline-parallel-size=2"
-    )
-    pods.append(Pod(tmp_path / "leader", LEADER, script))
-    assert pods[1].process.wait(HANGS) == 1
-    assert "initialize_pp_transfer_connect" in pods[1].log_file.read_text()

@@ -11,7 +11,8 @@ import openai
 import pytest
 
 from serving.bench.workload import Workload
-from tests.rehearsal.model_server.conftest import HANGS, Server, Start
+from tests.rehearsal.model_server.conftest import Server, Start
+from tests.rehearsal.plane import HANGS
 
 CHAT = "/v1/chat/completions"
 
@@ -38,20 +39,11 @@ def test_the_official_client_lists_chats_completes_and_streams(server: Server, m
     assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (3, 16)
     chunks = list(client.chat.completions.create(**question, stream=True, stream_options={"include_usage": True}))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == answer
-    assert chunks[-1].usage == chat.usage
+    first, *_, last, usage = chunks
+    assert (first.choices[0].delta.role, last.choices[0].finish_reason) == ("assistant", "stop")
+    assert (usage.choices, usage.usage) == ([], chat.usage)
     with pytest.raises(openai.NotFoundError, match="The model `nobody` does not exist"):
         client.chat.completions.create(**{**question, "model": "nobody"})
-
-
-def test_a_stream_of_bench_has_the_role_the_tokens_the_end_the_usage_and_done(server: Server) -> None:
-    with server.client.stream("POST", CHAT, json=body(100)) as response:
-        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
-        first, *middle, last, done = events(response)
-    assert done == "[DONE]"
-    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
-    assert len("".join(chunk["choices"][0]["delta"]["content"] for chunk in middle).split()) == 100
-    assert [chunk["choices"][0]["finish_reason"] for chunk in middle] == [None] * (len(middle) - 1) + ["length"]
-    assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 100)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -113,8 +114,11 @@ def test_a_refused_file_is_refused_before_anything_is_asked(call: Scene, tmp_pat
     assert call.google.asked == []
 
 
-def test_a_slow_answer_is_told_on_standard_error_while_it_is_waited_for(call: Scene) -> None:
-    call.google.troubles[("compute", "networks.get")] = Trouble(pause=8)
+def test_a_slow_answer_is_told_on_standard_error_while_it_is_waited_for(
+    call: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("serving.preflight.run"), "_TELL_SECONDS", 0.05)
+    call.google.troubles[("compute", "networks.get")] = Trouble(pause=3)
     done = run("dev")
     assert done.exit_code == 0
     assert re.search(r"still asking .*\bnetwork\b", done.stderr)

@@ -20,21 +20,19 @@ from providers.google.facts import facts, tokens
 from providers.google.trees import under
 from rehearsal.existing_cloud import seed_cloud
 from serving.plan.graph import Graph
-from serving.program.record import engine_config, record
+from serving.program.record import engine_config
 from settings.document import ROOT, Document, read_document
 from tests.graph.planning import ENVIRONMENTS, planned
-from tests.rehearsal.plugins.gcp.scene import NODE_POOL, SERVICE, Scene
+from tests.rehearsal.plugins.gcp.scene import SERVICE, Scene
 
-TPU_POOL = "models: [{name: chat, source: 'hf://Qwen/Qwen2.5-3B-Instruct', contextLength: 2048, tpu: {generation: %s, topology: %s}}]"
 # Type, logical name, id, inputs and state.
 Made = tuple[str, str, str, dict[str, Any], dict[str, Any]]
-FEATURES = "nodeConfig.advancedMachineFeatures"
 
 # Ids as the provider forms them (d.SetId in the files named in types.yaml), by the last part of the type.
 IDS = {
     "Service": r"{p}/[\w.]+",
     "Account": r"projects/{p}/serviceAccounts/[\w-]+@{p}\.iam\.gserviceaccount\.com",
-    "IAMMember": r"{p}/roles/[\w.]+/serviceAccount:.+",
+    "IAMMember": r"{p}/roles/[\w.]+/(serviceAccount:|principal://).+",
     "Network": r"projects/{p}/global/networks/[\w-]+",
     "Subnetwork": r"projects/{p}/regions/[\w-]+/subnetworks/[\w-]+",
     "Firewall": r"projects/{p}/global/firewalls/[\w-]+",
@@ -46,6 +44,9 @@ IDS = {
     "BucketIAMMember": r"b/[a-z0-9_-]+/roles/storage\.\w+/principal:.+",
     "AlertPolicy": r"projects/{p}/alertPolicies/\d+",
     "Dashboard": r"projects/{p}/dashboards/\d+",
+    "DnsAuthorization": r"projects/{p}/locations/[\w-]+/dnsAuthorizations/[\w-]+",
+    "Certificate": r"projects/{p}/locations/[\w-]+/certificates/[\w-]+",
+    "RecordSet": r"projects/[\w-]+/managedZones/[\w-]+/rrsets/[\w.-]+/[A-Z]+",
     "SecretIamMember": r"projects/{p}/secrets/[\w-]+/roles/[\w.]+/.+",
     "Cluster": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+",
     "NodePool": r"projects/{p}/locations/[\w-]+/clusters/[\w-]+/nodePools/[\w-]+",
@@ -121,38 +122,6 @@ def test_all_of_the_plan_is_made_a_second_up_changes_nothing_and_it_goes_down(na
         assert (none, _contradictions(foreseen, state, "")) == ("", [])
         scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
         assert (scene.found(token, resource_id) is None) == (token != SERVICE)
-
-
-@pytest.mark.parametrize(("generation", "topology"), [("v6e", "2x2"), ("tpu7x", "2x2x2")])
-@pytest.mark.parametrize(
-    "capacity",
-    [
-        "{purchase: onDemand}",
-        "{purchase: spot}",
-        "{purchase: reservation, reservation: block}",
-        "{purchase: flexStart, maxRunHours: 24}",
-    ],
-)
-def test_a_second_up_leaves_the_tpu_pool_of_every_purchase_alone(
-    capacity: str, generation: str, topology: str, tmp_path: Path
-) -> None:
-    document, scene = environment(tmp_path, capacity, generation, topology), Scene(tmp_path)
-    graph = Graph(record(document))
-    changes = list(changed(up(document, scene), scene))
-    assert [change for change in changes if not ignored(graph, *change[:2])] == []
-    # Without them every `up` would replace the pool.
-    (pool,) = {name for name, path, change in changes if path == FEATURES and change == "delete-replace"}
-    assert next(r for r in graph.resources.values() if r.name == pool).type == NODE_POOL
-
-
-def environment(path: Path, capacity: str, generation: str, topology: str) -> Document:
-    """One model on one slice, bought so."""
-    zone = {"v6e": "us-east5-b", "tpu7x": "us-central1-c"}[generation]
-    model = TPU_POOL % (generation, topology)
-    settings = ["project: {id: example-project}", f"location: {{zone: {zone}}}", f"capacity: {capacity}", model]
-    file = path / "Pulumi.purchase.yaml"
-    file.write_text("config:\n" + "".join(f"  tpu-serving:{line}\n" for line in settings), encoding="utf-8")
-    return read_document(file)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

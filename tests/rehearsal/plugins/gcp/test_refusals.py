@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +18,6 @@ from tests.rehearsal.plugins.gcp.scene import (
     MEMBER,
     NETWORK,
     NODE_POOL,
-    PROJECT,
     SUBNETWORK,
     Scene,
 )
@@ -57,24 +55,6 @@ def test_an_unknown_region(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"ipCidrRange": "10.0.8.0/24"}, "Invalid value for field 'resource.ipCidrRange': '10.0.8.0/24'."),
-        ({"ipCidrRange": "10.5.0.0/24"}, "10.5.0.0/24 conflicts with existing subnetwork 'nodes' in region"),
-        (
-            {"ipCidrRange": "10.9.0.0/24", "secondaryIpRanges": [{"rangeName": "p", "ipCidrRange": "10.9.0.0/25"}]},
-            "conflicts with existing subnetwork 'second'",
-        ),
-        ({"ipCidrRange": "10.0.8.0/24", "region": "us-central1"}, "in region 'europe-west4'., invalid"),
-    ],
-)
-def test_ranges_that_overlap_in_a_vpc(scene: Scene, changes: dict[str, Any], words: str) -> None:
-    scene.make(SUBNETWORK)
-    refused(scene, SUBNETWORK, words, **{"name": "second", "secondaryIpRanges": [], **changes})
-    scene.make(SUBNETWORK, name="second", network=f"projects/{PROJECT}/global/networks/other")
-
-
-@pytest.mark.parametrize(
     ("machine_type", "zone"),
     [
         ("ct6e-standard-4t", "europe-west4-b"),
@@ -95,22 +75,6 @@ def test_a_protected_cluster_stays(scene: Scene) -> None:
         scene.provider.delete(CLUSTER, made, state)
     scene.provider.delete(CLUSTER, made, scene.update(CLUSTER, made, deletionProtection=False))
     assert scene.found(CLUSTER, made) is None
-
-
-def test_of_what_excludes_each_other_exactly_one_is_made(scene: Scene) -> None:
-    start = threading.Barrier(8)
-
-    def one(number: int) -> bool:
-        start.wait()
-        try:
-            scene.make(SUBNETWORK, name=f"nodes-{number}", secondaryIpRanges=None)
-        except ProviderError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(one, range(8))) == 1
-    assert len(cloud.read_all(scene.directory.cloud, SUBNETWORK)) == 1
 
 
 def test_addresses_made_at_once_are_different(scene: Scene) -> None:

@@ -48,7 +48,7 @@ def test_a_cancel_ends_the_wait_and_the_cloud_goes_on(scene: Scene) -> None:
     thread = threading.Thread(target=lambda: made.append(scene.make(NETWORK)[0]))
     thread.start()
     scene.provider.cancelled.set()
-    thread.join(60)
+    thread.join()
     found = scene.found(NETWORK, made[0])
     assert found is not None and found.status == "PROVISIONING"
     assert cloud.read_all(scene.directory.cloud, NETWORK) == []
