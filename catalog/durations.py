@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog.files import read_yaml
 
@@ -44,6 +44,42 @@ def model_start_seconds(weights_gib: float, *, streamed: bool = False, warm: boo
     fast = fixed + weights_gib * float(weights["seconds"]) + share * float(start["compile"]["seconds"])
     slow = weights_gib * float(weights.get("upTo", weights["seconds"])) + share * float(start["compile"]["upTo"])
     return fast, fixed + slow
+
+
+class Figure(NamedTuple):
+    """A figure behind an estimate of a start. `most`: the slowest that is reported. `measured`: by its source, nowhere here."""
+
+    name: str
+    value: float
+    most: float
+    measured: bool
+    date: str
+    source: str
+
+
+def start_figures(*, downloaded: bool, streamed: bool, warm: bool) -> list[Figure]:
+    """What `model_start_seconds` and `filling_seconds` are made of, for weights and programs that come from there."""
+    data = read_yaml("durations.yaml")
+    start = data["modelStart"]
+    rows = {f"{key}, s": start[key] for key in ("node", "image", "server", "compile")}
+    rows |= {"weights of the Hub, s per GiB": start["weightsPerGib"]} if downloaded else {}
+    if streamed:
+        rows["weights of the bucket, s per GiB"] = start["streamedPerGib"]
+        rows["filling the bucket, s per GiB"] = {**data["filling"], "seconds": data["filling"]["perGib"]}
+    rows |= (
+        {"later: share of compile left": {**data["warmStart"], "seconds": data["warmStart"]["share"]}} if warm else {}
+    )
+    return [
+        Figure(
+            name,
+            float(row["seconds"]),
+            float(row.get("upTo", row["seconds"])),
+            bool(row["verified"]),
+            str(row.get("date", data["date"])),
+            " ".join(str(row["source"]).split()),
+        )
+        for name, row in rows.items()
+    ]
 
 
 def compile_seconds() -> tuple[float, float]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from checks.shared.versions import gke_version_problem
-from settings.cpu_pool import room
 from settings.derive import Deployment
 
 
@@ -59,17 +58,13 @@ def control_plane(deployment: Deployment) -> Iterator[Found]:
 
 @rule("CL15")
 def room_for_pickers(deployment: Deployment) -> Iterator[Found]:
-    """The CPU pool holds controllers and one endpoint picker a model."""
+    """The CPU pool holds controllers, one endpoint picker a model, and the Jobs that fill the bucket."""
     pool = deployment.settings.cluster.cpu_pool
-    needed, most = (
-        room(pool.machine_type, len(deployment.models), keda=deployment.scales),
-        deployment.cpu_pool_most_nodes,
-    )
+    needed, most = deployment.cpu_pool_room, deployment.cpu_pool_most_nodes
     if needed is not None and needed.nodes > most:
         said = (
-            f"{needed.pickers} endpoint pickers and the controllers ask for {needed.cpu:.1f} CPUs and "
-            f"{needed.memory_gib:.1f} GiB; {most} nodes {pool.machine_type} have {most * needed.node_cpu:.1f} and "
-            f"{most * needed.node_memory_gib:.1f}."
+            f"{needed.text} and the controllers ask for {needed.cpu:.1f} CPUs and {needed.memory_gib:.1f} GiB; "
+            f"{most} nodes {pool.machine_type} have {most * needed.node_cpu:.1f} and {most * needed.node_memory_gib:.1f}."
         )
         fix = f"Write maxNodes: {needed.nodes + 1}, leave it out, or choose a larger machineType."
         yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, fix)

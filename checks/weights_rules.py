@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from catalog.gke import facts, parse_gke_version
 from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import generations
 from checks.registry import Found, models, rule
@@ -117,3 +118,16 @@ def pinned_in_production(deployment: Deployment) -> Iterator[Found]:
         if revision is not None and not revision.fixed and model.weights is None:
             said = f"{revision.name or 'The default branch'} of {revision.repository} can move."
             yield Found((*path, "source"), model.source, said, _pin(revision.repository))
+
+
+@rule("WT08")
+def mounts_on_new_nodes(deployment: Deployment) -> Iterator[Found]:
+    """GKE tries a mount of Cloud Storage FUSE again; which version a channel's default is, nobody here knows."""
+    version = deployment.settings.cluster.min_version
+    parsed = parse_gke_version(version) if version is not None and deployment.mounts_claims else None
+    for text in facts()["fuseMountFloors"]:
+        floor = parse_gke_version(text)
+        if parsed is not None and floor is not None and parsed[:2] == floor[:2] and parsed < floor:
+            said = f"GKE {version} is below {text}: a FUSE mount that fails on a new node is not tried again."
+            fix = 'Write minVersion: "1.36"; claims of other drivers are not affected.'
+            yield Found(("cluster", "minVersion"), version, said, fix)

@@ -7,6 +7,7 @@ from settings import console, names
 from settings.cost import estimate
 from settings.derive import Deployment
 from settings.outputs import ConsumerOutput, Dashboard, GatewayOutput, ModelOutput, Outputs
+from settings.start import start_seconds
 
 
 def contract(deployment: Deployment, host: str) -> Outputs:
@@ -37,6 +38,8 @@ def contract(deployment: Deployment, host: str) -> Outputs:
                 served_names=m.settings.names_for_clients,
                 revision=m.revision.name if m.revision else "",
                 weights=m.weights_address,
+                start_seconds=_rounded(start_seconds(m)),
+                later_start_seconds=_rounded(start_seconds(m, later=True)),
                 context_length=m.context_length,
                 longest_answer_tokens=m.longest_answer_tokens,
                 answer_timeout_seconds=m.answer_seconds,
@@ -59,3 +62,7 @@ def contract(deployment: Deployment, host: str) -> Outputs:
         dashboards=[Dashboard(name=name, url=url) for name, url in console.pages(deployment).items()],
         overrides=[{"rule": o.rule, "reason": o.reason, "until": str(o.until)} for o in deployment.settings.overrides],
     )
+
+
+def _rounded(seconds: tuple[float, float] | None) -> list[float] | None:
+    return seconds and [round(value) for value in seconds]

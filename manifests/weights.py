@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from catalog.gke import facts
 from catalog.lock import load_lock
 from manifests.base import Manifest, manifest, script_container
 from manifests.secrets import token_env
@@ -110,7 +111,9 @@ def filling_job(deployment: Deployment, model: ServedModel) -> Manifest | None:
     container = _container("fill", model, [*_weights(model), "--workers", str(_FILES_AT_ONCE)])
     if env := token_env(model):
         container["env"] = env
-    container["resources"] = {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    asked = facts()["cpuPoolRequests"]["filling"]
+    requests = {"cpu": str(asked["cpu"]), "memory": f"{round(asked['memoryGib'] * 1024)}Mi"}
+    container["resources"] = {"requests": requests, "limits": {"memory": "1Gi"}}
     pod = {
         "serviceAccountName": names.WEIGHTS_ACCOUNT,
         "restartPolicy": "Never",

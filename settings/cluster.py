@@ -38,7 +38,7 @@ class CpuPool(Section):
         None,
         ge=1,
         le=100,
-        description="Maximum nodes across all zones; what the models' endpoint pickers need when left out (CL15).",
+        description="Maximum nodes across all zones; what endpoint pickers and filling Jobs need when left out (CL15).",
     )
     disk_gib: int = Field(100, ge=50, le=2000, description="Boot disk in GiB.")
 

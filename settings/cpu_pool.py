@@ -1,4 +1,4 @@
-"""Room for controllers and endpoint pickers on the CPU pool: how many nodes a deployment's pods need, and why."""
+"""Room for controllers, endpoint pickers and Jobs on the CPU pool: how many nodes a deployment's pods need, and why."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from catalog.gke import facts
+from settings.text import count
 
 # GKE "Plan GKE Standard node sizes" (read 2026-11-30): reserved shares of each core, and of each part of memory in GiB.
 _RESERVED_CPU = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
@@ -20,46 +21,53 @@ _LEAST = 3  # a node in each zone
 
 @dataclass(frozen=True)
 class Room:
-    """What the pods ask for in all, and what a node has for them; CPUs and GiB of memory."""
+    """What the pods ask for in all, and what a node has for them; CPUs and GiB of memory. `fillings`: Jobs that fill a bucket."""
 
     pickers: int
+    fillings: int
     cpu: float
     memory_gib: float
     node_cpu: float
     node_memory_gib: float
 
     @property
+    def text(self) -> str:
+        """What asks for it, in words."""
+        fillings = f", {count(self.fillings, 'filling Job')}" if self.fillings else ""
+        return f"{count(self.pickers, 'endpoint picker')}{fillings}"
+
+    @property
     def nodes(self) -> int:
-        """Nodes that hold all of it; a picker is not divided between two."""
+        """Nodes that hold all of it; no pod is divided between two. A filling counts as a picker, which asks for more."""
         requests = facts()["cpuPoolRequests"]["picker"]
         each = min(int(self.node_cpu / requests["cpu"]), int(self.node_memory_gib / requests["memoryGib"]))
-        whole = math.ceil(self.pickers / each) if each else math.inf
+        whole = math.ceil((self.pickers + self.fillings) / each) if each else math.inf
         needed = max(self.cpu / self.node_cpu, self.memory_gib / self.node_memory_gib, whole)
         return 1000 if needed == math.inf else max(math.ceil(needed), 1)
 
 
-def room(machine_type: str, pickers: int, *, keda: bool = False) -> Room | None:
-    """The room for controllers and so many endpoint pickers on nodes of a type; None where its size is not known."""
+def room(machine_type: str, pickers: int, *, fillings: int = 0, keda: bool = False) -> Room | None:
+    """The room for controllers, endpoint pickers and filling Jobs on nodes of a type; None where its size is not known."""
     found = _MACHINE.fullmatch(machine_type)
     if found is None:
         return None
     requests, cores = facts()["cpuPoolRequests"], int(found.group(2))
-    daemons, picker = requests["daemonsOfANode"], requests["picker"]
+    daemons, picker, filling = requests["daemonsOfANode"], requests["picker"], requests["filling"]
     parts = [requests["shared"], *([requests["keda"]] if keda else [])]
     shared = {key: sum(part[key] for part in parts) for key in ("cpu", "memoryGib")}
     memory = cores * _GIB_PER_CPU[found.group(1)]
     return Room(
         pickers,
-        shared["cpu"] + pickers * picker["cpu"],
-        shared["memoryGib"] + pickers * picker["memoryGib"],
+        fillings,
+        shared["cpu"] + pickers * picker["cpu"] + fillings * filling["cpu"],
+        shared["memoryGib"] + pickers * picker["memoryGib"] + fillings * filling["memoryGib"],
         cores - _share(cores, _RESERVED_CPU) - daemons["cpu"],
         memory - _share(memory, _RESERVED_MEMORY) - _EVICTION_GIB - daemons["memoryGib"],
     )
 
 
-def most_nodes(machine_type: str, pickers: int, *, keda: bool = False) -> int:
+def most_nodes(needed: Room | None) -> int:
     """The pool's maximum where none is written: what the pods need and one more for upgrades, three at least."""
-    needed = room(machine_type, pickers, keda=keda)
     return max(_LEAST, needed.nodes + 1) if needed is not None else _LEAST
 
 

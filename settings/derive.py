@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.tpu import SliceShape, find_shape, generations
 from settings import names
-from settings.cpu_pool import most_nodes
+from settings.cpu_pool import Room, most_nodes, room
 from settings.purchases import Kind, Purchase, purchases
 from settings.served import GIB as GIB
 from settings.served import MIB as MIB
@@ -284,9 +284,16 @@ class Deployment:
 
     @property
     def cpu_pool_most_nodes(self) -> int:
-        """Maximum of the CPU pool: as written, else what controllers and pickers need, and never below the minimum."""
+        """Maximum of the CPU pool: as written, else what its pods need, and never below the minimum."""
         pool = self.settings.cluster.cpu_pool
-        return pool.max_nodes or max(pool.min_nodes, most_nodes(pool.machine_type, len(self.models), keda=self.scales))
+        return pool.max_nodes or max(pool.min_nodes, most_nodes(self.cpu_pool_room))
+
+    @property
+    def cpu_pool_room(self) -> Room | None:
+        """What controllers, pickers and filling Jobs need of the CPU pool; None where its machine's size is not known."""
+        fillings = sum(model.streamed is not None for model in self.models)
+        machine = self.settings.cluster.cpu_pool.machine_type
+        return room(machine, len(self.models), fillings=fillings, keda=self.scales)
 
     @property
     def scales(self) -> bool:

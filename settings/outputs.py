@@ -59,6 +59,14 @@ class ModelOutput(_Output):
         "", description="Commit or branch of the Hub that the source names; empty where it names none. Since 1.3."
     )
     weights: str = Field("", description="gs:// address that its weights are read from, if they are. Since 1.3.")
+    start_seconds: list[float] | None = Field(
+        None,
+        description="Estimate of a start from an empty pool: as fast as measured, as slow as reported; null where the model's "
+        "size is not known. Since 1.4.",
+    )
+    later_start_seconds: list[float] | None = Field(
+        None, description="The same with programs that an earlier start compiled, where they are kept. Since 1.4."
+    )
     context_length: int = Field(description="Tokens.")
     longest_answer_tokens: int
     answer_timeout_seconds: int

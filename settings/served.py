@@ -25,7 +25,7 @@ _PLAIN_BITS = 16  # bfloat16
 _DOWNLOAD_BYTES_PER_SECOND = 100e6
 _SAFETY = 3
 _FILLING_NODE_SECONDS, _UNKNOWN_DOWNLOAD_SECONDS = 900, 7200
-# The init container waits ten minutes for roles that are on their way (manifests/scripts/weights.py).
+# Roles take up to seven minutes to be in force (Google "Access change propagation"), an init container is started again until then.
 _LOOKING_SECONDS = 660
 _LEAST_DISK_GIB = 100
 # What the streamer's own buffers and the server take beside the weights (marin#3768: 131 GiB in all, for as many of weights).

@@ -16,6 +16,7 @@ _SHARED = {
     f"{_END_TO_END}test_own_program.py": OTHERS,
     f"{_END_TO_END}test_prod.py": OTHERS,
     f"{_END_TO_END}test_undo_from_nothing.py": OTHERS,
+    f"{_END_TO_END}test_weights.py": OTHERS,
     _END_TO_END: DEV,
     "tests/cluster/test_client.py": API_SERVER,
     "tests/manifests/test_api_server.py": API_SERVER,

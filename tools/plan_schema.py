@@ -173,6 +173,17 @@ def _estimate_definitions() -> dict[str, Any]:
             },
             "Estimated time of the first `pulumi up`.",
         ),
+        "Figure": _closed(
+            {
+                "name": {**_TEXT, "description": "What takes so long, and the unit."},
+                "value": {"type": "number", "minimum": 0, "description": "As fast as measured."},
+                "most": {"type": "number", "minimum": 0, "description": "As slow as reported."},
+                "measured": {"type": "boolean", "description": "Measured by the source; false for an estimate."},
+                "date": {**_TEXT, "format": "date"},
+                "source": _TEXT,
+            },
+            "A published figure that starts are estimated from; none was measured on this environment.",
+        ),
         "Warning": _closed(
             {"rule": _TEXT, "path": _TEXT, "message": _TEXT}, "A warning does not reject the environment."
         ),
@@ -229,6 +240,7 @@ def plan_schema() -> dict[str, Any]:
             "order": {**_list("Entry"), "minItems": 1},
             "cost": {"$ref": "#/$defs/Cost"},
             "time": {"$ref": "#/$defs/Time"},
+            "startFigures": _list("Figure"),
             "maintenance": {"$ref": "#/$defs/Maintenance"},
             "outputs": {"$ref": "#/$defs/Outputs"},
             "warnings": _list("Warning"),

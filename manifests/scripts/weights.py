@@ -20,8 +20,9 @@ UNREAD = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf", "*.h5", "*.msgpack", "*.
 INDEX = "model.safetensors.index.json"
 TRIES = 4
 GIB = 1024**3
-# So long a role or the metadata server may still be on its way; a cache is not worth more than a minute of chips.
-WEIGHTS_SECONDS, CACHE_SECONDS = 600, 60
+# So long a role or the metadata server may still be on its way. Then the container ends, so that its status says what is
+# missing, and is started again: a role takes up to seven minutes to be in force.
+DENIED_SECONDS = 60
 
 
 def wanted(files, hub):
@@ -170,14 +171,14 @@ def main(argv=None, patience=Patience):
     arguments, said, ended = parse(argv), [], 0
     try:
         if arguments.prefix:
-            patient = patience(WEIGHTS_SECONDS)
+            patient = patience(DENIED_SECONDS)
             bucket = Bucket(arguments.bucket, patient)
             if arguments.command == "fill":
                 fill(arguments, Hub(arguments.repository, arguments.revision, patient, os.environ.get("HF_TOKEN")), bucket)
             else:
                 said.append(check(arguments, bucket))
         if arguments.cache:
-            said.append(look_at_cache(arguments, Bucket(arguments.bucket, patience(CACHE_SECONDS))))
+            said.append(look_at_cache(arguments, Bucket(arguments.bucket, patience(DENIED_SECONDS))))
     except Refused as error:
         said.append(f"{error}{_advice(error.code)}")
         ended = 1

@@ -162,14 +162,13 @@ def _programs(image: Image, folder: Path) -> Path:
 
 
 def _google(context: Context) -> dict[str, str]:
-    """Where Google's own libraries, and the Hub's, look for an emulator; the metadata server knows the pod by its path."""
-    address = f"127.0.0.1:{context.machine.record.ports.get(STORAGE, 0)}"
-    metadata, spec = context.pod["metadata"], context.pod["spec"]
-    account = f"{metadata['namespace']}/{spec.get('serviceAccountName', 'default')}"
+    """Where Google's own libraries, and the Hub's, look for an emulator; the metadata server knows node and account by its path."""
+    address, spec = f"127.0.0.1:{context.machine.record.ports.get(STORAGE, 0)}", context.pod["spec"]
+    account = f"{context.pod['metadata']['namespace']}/{spec.get('serviceAccountName', 'default')}"
     return {
         "STORAGE_EMULATOR_HOST": f"http://{address}",
         "HF_ENDPOINT": f"http://{address}",
-        "GCE_METADATA_HOST": f"{address}/{account}",
+        "GCE_METADATA_HOST": f"{address}/{spec.get('nodeName', '-')}/{account}",
     }
 
 

@@ -61,7 +61,12 @@ async def _start(options: Options) -> None:
     if options.ray_hosts:
         _insist_on_hosts(options, len(ray.nodes()))
     if options.streamed:
-        found = await asyncio.to_thread(bucket.shards, options.model)
+        try:
+            found = await asyncio.to_thread(bucket.listed, options.model, ".safetensors")
+        except OSError as error:
+            raise SystemExit(f"google.api_core.exceptions.Forbidden: {options.model}: {error}") from None
+        if not found:
+            raise SystemExit(f"RuntimeError: Cannot find any safetensors model weights with `{options.model}`")
         log.info(f"[RunAI Streamer] {len(found)} files of {options.model} are there, not read (rehearsal)")
     else:
         log.info(f"Init model | weights from {options.model} are not read (rehearsal)")
@@ -73,9 +78,10 @@ async def _start(options: Options) -> None:
 async def _compile(options: Options) -> float:
     """Compile, or read what was compiled. A cache that is closed costs time and a warning, never the start. Seconds."""
     key = f"{options.model} {options.devices} {options.max_model_len} {options.max_num_seqs} {options.block_size}"
-    program, shared, warm = hashlib.sha256(key.encode()).hexdigest()[:16], options.cache.startswith("gs://"), False
+    program = f"jit_step_fun-{hashlib.sha256(key.encode()).hexdigest()[:16]}-cache"
+    shared, warm = options.cache.startswith("gs://"), False
     try:
-        warm = shared and await asyncio.to_thread(bucket.compiled, options.cache, program)
+        warm = shared and bool(await asyncio.to_thread(bucket.listed, options.cache, program))
     except OSError as error:
         log.warning(f"Error reading persistent compilation cache entry for 'jit_step_fun': {error}")
     if shared:

@@ -8,14 +8,13 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from email.message import Message
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-_PAGE = 1000
 _SPAN = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
-_OPERATION = {"GET": "get", "PUT": "create", "POST": "create", "PATCH": "update", "DELETE": "delete"}
+_VERBS = {"GET": "get", "POST": "create", "PATCH": "update", "DELETE": "delete"}
 
 
 class Request(NamedTuple):
@@ -24,7 +23,7 @@ class Request(NamedTuple):
     method: str
     path: tuple[str, ...]
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
     caller: str
 
@@ -42,132 +41,89 @@ def error(status: int, message: str) -> Answer:
     return Answer(status, {"error": {"code": status, "message": message}})
 
 
-@dataclass
-class _Upload:
-    bucket: str
-    name: str
-    match: str | None
-    content: bytearray = field(default_factory=bytearray)
-    made: Json | None = None
-
-
 class Buckets:
     """All buckets.
 
     Args:
-        exists: whether there is a bucket of a name.
-        allowed: whether a caller has a permission on an object of a bucket (on the bucket itself for an empty name).
+        judge: 200, 403, or 404 without the bucket, for caller, permission, bucket and object ("" for the bucket itself).
     """
 
-    def __init__(self, exists: Callable[[str], bool], allowed: Callable[[str, str, str, str], bool]) -> None:
-        self._exists, self._allowed = exists, allowed
-        self._lock = threading.RLock()
-        self._numbers = itertools.count(1)
-        self._uploads: dict[str, _Upload] = {}
+    def __init__(self, judge: Callable[[str, str, str, str], int]) -> None:
+        self._judge, self._lock, self._numbers = judge, threading.RLock(), itertools.count(1)
+        # What began it and what has come; the object's entry once it is complete.
+        self._uploads: dict[str, tuple[Request, bytearray] | Json] = {}
         self.objects: dict[tuple[str, str], tuple[Json, bytes]] = {}
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request below /storage/v1 or /upload/storage/v1."""
         with self._lock:
-            match request.path:
-                case ("storage", "v1", "b", bucket):
-                    return self._guarded(request, bucket, "", "storage.buckets.get") or Answer(200, {"name": bucket})
-                case ("storage", "v1", "b", bucket, "o"):
-                    return self._guarded(request, bucket, "", "storage.objects.list") or self._list(bucket, request)
-                case ("storage", "v1", "b", bucket, "o", name):
-                    permission = f"storage.objects.{_OPERATION[request.method]}"
-                    return self._guarded(request, bucket, name, permission) or self._object(bucket, name, request)
-                case ("upload", "storage", "v1", "b", bucket, "o"):
-                    return self._upload(bucket, request)
-        return error(404, "Not Found")
+            if (session := request.query.get("upload_id")) is not None:
+                return self._chunk(session, request)
+            upload = request.path[0] == "upload"
+            bucket, *rest = request.path[4 if upload else 3 :]
+            name = request.query["name"] if upload else "".join(rest[1:])
+            verb = f"objects.{_VERBS[request.method] if name else 'list'}" if rest else "buckets.get"
+            # What is replaced is deleted.
+            verbs = [verb, "objects.delete"] if upload and (bucket, name) in self.objects else [verb]
+            for needed in (f"storage.{verb}" for verb in verbs):
+                if (status := self._judge(request.caller, needed, bucket, name)) != 200:
+                    return error(status, f"{request.caller} does not have {needed} access to gs://{bucket}.")
+            if not rest:
+                return Answer(200, {"name": bucket})
+            done = self._begin if upload else self._object
+            return self._changed(request, bucket, name) or done(request, bucket, name)
 
-    def _guarded(self, request: Request, bucket: str, name: str, permission: str) -> Answer | None:
-        if not self._exists(bucket):
-            return error(404, "The specified bucket does not exist.")
-        if not request.caller:
-            return error(401, "Anonymous caller does not have access.")
-        if not self._allowed(request.caller, permission, bucket, name):
-            return error(
-                403, f"{request.caller} does not have {permission} access to the Google Cloud Storage {bucket}."
-            )
-        return None
-
-    def _list(self, bucket: str, request: Request) -> Answer:
-        prefix, after = request.query.get("prefix", ""), request.query.get("pageToken", "")
-        names = sorted(n for b, n in self.objects if b == bucket and n.startswith(prefix) and n > after)
-        page: Json = {"items": [self.objects[bucket, name][0] for name in names[:_PAGE]]}
-        return Answer(200, page | ({"nextPageToken": names[_PAGE - 1]} if len(names) > _PAGE else {}))
-
-    def _object(self, bucket: str, name: str, request: Request) -> Answer:
-        if (bucket, name) not in self.objects:
-            return error(404, f"No such object: {bucket}/{name}")
-        entry, content = self.objects[bucket, name]
-        if request.query.get("ifGenerationMatch", entry["generation"]) != entry["generation"]:
-            return error(412, "At least one of the pre-conditions you specified did not hold.")
-        if request.method == "PATCH":
-            entry |= {"metadata": json.loads(request.body)["metadata"]}
-        if request.query.get("alt") == "media":
-            return Answer(200, content)
-        return Answer(200, entry)
-
-    def _upload(self, bucket: str, request: Request) -> Answer:
-        if (session := request.query.get("upload_id")) is not None:
-            return self._chunk(self._uploads.get(session), request)
-        name = request.query["name"]
-        refused = self._guarded(request, bucket, name, "storage.objects.create")
-        if refused is None and (bucket, name) in self.objects:  # what is replaced is deleted
-            refused = self._guarded(request, bucket, name, "storage.objects.delete")
-        if refused is not None:
-            return refused
-        upload = _Upload(bucket, name, request.query.get("ifGenerationMatch"))
-        if (changed := self._changed(upload)) is not None:
-            return changed
-        if request.query["uploadType"] == "media":
-            return Answer(200, self.put(bucket, name, request.body))
-        session = str(next(self._numbers))
-        self._uploads[session] = upload
-        path = f"/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={session}"
-        return Answer(200, None, {"Location": f"http://{request.headers['Host']}{path}"})
-
-    def _chunk(self, upload: _Upload | None, request: Request) -> Answer:
-        span = _SPAN.fullmatch(request.headers.get("Content-Range", ""))
-        if upload is None or span is None:
-            return error(410 if upload is None else 400, "no such upload, or no range")
-        if upload.made is not None:
-            return Answer(200, upload.made)
-        first, total = span[1], int(span[2])
-        if first is not None:
-            if int(first) != len(upload.content):
-                return error(400, f"Invalid request: {len(upload.content)} bytes are there.")
-            upload.content += request.body
-        if len(upload.content) == total:
-            if (changed := self._changed(upload)) is not None:
-                return changed
-            upload.made = self.put(upload.bucket, upload.name, bytes(upload.content))
-            return Answer(200, upload.made)
-        kept = {"Range": f"bytes=0-{len(upload.content) - 1}"} if upload.content else {}
-        return Answer(308, None, kept)
-
-    def _changed(self, upload: _Upload) -> Answer | None:
-        there = self.objects.get((upload.bucket, upload.name))
+    def _changed(self, request: Request, bucket: str, name: str) -> Answer | None:
+        there = self.objects.get((bucket, name))
         generation = there[0]["generation"] if there else "0"
-        if upload.match in (None, generation):
+        if request.query.get("ifGenerationMatch", generation) == generation:
             return None
         return error(412, "At least one of the pre-conditions you specified did not hold.")
 
+    def _object(self, request: Request, bucket: str, name: str) -> Answer:
+        if not name:
+            prefix, after = request.query.get("prefix", ""), request.query.get("pageToken", "")
+            names = sorted(n for b, n in self.objects if b == bucket and n.startswith(prefix) and n > after)
+            names, more = names[:1000], names[1000:]
+            page: Json = {"items": [self.objects[bucket, name][0] for name in names]}
+            return Answer(200, page | ({"nextPageToken": names[-1]} if more else {}))
+        if (bucket, name) not in self.objects:
+            return error(404, f"No such object: {bucket}/{name}")
+        entry, content = self.objects[bucket, name]
+        if request.method == "DELETE":
+            del self.objects[bucket, name]
+        if request.method == "PATCH":
+            entry |= {"metadata": json.loads(request.body)["metadata"]}
+        return Answer(200, content if request.query.get("alt") == "media" else entry)
+
+    def _begin(self, request: Request, bucket: str, name: str) -> Answer:
+        if request.query["uploadType"] == "media":
+            return Answer(200, self.put(bucket, name, request.body))
+        session = str(next(self._numbers))
+        self._uploads[session] = request, bytearray()
+        path = f"/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={session}"
+        return Answer(200, None, {"Location": f"http://{request.headers['Host']}{path}"})
+
+    def _chunk(self, session: str, request: Request) -> Answer:
+        upload, span = self._uploads.get(session), _SPAN.fullmatch(request.headers.get("Content-Range", ""))
+        if upload is None or span is None:
+            return error(410 if upload is None else 400, "no such upload, or no range")
+        if isinstance(upload, dict):
+            return Answer(200, upload)
+        begun, content = upload
+        if span[1] is not None and int(span[1]) != len(content):
+            return error(400, f"Invalid request: {len(content)} bytes are there.")
+        content += request.body
+        if len(content) < int(span[2]):
+            return Answer(308, None, {"Range": f"bytes=0-{len(content) - 1}"} if content else {})
+        bucket, name = begun.path[4], begun.query["name"]
+        if (changed := self._changed(begun, bucket, name)) is None:
+            self._uploads[session] = self.put(bucket, name, bytes(content))
+        return changed or Answer(200, self._uploads[session])
+
     def put(self, bucket: str, name: str, content: bytes) -> Json:
         """A new version of an object: its entry."""
-        digest = hashlib.md5(content, usedforsecurity=False).digest()
-        entry: Json = {
-            "name": name,
-            "bucket": bucket,
-            "size": str(len(content)),
-            "generation": str(next(self._numbers)),
-        }
-        entry |= {"md5Hash": base64.b64encode(digest).decode()}
-        self.objects[bucket, name] = entry, content
-        return entry
-
-    def names(self, bucket: str, prefix: str = "") -> Iterator[str]:
-        """Names of objects."""
-        return (name for owner, name in list(self.objects) if owner == bucket and name.startswith(prefix))
+        digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+        entry = {"name": name, "bucket": bucket, "size": str(len(content)), "md5Hash": digest}
+        self.objects[bucket, name] = entry | {"generation": str(next(self._numbers))}, content
+        return self.objects[bucket, name][0]

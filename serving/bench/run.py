@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cluster.errors import CannotAskError
 from cluster.reading import Cluster
 from cluster.target import Target
 from serving.bench.compare import Comparison, check_comparable, compare
@@ -19,6 +21,7 @@ from serving.bench.workload import Workload
 from serving.live.answers import check_pooled, check_stream
 from serving.live.context import Context
 from serving.live.exchange import Request
+from serving.live.starts import starts
 from serving.live.streaming import stream
 from serving.live.symptoms import SymptomError
 from settings.document import ROOT
@@ -96,7 +99,10 @@ class Bench:
         name = f"{self.target.outputs.environment}-{self.model.name}-{started:%Y%m%dT%H%M%S-%f}"
         path = self.folder / f"{name}.jsonl"
         file = RunFile(path, self.target, self.model, self.order)
-        counters = Counters(Context(self.target, Cluster(self.target.kubeconfig), _ASKING_SECONDS), self.model)
+        context = Context(self.target, Cluster(self.target.kubeconfig), _ASKING_SECONDS)
+        counters = Counters(context, self.model)
+        with suppress(CannotAskError):  # without a kubeconfig there are no counters either, and the report says so
+            file.starts(list(starts(context, [self.model])))
         try:
             drive(self.order, file, counters.read, tell)
         except GeneratorError as error:

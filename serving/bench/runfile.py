@@ -24,6 +24,7 @@ from serving.bench.events import Order, line
 from serving.bench.measure import Asked, Window
 from serving.bench.verdict import Ending
 from serving.bench.workload import Workload
+from serving.live.starts import Start
 from settings.outputs import ModelOutput, Outputs
 
 FORMAT = 1
@@ -36,7 +37,8 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its file tells it. `readings`: by level, the servers' counters at both edges of the window."""
+    """A run as its file tells it. `readings`: by level, the servers' counters at both edges of the window; `starts`: what
+    the servers' starts took (`serving.live.starts`)."""
 
     path: Path
     environment: str
@@ -53,6 +55,7 @@ class Run:
     requests: list[Asked] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     readings: dict[int, list[Reading]] = field(default_factory=dict)
+    starts: list[dict[str, Any]] = field(default_factory=list)
     ending: Ending = Ending.INTERRUPTED
     seconds: float = 0.0
 
@@ -86,6 +89,10 @@ class RunFile:
     def write(self, text: str) -> None:
         """One event, as one line."""
         self._file.write(text + "\n")
+
+    def starts(self, found: list[Start]) -> None:
+        """What the servers' starts took."""
+        self.write(line("starts", {"starts": [start.as_json() for start in found]}))
 
     def reading(self, level: int, reading: Reading) -> None:
         """The servers' counters at an edge of a window."""
@@ -163,6 +170,8 @@ def _with(run: Run, event: Mapping[str, Any]) -> Run:
             run.requests.append(asked_of(event))
         case "step":
             run.windows.append(window_of(event))
+        case "starts":
+            run.starts.extend(event["starts"])
         case "servers":
             run.readings.setdefault(int(event["level"]), []).append(Reading.parse(dict(event)))
         case "end":

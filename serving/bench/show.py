@@ -79,6 +79,8 @@ def print_report(console: Console, done: Done) -> None:
     if summary.best is not None:
         console.print(_table(summary))
         console.print(_cost(summary, summary.best), highlight=False, markup=False, soft_wrap=True)
+    for start in run.starts:
+        console.print(f"start {start['text']}", highlight=False, markup=False, soft_wrap=True)
     for caveat in summary.caveats:
         console.print(f"[yellow]note[/] {escape(caveat)}", highlight=False, soft_wrap=True)
     if comparison is not None:

@@ -155,6 +155,7 @@ class Summary:
             "costPerHour": self.cost_per_hour,
             "failed": self.failed,
             "caveats": self.caveats,
+            "starts": self.run.starts,
             "steps": [self._step(item) for item in self.steps],
         }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from catalog.durations import filling_seconds, model_start_seconds, seconds_of
+from catalog.durations import Figure, filling_seconds, model_start_seconds, seconds_of, start_figures
 from manifests.base import Manifest
 from serving.plan.graph import Graph
 from serving.plan.order import Entry, entries, quotas
@@ -72,6 +72,16 @@ class Plan:
         """Names of the models whose size, and so start, is not known."""
         return [model.name for model in self.deployment.models if start_seconds(model) is None]
 
+    @cached_property
+    def figures(self) -> list[Figure]:
+        """The published figures that the estimates of starts are made of."""
+        models = self.deployment.models
+        return start_figures(
+            downloaded=any(not m.streamed for m in models),
+            streamed=any(m.streamed for m in models),
+            warm=any(m.programs_folder for m in models),
+        )
+
     def objects(self) -> list[Manifest]:
         """The Kubernetes objects in the order they are created."""
         return [
@@ -123,6 +133,7 @@ class Plan:
                 "serialSeconds": round(serial),
                 "path": [r.name for r in path],
             },
+            "startFigures": [figure._asdict() for figure in self.figures],
             "maintenance": self._maintenance(),
             "outputs": self.graph.recording.outputs,
             "warnings": [{"rule": f.rule, "path": render_path(f.path), "message": f.said} for f in self.warnings],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -18,7 +19,6 @@ from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
 from settings.cost import cold_cost, commitments, reading_cost
-from settings.cpu_pool import room
 from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds
 from settings.text import count
@@ -44,6 +44,9 @@ def render_text(plan: Plan, stream: TextIO, resources: bool = False) -> str:
         for table in (*_order(plan), _cost(plan), _time(plan)):
             console.print()
             console.print(table)
+        console.print()
+        for number, line in enumerate(_figures(plan, console.width)):
+            console.print(Text(line, "" if number else "bold"), soft_wrap=True)
         console.print()
         _closing(plan, console)
         if resources:
@@ -102,12 +105,14 @@ def _from_the_bucket(plan: Plan, model: ServedModel) -> Iterator[str]:
         replicas = model.settings.replicas
         each = f"; each of {replicas} replicas compiles" if replicas > 1 else ""
         if (cost := cold_cost(model, plan.cost)) is not None:
-            yield "      compiling costs ${:.2f} to ${:.2f} of chips".format(*cost) + each
+            yield "      compiling costs about ${:.2f} to ${:.2f} of chips".format(*cost) + each
     if model.streamed is not None and model.weights_bytes is not None:
         requests = reading_cost(model.weights_bytes)
-        yield f"      weights {model.weights_bytes / GIB:.0f} GiB in the bucket, ${requests:.3f} of requests a start"
+        yield f"      weights {model.weights_bytes / GIB:.0f} GiB in the bucket, about ${requests:.3f} of requests a start"
         if model.memory_gib is not None:
-            yield f"      host memory {model.memory_gib} GiB"
+            needed = model.streaming_memory_gib
+            why = f"; the streamer may take {needed}, as seen in marin#3768" if needed is not None else ""
+            yield f"      host memory {model.memory_gib} GiB asked for{why}"
 
 
 def _order(plan: Plan) -> Iterator[Table]:
@@ -134,9 +139,9 @@ def _cost(plan: Plan) -> Table:
     for column in ("", "quantity", "each/h", "per hour", "per month"):
         table.add_column(column, justify="right" if column else "left")
     for item in cost.items:
-        each = "no price known" if item.unit_price is None else f"{item.unit_price:.3f}"
-        per_hour = "" if item.per_hour is None else f"{item.per_hour:.2f}"
-        per_month = "" if item.per_hour is None else f"{item.per_hour * 730:,.0f}"
+        each = "no price known" if item.unit_price is None else _money(item.unit_price, 3)
+        per_hour = "" if item.per_hour is None else _money(item.per_hour, 2)
+        per_month = "" if item.per_hour is None else _money(item.per_hour * 730, 0)
         table.add_row(item.name, str(item.quantity), each, per_hour, per_month)
     table.add_row(
         "[bold]sum[/]" if cost.complete else "[bold]total unknown; known items[/]",
@@ -146,6 +151,13 @@ def _cost(plan: Plan) -> Table:
         f"[bold]{cost.per_month:,.0f}[/]",
     )
     return table
+
+
+def _money(amount: float, digits: int) -> str:
+    """With so many digits, or as many as a small amount needs to be seen."""
+    while 0 < amount < 10**-digits:
+        digits += 1
+    return f"{amount:,.{digits}f}"
 
 
 def _time(plan: Plan) -> Table:
@@ -161,6 +173,17 @@ def _time(plan: Plan) -> Table:
         at += plan.seconds(resource)
         table.add_row(resource.name, _minutes(plan.seconds(resource)), _minutes(at))
     return table
+
+
+def _figures(plan: Plan, width: int) -> Iterator[str]:
+    """What starts are estimated from."""
+    yield "Starts are estimated from published figures; none was measured here"
+    for figure in plan.figures:
+        spread = f"{figure.value:g}" + (f" to {figure.most:g}" if figure.most > figure.value else "")
+        said = (
+            f"{figure.name}: {spread} ({'measured' if figure.measured else 'estimate'}, {figure.date}): {figure.source}"
+        )
+        yield from textwrap.wrap(said, width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _closing(plan: Plan, console: Console) -> None:
@@ -194,6 +217,11 @@ def _closing(plan: Plan, console: Console) -> None:
         if others:
             console.print(f"[bold]Other zones[/] listed for {generation}: {', '.join(others)}")
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
+    if (store := deployment.store) is not None and store.created:
+        end = (
+            "deleted with everything in it" if deployment.settings.weights.delete_bucket else "left, with what is in it"
+        )
+        console.print(f"[bold]Bucket[/] gs://{store.bucket}; destroy: {end} (weights.deleteBucket)")
     console.print(f"[bold]Maintenance[/] {maintenance(plan)}")
     for m in deployment.models:
         console.print(f"  {drained(m)}")
@@ -247,17 +275,17 @@ def drained(model: ServedModel) -> str:
 
 def _start(model: ServedModel, *, later: bool = False) -> str | None:
     seconds = start_seconds(model, later=later)
-    return "{:.0f} to {:.0f} min".format(*(s / 60 for s in seconds)) if seconds else None
+    return "about {:.0f} to {:.0f} min".format(*(s / 60 for s in seconds)) if seconds else None
 
 
 def cpu_pool(plan: Plan) -> str:
     """How far the CPU pool can grow, and what for."""
     deployment, pool = plan.deployment, plan.deployment.settings.cluster.cpu_pool
-    needed = room(pool.machine_type, len(deployment.models), keda=deployment.scales)
+    needed = deployment.cpu_pool_room
     most = f"{pool.min_nodes} to {deployment.cpu_pool_most_nodes} nodes {pool.machine_type}"
     if needed is None:
         return f"{most}; whether {len(deployment.models)} endpoint pickers fit was not checked"
-    return f"{most}; controllers and {count(needed.pickers, 'endpoint picker')} need {needed.nodes} ({needed.cpu:.1f} CPUs)"
+    return f"{most}; controllers and {needed.text} need {needed.nodes} ({needed.cpu:.1f} CPUs)"
 
 
 def about(plan: Plan) -> str:

@@ -49,6 +49,7 @@ class RecordingMonitor(MockMonitor):
                     protect=request.protect,
                     inputs=_fields(request.object, secrets, ""),
                     deleted_with=request.deletedWith or None,
+                    retain_on_delete=request.retainOnDelete,
                     timeouts={
                         k: v for k in ("create", "update", "delete") if (v := getattr(request.customTimeouts, k))
                     },

@@ -43,6 +43,7 @@ class Resource:
     protect: bool
     inputs: dict[str, Any]
     deleted_with: str | None = None
+    retain_on_delete: bool = False
     timeouts: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)

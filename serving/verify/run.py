@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from cluster.errors import CannotAskError
 from cluster.reading import Cluster
 from cluster.target import Target
 from serving.checking.ask import Progress, ask_checks
 from serving.checking.findings import Check, Outcome, Report, Verdict, Words
 from serving.google.asking import Google
 from serving.live.context import Context
+from serving.live.starts import starts
 from serving.verify.registry import checks
 
 # Between two rounds of a wait, seconds; the pause grows while nothing changes.
@@ -49,7 +52,7 @@ def verify(
         context.cluster.forget()
         outcomes |= ask_checks(pending, context, lambda check: _limit(check, context), progress)
         elapsed = time.monotonic() - started
-        report = _report(target, [outcomes[check.name] for check in asked], elapsed, quick=quick)
+        report = _report(context, [outcomes[check.name] for check in asked], elapsed, quick=quick)
         left = wait_seconds - elapsed
         found = report.named if until_named else report.good and len(pending) == len(asked)
         if found or left <= 0:
@@ -66,18 +69,27 @@ def verify(
         pending = [check for check in asked if outcomes[check.name].verdict in _MAY_GET_BETTER]
 
 
-def _report(target: Target, outcomes: list[Outcome], seconds: float, *, quick: bool) -> Report:
+def _report(context: Context, outcomes: list[Outcome], seconds: float, *, quick: bool) -> Report:
     # Where requests were sent, their answers are the proof; without them, the objects' own conditions are.
     proofs = frozenset(o.check.name for o in outcomes if o.check.proof and o.check.traffic is not quick)
     good = "serves (by its configuration; no request was sent)" if quick else "serves"
     return Report(
-        environment=target.outputs.environment,
-        where=target.where,
+        environment=context.target.outputs.environment,
+        where=context.target.where,
         words=Words(good, "does not serve", "not known to serve"),
         outcomes=tuple(outcomes),
         seconds=seconds,
         proofs=proofs,
+        notes=_starts(context),
     )
+
+
+def _starts(context: Context) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found: tuple[str, ...] = ()
+    with suppress(CannotAskError):  # the checks say so
+        found = tuple(start.text for start in starts(context, context.models))
+    scaled = " (a rehearsal: times are scaled)" if context.target.rehearsal else ""
+    return ((f"Starts, beside what the plan said{scaled}", found),) if found else ()
 
 
 class _Teller:

@@ -2,120 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manifests import weights as manifests
-from rehearsal.storage.buckets import Answer, Buckets, Request
-from rehearsal.storage.hub import Hub, synthetic
-from rehearsal.storage.serve import Services, server
-from tests.manifests.test_wait_until_ready import Clock
+from rehearsal.storage.buckets import Answer, Request
+from rehearsal.storage.serve import Services
+from tests.manifests.weights_world import (
+    CACHE,
+    FILES,
+    MARKER,
+    ONE_AT_A_TIME,
+    PREFIX,
+    READ,
+    REPOSITORY,
+    REVISION,
+    SHARD,
+    World,
+    both,
+    program,
+    whole,
+    world_of,
+)
 
-REPOSITORY, REVISION = "Qwen/Qwen3-32B", "9216db5781bf21249d130ec9da846c4624c16137"
-PREFIX, MARKER = f"weights/files/{REPOSITORY}/{REVISION}/", f"weights/whole/{REPOSITORY}/{REVISION}.json"
-CACHE = "xla-cache/dev/0.32.0/v6e-2x2/"
-READ = {"config.json", "model.safetensors.index.json", "README.md"} | {
-    f"model-{n:05}-of-00002.safetensors" for n in (1, 2)
-}
-FILES = synthetic(REPOSITORY, REVISION)
-ONE_AT_A_TIME = ("--workers", "1")  # so that the same fault meets the same request
-SHARD = "model-00002-of-00002.safetensors"
-
-
-@pytest.fixture(scope="module")
-def program() -> Iterator[Any]:
-    """The two modules as a pod has them: in one folder, that of the script."""
-    folder = str(Path(manifests.__file__).parent / "scripts")
-    sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module("weights")
-        stores: Any = sys.modules["stores"]
-        stores.CHUNK, stores._PIECE = 65536, 8192
-        yield module
-    finally:
-        sys.path.remove(folder)
-        for name in ("weights", "stores"):
-            del sys.modules[name]
-
-
-class World(Services):
-    """All three services, what was asked of them, and a fault to put in place of an answer."""
-
-    def __init__(self) -> None:
-        self.denied: set[str] = set()
-        self.files: dict[str, bytes] | None = dict(FILES)
-        self.asked: list[Request] = []
-        self.fault: Callable[[Request, int], Answer | None] = lambda _request, _number: None
-        self._guard = threading.Lock()
-        buckets = Buckets(
-            lambda name: name == "b", lambda _who, permission, _bucket, _name: permission not in self.denied
-        )
-        super().__init__(buckets, Hub(lambda _repository, revision: self.files if revision == REVISION else None))
-
-    def answer(self, request: Request) -> Answer:
-        with self._guard:
-            self.asked.append(request)
-            number = len(self.asked) - 1
-        fault = self.fault(request, number)
-        return super().answer(request) if fault is None else fault
-
-    def content(self) -> dict[str, bytes]:
-        """What lies in the folder of the weights."""
-        found = {name: content for (_, name), (_, content) in self.buckets.objects.items()}
-        return {name.removeprefix(PREFIX): content for name, content in found.items() if name.startswith(PREFIX)}
-
-    def of_the_hub(self) -> list[Request]:
-        return [r for r in self.asked if "resolve" in r.path or r.path[0] == "api"]
-
-    def uploads(self) -> list[str]:
-        return [r.query["name"] for r in self.asked if r.path[0] == "upload" and r.method == "POST"]
-
-
-@contextlib.contextmanager
-def world_of(program: Any) -> Iterator[tuple[World, Callable[..., int]]]:
-    """A fresh world, and the program in it with time that passes only while it sleeps."""
-    world = World()
-    with server(world, "127.0.0.1", 0) as http, pytest.MonkeyPatch.context() as patch:
-        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        address = f"127.0.0.1:{http.server_address[1]}"
-        patch.setenv("STORAGE_EMULATOR_HOST", f"http://{address}")
-        patch.setenv("HF_ENDPOINT", f"http://{address}")
-        patch.setenv("GCE_METADATA_HOST", f"{address}/llm-serving/filler")
-        patch.setenv("HF_TOKEN", "a-token-of-the-hub")
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-            patch.delenv(name, raising=False)
-
-        def run(command: str, *more: str, weights: bool = True) -> int:
-            clock = Clock()
-            named = ["--repository", REPOSITORY, "--revision", REVISION, "--prefix", PREFIX, "--marker", MARKER]
-            arguments = [command, "--bucket", "b", *(named if weights else ()), *more]
-            return int(program.main(arguments, partial(sys.modules["stores"].Patience, clock=clock, sleep=clock.sleep)))
-
-        try:
-            yield world, run
-        finally:
-            http.shutdown()
-
-
-@pytest.fixture
-def both(program: Any) -> Iterator[tuple[World, Callable[..., int]]]:
-    with world_of(program) as found:
-        yield found
-
-
-def whole(world: World) -> bool:
-    return world.content() == {name: FILES[name] for name in READ} and ("b", MARKER) in world.buckets.objects
+__all__ = ["both", "program"]  # fixtures
 
 
 def test_what_a_server_reads_is_brought_in_and_the_marker_comes_last(both: tuple[World, Callable[..., int]]) -> None:
@@ -133,6 +47,26 @@ def test_a_filled_bucket_is_not_filled_again(both: tuple[World, Callable[..., in
     world.asked.clear()
     assert run("fill") == 0
     assert not world.of_the_hub() and not world.uploads()
+
+
+def test_going_back_to_a_revision_downloads_nothing(both: tuple[World, Callable[..., int]]) -> None:
+    world, run = both
+    other = REVISION.replace("9", "8")
+    there = [
+        "--revision",
+        other,
+        "--prefix",
+        PREFIX.replace(REVISION, other),
+        "--marker",
+        MARKER.replace(REVISION, other),
+    ]
+    assert run("fill") == 0
+    world.revisions.add(other)
+    assert run("fill", *there) == 0
+    assert run("check", *there) == 0
+    world.asked.clear()
+    assert run("fill") == 0 and run("check") == 0
+    assert whole(world) and not world.of_the_hub() and not world.uploads()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -347,10 +281,21 @@ def test_the_hubs_refusal_is_final_and_says_what_to_do(
 
 def test_a_late_metadata_server_is_waited_for(both: tuple[World, Callable[..., int]]) -> None:
     world, run = both
-    left = [Answer(404)] * 20
+    left = [Answer(404)] * 5
     world.fault = lambda request, _number: left.pop() if "computeMetadata" in request.path and left else None
     assert run("fill") == 0
     assert not left and whole(world)
+
+
+def test_without_an_identity_it_ends_after_a_minute_and_says_so_and_the_next_start_goes_on(
+    both: tuple[World, Callable[..., int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, run = both
+    world.fault = lambda request, _number: Answer(404) if "computeMetadata" in request.path else None
+    assert run("fill") == 1
+    assert "no token from the metadata server" in capsys.readouterr().err.splitlines()[-1]
+    world.fault = lambda _request, _number: None
+    assert run("fill") == 0 and whole(world)
 
 
 @pytest.mark.parametrize("denied", ["storage.objects.create", "storage.objects.list", ""])

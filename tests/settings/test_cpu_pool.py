@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from checks.environment import require
+from manifests.weights import filling_job
 from settings.cpu_pool import most_nodes, room
+from settings.document import find_environment, read_document
 
 
 # e2-standard-4: 3.92 CPUs allocatable (GKE "Plan GKE Standard node sizes"), 0.5 of them for daemons: three pickers a node.
@@ -14,7 +17,20 @@ def test_a_picker_is_never_divided_between_two_nodes(models: int, nodes: int) ->
     assert found is not None
     assert found.node_cpu == pytest.approx(3.92 - 0.5)
     assert found.nodes == nodes
-    assert most_nodes("e2-standard-4", models) == max(3, nodes + 1)
+    assert most_nodes(found) == max(3, nodes + 1)
+
+
+def test_the_jobs_that_fill_a_bucket_have_room_beside_the_pickers() -> None:
+    deployment, _ = require(read_document(find_environment("examples/weights-bucket.yaml")))
+    job = filling_job(deployment, deployment.models[0])
+    assert job is not None
+    asked = job["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    assert asked == {"cpu": "1", "memory": "512Mi"}
+    with_job, without = deployment.cpu_pool_room, room("e2-standard-4", 1)
+    assert with_job is not None and without is not None
+    assert (with_job.cpu - without.cpu, with_job.memory_gib - without.memory_gib) == (1, 0.5)
+    found = room("e2-standard-4", 10, fillings=10)
+    assert found is not None and (found.nodes, most_nodes(found)) == (7, 8)
 
 
 @pytest.mark.parametrize("models", range(1, 60, 7))

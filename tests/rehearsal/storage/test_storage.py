@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from rehearsal import cloud
 from rehearsal.cloud import CloudResource
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.model_server import bucket as streaming
-from rehearsal.storage.__main__ import BUCKET, GRANT, Rights
+from rehearsal.model_server.options import options_of, parse
+from rehearsal.model_server.server import run
+from rehearsal.storage.__main__ import BUCKET, GRANT, judge
 from rehearsal.storage.buckets import Buckets
-from rehearsal.storage.hub import Hub
 from rehearsal.storage.serve import Services, server
 
 _MEMBER = (
@@ -32,8 +34,7 @@ class Place:
         directory = RehearsalDirectory(path)
         directory.create()
         self.folder = directory.cloud
-        self.rights = Rights(directory)
-        self.buckets = Buckets(self.rights.exists, self.rights.allowed)
+        self.buckets = Buckets(partial(judge, self.folder))
         cloud.write(self.folder, CloudResource(BUCKET, "b", "b", "p", "europe-west4", {"name": "b"}))
         self.address = ""
 
@@ -48,11 +49,11 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     made = Place(tmp_path / "rehearsal")
-    with server(Services(made.buckets, Hub()), "127.0.0.1", 0) as http:
+    with server(Services(made.buckets), "127.0.0.1", 0) as http:
         threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         made.address = f"127.0.0.1:{http.server_address[1]}"
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{made.address}")
-        monkeypatch.setenv("GCE_METADATA_HOST", f"{made.address}/llm/server")
+        monkeypatch.setenv("GCE_METADATA_HOST", f"{made.address}/node/llm/server")
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.delenv(name, raising=False)
         yield made
@@ -96,7 +97,7 @@ def test_a_role_holds_below_its_folder_and_for_its_account_only(place: Place) ->
     place.grant("filler", "legacyBucketReader")
 
     def may(account: str, verb: str, name: str) -> bool:
-        return place.rights.allowed(f"llm/{account}", f"storage.{verb}", "b", name)
+        return judge(place.folder, f"llm/{account}", f"storage.{verb}", "b", name) == 200
 
     assert may("server", "objects.create", "xla-cache/dev/a")
     assert not may("server", "objects.create", "weights/a") and not may(
@@ -108,26 +109,38 @@ def test_a_role_holds_below_its_folder_and_for_its_account_only(place: Place) ->
     assert not may("other", "objects.get", "xla-cache/dev/a") and not may("filler", "objects.get", "xla-cache/dev/a")
 
 
-def test_a_server_streams_only_what_is_there(place: Place) -> None:
-    address = "gs://b/weights/files/o/n/r"
-    with pytest.raises(SystemExit, match="403"):
-        streaming.shards(address)
-    place.grant("server", "legacyBucketReader")
-    place.buckets.put("b", "weights/files/o/n/other/model.safetensors", b"x")
-    with pytest.raises(SystemExit, match="Cannot find any safetensors"):
-        streaming.shards(address)
-    place.buckets.put("b", "weights/files/o/n/r/model.safetensors", b"x")
-    assert streaming.shards(address) == ["weights/files/o/n/r/model.safetensors"]
+def test_a_new_nodes_metadata_server_is_late_once(place: Place) -> None:
+    with pytest.raises(OSError, match="504"):
+        streaming.listed("gs://b/weights", "")
+    with pytest.raises(OSError, match="403"):
+        streaming.listed("gs://b/weights", "")
 
 
 def test_programs_that_one_server_compiled_are_read_by_the_next(place: Place) -> None:
-    with pytest.raises(OSError, match="403"):
-        streaming.keep("gs://b/xla-cache/dev/0.32.0/v6e-2x2", "k")
-    with pytest.raises(OSError, match="403"):
-        streaming.compiled("gs://b/xla-cache/dev/0.32.0/v6e-2x2", "k")
+    cache = "gs://b/xla-cache/dev/0.32.0/v6e-2x2"
     place.grant("server", "legacyBucketReader")
+    with pytest.raises(OSError, match="504"):
+        streaming.listed(cache, "k")
+    with pytest.raises(OSError, match="403"):
+        streaming.keep(cache, "k")
     place.grant("server", "objectUser", "xla-cache/dev/")
-    assert not streaming.compiled("gs://b/xla-cache/dev/0.32.0/v6e-2x2", "k")
-    streaming.keep("gs://b/xla-cache/dev/0.32.0/v6e-2x2", "k")
-    assert streaming.compiled("gs://b/xla-cache/dev/0.32.0/v6e-2x2", "k")
-    assert not streaming.compiled("gs://b/xla-cache/dev/0.32.0/v6e-2x4", "k")
+    assert not streaming.listed(cache, "k")
+    streaming.keep(cache, "k")
+    assert streaming.listed(cache, "k") == ["xla-cache/dev/0.32.0/v6e-2x2/k"]
+    assert not streaming.listed("gs://b/xla-cache/dev/0.32.0/v6e-2x4", "k")
+    with pytest.raises(OSError, match="404"):
+        streaming.listed("gs://another/xla-cache", "k")
+
+
+def test_a_server_streams_only_what_is_there(place: Place) -> None:
+    arguments = ["serve", "gs://b/weights/files/o/n/r", "--load-format=runai_streamer"]
+    options = options_of(parse(arguments), {"REHEARSAL_SPEED": "1e6"})
+    for said in ("504", "403"):  # the metadata server of a new node, and no role
+        with pytest.raises(SystemExit, match=f"Forbidden: .*{said}"):
+            run(options)
+    place.grant("server", "legacyBucketReader")
+    place.buckets.put("b", "weights/files/o/n/other/model.safetensors", b"x")
+    with pytest.raises(SystemExit, match="Cannot find any safetensors"):
+        run(options)
+    place.buckets.put("b", "weights/files/o/n/r/model.safetensors", b"x")
+    assert streaming.listed(options.model, ".safetensors") == ["weights/files/o/n/r/model.safetensors"]

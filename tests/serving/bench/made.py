@@ -12,6 +12,7 @@ from serving.bench.events import Order, line
 from serving.bench.measure import SLICES, Asked, Step, Window, percentiles
 from serving.bench.runfile import RunFile
 from serving.bench.workload import Workload
+from serving.live.starts import Start
 from tests.serving.verify import deployed
 
 WORKLOAD = Workload("Qwen/Qwen2.5-3B-Instruct", 60, 48, 0.5, 1)
@@ -72,6 +73,7 @@ def write_run(
     model = target.outputs.models[0]
     order = Order(target.model_url(model.url) or "", WORKLOAD, 16, 10.0, 60.0, 600.0, target.token)
     file = RunFile(path, target, model, order)
+    file.starts([Start("server-0", 95.0, 5.0, True, (100.0, 400.0))])
     noise, at = random.Random(jitter), 0.0  # noqa: S311
     for level in levels:
         begin, finish = at + 2.0, at + 12.0

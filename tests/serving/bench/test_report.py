@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from serving.bench.run import report
 from serving.bench.runfile import RunError, read_run
+from serving.bench.show import print_report
 from serving.bench.summary import Summary
 from serving.bench.verdict import Ending, Kind
 from tests.serving.bench.made import write_run
@@ -31,6 +34,19 @@ def test_a_run_is_read_back_as_it_was_written(path: Path) -> None:
     assert {"locust", "python", "tpu-serving"} <= set(run.versions)
     assert Summary(run).verdict.kind is Kind.SATURATED
     assert Summary(run).verdict.knee == pytest.approx(4, rel=0.05)
+
+
+def test_starts_are_reported_beside_the_plan(path: Path) -> None:
+    done = report(path, None)
+    [start] = done.summary.as_json()["starts"]
+    assert (start["seconds"], start["plannedSeconds"], start["later"]) == (95.0, [100.0, 400.0], True)
+    console = Console(file=io.StringIO(), width=80)
+    print_report(console, done)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert (
+        "start server-0: ready after 95 s, 5 s of it without a node; planned for a later start: 100 to 400 s (faster)"
+        in said
+    )
 
 
 def test_nothing_secret_is_in_the_files(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -338,6 +339,40 @@ def test_what_a_server_found_in_the_bucket_is_told(
     assert state.get("terminated", {}).get("message", "") in worst.message
 
 
+@pytest.mark.parametrize(
+    ("ready", "cache", "again", "said"),
+    [
+        (
+            "00:10:00",
+            "cold, this start fills it",
+            0,
+            "ready after 600 s, 200 s of it without a node; planned for a first start: 300 to 900 s (as planned)",
+        ),
+        ("00:10:00", "warm, 3 entries", 0, "planned for a later start: 100 to 400 s (slower)"),
+        ("00:04:00", "cold, this start fills it", 0, "planned for a first start: 300 to 900 s (faster)"),
+        ("00:10:00", "warm, 3 entries", 1, ""),
+    ],
+)
+def test_starts_are_told_beside_the_plan(scene: Scene, ready: str, cache: str, again: int, said: str) -> None:
+    """A container that was started again says nothing: its pod became Ready of another start."""
+    made = deployed.outputs(scene.deployment, "http://models").models
+    planned = {"start_seconds": (300, 900), "later_start_seconds": (100, 400)}
+    scene.changes["models"] = [m.model_copy(update=planned) for m in made]
+    pod = find(scene.objects, "Pod", "server-0")
+    pod["metadata"]["creationTimestamp"] = "2026-12-01T00:00:00Z"
+    day = "2026-12-01T"
+    times = {"PodScheduled": f"{day}00:03:20Z", "Ready": f"{day}{ready}Z"}
+    pod["status"] |= {
+        "conditions": [{"type": kind, "status": "True", "lastTransitionTime": time} for kind, time in times.items()],
+        "containerStatuses": [{"name": "main", "restartCount": again}],
+        "initContainerStatuses": [
+            {"name": "weights", "state": {"terminated": {"exitCode": 0, "message": f"compile cache gs://b/x: {cache}"}}}
+        ],
+    }
+    notes = scene.report(quick=True).notes
+    assert [said in text for _, texts in notes for text in texts] == ([True] if said else [])
+
+
 def test_a_job_that_could_not_fill_the_bucket_is_named(scene: Scene) -> None:
     made = deployed.outputs(scene.deployment, "http://models").models
     scene.changes["models"] = [m.model_copy(update={"weights": "gs://b/weights/files/x"}) for m in made]
@@ -356,3 +391,10 @@ def test_a_job_that_could_not_fill_the_bucket_is_named(scene: Scene) -> None:
     scene.objects.append({**job, "status": {"conditions": [failure]}})
     worst = outcome(scene.report(quick=True), "starts").worst
     assert (worst.failure, worst.message) == ("weights-not-filled", "Job has reached its limit")
+    pod = copy.deepcopy(find(scene.objects, "Pod", "picker"))
+    pod["metadata"] |= {"name": "filling", "labels": {"batch.kubernetes.io/job-name": f"{model}-weights"}}
+    ended = {"exitCode": 1, "message": "gs://b: writing: HTTP 403 no storage.objects.create"}
+    pod["status"]["containerStatuses"] = [{"name": "weights", "state": {"terminated": ended}}]
+    scene.objects.append(pod)
+    worst = outcome(scene.report(quick=True), "starts").worst
+    assert (worst.failure, worst.message) == ("weights-denied", f"Job has reached its limit; {ended['message']}")
