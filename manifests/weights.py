@@ -21,7 +21,7 @@ from settings.derive import Deployment, ServedModel
 from settings.store import WEIGHTS, Store
 
 CONFIG_MAP = "weights-programs"
-VOLUME = {"name": "weights-programs", "configMap": {"name": CONFIG_MAP}}
+VOLUME = {"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}}
 # Where Kubernetes reads a container's last words; `verify` reads them in the pod's status.
 TERMINATION_LOG = "/dev/termination-log"
 _FOLDER = Path(__file__).parent / "scripts"
@@ -160,4 +160,4 @@ def _container(command: str, model: ServedModel, arguments: list[str]) -> dict[s
     assert model.store is not None
     image = load_lock().images["readiness"].reference()
     arguments = ["--bucket", model.store.bucket, *arguments, "--result", TERMINATION_LOG]
-    return script_container("weights", image, ["/programs/weights.py", command], arguments, VOLUME["name"], "/programs")
+    return script_container("weights", image, ["/programs/weights.py", command], arguments, CONFIG_MAP, "/programs")
