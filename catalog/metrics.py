@@ -1,4 +1,4 @@
-"""Metrics of the deployed picker, the server, Kubernetes and Google by their PromQL names. Data: `data/metrics.yaml`."""
+"""Metrics of the deployed picker, the server, Kubernetes and Google by their PromQL names. Data: `data/metrics.yaml`, `data/picker_metrics.yaml`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from catalog.files import read_yaml
+from catalog.picker_metrics import picker_metrics
 from catalog.records import record
 from catalog.rules import Source
 
@@ -36,7 +37,8 @@ class Metric:
 def load_metrics() -> dict[str, Metric]:
     """All metrics by name."""
     rows: dict[str, dict[str, Any]] = read_yaml("metrics.yaml")["metrics"]
-    return {
+    picker = {m.name: Metric(m.name, "picker", m.type, tuple(m.labels)) for m in picker_metrics().values()}
+    return picker | {
         name: record(Metric, row, name=name, origin=origin)
         for origin, named in rows.items()
         for name, row in named.items()

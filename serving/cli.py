@@ -20,6 +20,7 @@ _COMMANDS = {
     "preflight": "preflight",
     "verify": "verify",
     "bench": "bench",
+    "alerts": "alerts",
     "drift": "drift",
     "acceptance": "acceptance",
     "leftovers": "leftovers",

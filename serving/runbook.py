@@ -30,7 +30,7 @@ of what they found. Rules are explained by `python -m serving rules RULE`. `NS` 
 | [up, refresh, destroy](runbook/up-refresh-destroy.md) | `pulumi` ends with an error, or waits |
 | [After: objects](runbook/verify.md) | `python -m serving verify ENV` does not say "serves", and names an object |
 | [After: requests](runbook/requests.md) | a request fails, for `verify`, `bench` or a client |
-| [Alerts](runbook/alerts.md) | Cloud Monitoring names an alert |
+| [Alerts](runbook/alerts.md) | Cloud Monitoring, or `python -m serving alerts ENV`, names an alert |
 | [Drift](runbook/drift.md) | `python -m serving drift ENV` says "drift" |
 
 ## By symptom

@@ -9,6 +9,11 @@ from settings.derive import Deployment
 _CONSOLE = "https://console.cloud.google.com"
 
 
+def alerting_page(deployment: Deployment) -> str:
+    """Incidents and policies of the project."""
+    return f"{_CONSOLE}/monitoring/alerting?project={quote(deployment.settings.project.id)}"
+
+
 def pages(deployment: Deployment) -> dict[str, str]:
     """Name and URL of each page: the cluster with its own charts, and the logs of the models' namespace.
 

@@ -14,6 +14,7 @@ import yaml
 
 from rehearsal import assets, cloud
 from rehearsal.collector import scraping
+from rehearsal.collector.state import StateMetrics
 from rehearsal.control_plane.children import Child
 from rehearsal.control_plane.names import PROMETHEUS
 from rehearsal.directory import write_private
@@ -31,6 +32,7 @@ class Collector:
         self._folder.mkdir(mode=0o700)
         self._monitorings = own.store("monitoring.googleapis.com/v1", "PodMonitoring")
         self._pods = own.store("v1", "Pod")
+        self._state = StateMetrics(self._pods.all)
         self._secrets = own.store("v1", "Secret", field_selector="type=kubernetes.io/service-account-token")
         options = [f"--config.file={self._file}", f"--storage.tsdb.path={self._folder / 'data'}", "--log.level=warn"]
         options += [f"--web.listen-address=127.0.0.1:{self._port}", "--web.enable-lifecycle"]
@@ -52,11 +54,12 @@ class Collector:
                 self._child.check()
                 for cluster in cloud.read_all(self._own.directory.cloud, "gcp:container/cluster:Cluster"):
                     place = {"project_id": cluster.project, "location": str(cluster.location)}
-                    self._update({**place, "cluster": cluster.name})
+                    components = cluster.state.get("monitoringConfig", {}).get("enableComponents", ())
+                    self._update({**place, "cluster": cluster.name}, pods="POD" in components)
         finally:
             self._child.end(_END_SECONDS)
 
-    def _update(self, fixed: dict[str, str]) -> None:
+    def _update(self, fixed: dict[str, str], *, pods: bool) -> None:
         """Prometheus sees by itself what changes in the files of targets and tokens."""
         monitorings = sorted(self._monitorings.all(), key=lambda one: str(one["metadata"]["uid"]))
         for monitoring, endpoint in scraping.endpoints(monitorings):
@@ -66,7 +69,10 @@ class Collector:
                 secret = self._secrets.get(reference["name"], monitoring["metadata"]["namespace"]) or {}
                 token = base64.b64decode((secret.get("data") or {}).get(reference["key"], ""))
                 _keep(scraping.file(self._folder, monitoring, endpoint, "token"), token.decode())
-        text = yaml.safe_dump(scraping.configuration(monitorings, self._folder))
+        configuration = scraping.configuration(monitorings, self._folder)
+        if pods:
+            configuration["scrape_configs"].append(self._state.job(fixed))
+        text = yaml.safe_dump(configuration)
         if text != self._loaded:
             write_private(self._file, text)
             self._loaded = text if self._reload() else ""

@@ -55,13 +55,18 @@ def _scraped(monitoring: Json, endpoint: Json, folder: Path) -> Json:
         "metrics_path": endpoint.get("path", "/metrics"),
         "scheme": endpoint.get("scheme", "http"),
         "file_sd_configs": [{"files": [str(file(folder, monitoring, endpoint, "json"))]}],
-        "metric_relabel_configs": list(_renamed()),
+        "metric_relabel_configs": [*_renamed(), *map(_snake, endpoint.get("metricRelabeling", ()))],
     }
     if token_of(endpoint):
         kind = endpoint["authorization"].get("type", "Bearer")
         path = file(folder, monitoring, endpoint, "token")
         made["authorization"] = {"type": kind, "credentials_file": str(path)}
     return made
+
+
+def _snake(rule: Json) -> Json:
+    """A rule of relabelling in the words of Prometheus."""
+    return {re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key): value for key, value in rule.items()}
 
 
 def _renamed() -> Iterator[Json]:
@@ -92,6 +97,8 @@ def targets(monitoring: Json, endpoint: Json, pods: Iterable[Json], fixed: Mappi
         name = pod["metadata"]["name"]
         labels = {**fixed, "namespace": metadata["namespace"], "job": metadata["name"], "pod": name, **_controller(pod)}
         labels |= {"instance": f"{name}:{endpoint['port']}", **({"container": container} if container else {})}
+        for row in monitoring["spec"].get("targetLabels", {}).get("fromPod", ()):
+            labels |= {row.get("to", row["from"]): _labels(pod).get(row["from"], "")}
         host, real = pod_address(pod, number)
         found.append({"targets": [f"{host}:{real}"], "labels": labels})
     return sorted(found, key=lambda group: str(group["targets"]))

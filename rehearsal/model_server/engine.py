@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from catalog.metrics import load_metrics
 from rehearsal.model_server.answers import Answer
 from rehearsal.model_server.options import Options
 
@@ -35,6 +36,16 @@ class Metrics:
         self.queries = counter("vllm:prefix_cache_queries", "Prefix cache queries, in tokens.").labels(**labels)
         self.hits = counter("vllm:prefix_cache_hits", "Prefix cache hits, in cached tokens.").labels(**labels)
         self.generated = counter("vllm:generation_tokens", "Generation tokens processed.").labels(**labels)
+        self.prompted = counter("vllm:prompt_tokens", "Prefill tokens processed.").labels(**labels)
+        self.first_token, self.between_tokens = (
+            Histogram(name, "Seconds.", labels, buckets=load_metrics()[name].buckets, registry=self.registry).labels(
+                **labels
+            )
+            for name in ("vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds")
+        )
+        self.http = Counter(
+            "http_requests", "Total number of requests.", ["method", "status", "handler"], registry=self.registry
+        )
         names = [*labels, "finished_reason"]
         success = Counter("vllm:request_success", "Requests processed.", names, registry=self.registry)
         self.success = {reason: success.labels(**labels, finished_reason=reason) for reason in ("stop", "length")}
@@ -97,12 +108,13 @@ class Engine:
             return
         self._present += 1
         self.idle.clear()
+        came = asyncio.get_running_loop().time()
         try:
             with self._metrics.waiting.track_inprogress():
                 await self._places.acquire()
             try:
                 with self._metrics.running.track_inprogress():
-                    async for count in self._run(answer):
+                    async for count in self._run(answer, came):
                         yield count
             finally:
                 self._places.release()
@@ -111,17 +123,22 @@ class Engine:
             if not self._present:
                 self.idle.set()
 
-    async def _run(self, answer: Answer) -> AsyncGenerator[int, None]:
+    async def _run(self, answer: Answer, came: float) -> AsyncGenerator[int, None]:
         loop, rate, total = asyncio.get_running_loop(), self._options.timing.tokens_per_second, len(answer.pieces)
         first = loop.time() + self._prefill(answer.prompt)
         await asyncio.sleep(first - loop.time())
         self._hold(len(answer.prompt))
-        emitted = 0
+        self._metrics.prompted.inc(len(answer.prompt))
+        emitted, last = 0, came
         try:
             while emitted < total:
                 due = min(total, 1 + int((loop.time() - first) * rate)) - emitted
                 if due > 0:
                     self._metrics.generated.inc(due)
+                    now = loop.time()
+                    took = self._metrics.between_tokens if emitted else self._metrics.first_token
+                    took.observe((now - last) / (due if emitted else 1))
+                    last = now
                     self._hold(due)
                     emitted += due
                     yield emitted

@@ -17,6 +17,8 @@ from rehearsal.model_server.engine import Engine, Metrics
 from rehearsal.model_server.options import Options
 
 Json = dict[str, Any]
+# entrypoints/serve/instrumentator/metrics.py leaves these out.
+_UNCOUNTED = ("/health", "/metrics")
 
 
 class Routes:
@@ -27,7 +29,7 @@ class Routes:
 
     def application(self) -> web.Application:
         """The application with every route; bodies may be of any size, as with uvicorn."""
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=0, middlewares=[self._counted])
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics_page)
         app.router.add_get("/v1/models", self._models)
@@ -36,6 +38,13 @@ class Routes:
         for path in pooling if self._options.pooling else generating:
             app.router.add_post(path, self._pool if self._options.pooling else self._generate)
         return app
+
+    @web.middleware
+    async def _counted(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        if request.path not in _UNCOUNTED:
+            self._metrics.http.labels(request.method, f"{response.status // 100}xx", request.path).inc()
+        return response
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.Response()

@@ -22,11 +22,17 @@ _EVERYTHING: dict[str, Any] = {
 
 
 @cache
-def every_alert() -> tuple[Alert, ...]:
-    """All of them."""
+def every_deployment() -> Deployment:
+    """An environment that has all of them."""
     settings, _, _ = parse(Document("every", "every.yaml", _EVERYTHING))
     assert settings is not None
-    return alerts(Deployment("every", settings))
+    return Deployment("every", settings)
+
+
+@cache
+def every_alert() -> tuple[Alert, ...]:
+    """All of them."""
+    return alerts(every_deployment())
 
 
 def leading_to(section: str) -> list[Alert]:

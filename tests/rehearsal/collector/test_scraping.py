@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from catalog.picker_metrics import picker_metrics
@@ -14,6 +15,7 @@ from cluster.pods import PORTS_ANNOTATION
 from manifests.monitoring import READER, picker_monitoring, server_monitoring
 from rehearsal.assets import module_dir
 from rehearsal.collector import scraping
+from rehearsal.collector.state import StateMetrics
 from tests.manifests.test_manifests import DEPLOYMENTS
 
 FIXED = {"project_id": "p", "location": "europe-west4", "cluster": "c"}
@@ -46,7 +48,7 @@ def test_a_pod_of_a_monitoring_is_scraped_where_it_listens_with_the_collectors_l
     assert group["targets"] == ["127.0.0.1:20001"]
     controller = {"top_level_controller_type": "Deployment", "top_level_controller_name": "it-kserve-router-scheduler"}
     name = {"pod": "it-1", "instance": "it-1:metrics", "job": PICKER["metadata"]["name"], "container": "main"}
-    assert group["labels"] == {**FIXED, **name, **controller, "namespace": DEPLOYMENT.namespace}
+    assert group["labels"] == {**FIXED, **name, **controller, "namespace": DEPLOYMENT.namespace, "model": MODEL.name}
     [numbered] = targets(SERVER, pod(SERVER))
     assert numbered["targets"] == ["127.65.0.10:8000"]
     assert "container" not in numbered["labels"]
@@ -63,6 +65,8 @@ def test_a_job_has_the_endpoints_interval_and_says_the_token_of_its_secret(tmp_p
     assert first["authorization"] == {"type": "Bearer", "credentials_file": str(file)}
     assert scraping.token_of(PICKER["spec"]["endpoints"][0]) == {"name": READER, "key": "token"}
     assert "authorization" not in second
+    environment = {"action": "replace", "target_label": "environment", "replacement": DEPLOYMENT.name}
+    assert first["metric_relabel_configs"][-1] == second["metric_relabel_configs"][-1] == environment
     assert yaml.safe_load(yaml.safe_dump([first, second])) == [first, second]
 
 
@@ -76,3 +80,19 @@ def test_the_rehearsed_picker_has_every_metric_that_is_renamed() -> None:
         assert re.search(rf'"({metric.was}|{metric.was.removeprefix(f"{prefix}_")})"', source), metric.was
         assert set(metric.relabel.values()) <= set(metric.labels)
         assert metric.name.endswith("_total") == (metric.type == "counter")
+
+
+def test_a_pod_that_finds_no_node_has_a_series_and_no_other_has() -> None:
+    def waiting(name: str, reason: str) -> dict[str, Any]:
+        scheduled = {"type": "PodScheduled", "status": "False", "reason": reason}
+        return {"metadata": {"name": name, "namespace": "n", "uid": "u"}, "status": {"conditions": [scheduled]}}
+
+    pods = [
+        waiting("a", "Unschedulable"),
+        waiting("b", "SchedulingGated"),
+        {"metadata": {"name": "c", "namespace": "n"}},
+    ]
+    served = StateMetrics(lambda: pods).job({"cluster": "c"})
+    [target] = served["static_configs"][0]["targets"]
+    text = httpx.get(f"http://{target}/metrics", trust_env=False).text
+    assert text.splitlines()[1:] == ['kube_pod_status_unschedulable{namespace="n",pod="a",uid="u"} 1']
