@@ -76,7 +76,15 @@ def _reserve(context: Context, name: str) -> str:
     "Certificates, SSL policy and Cloud Armor policy that the Gateway names exist in the region",
     "Certificate Manager, certificates.get; Compute Engine, regionSslCertificates, regionSslPolicies, "
     "regionSecurityPolicies",
-    (*ASKING, "certificate-not-found", "certificate-not-active", "certificate-expires", "gateway-policy-not-found"),
+    (
+        *ASKING,
+        "certificate-not-found",
+        "certificate-not-active",
+        "certificate-expires",
+        "dns-zone-not-found",
+        "dns-zone-of-another-domain",
+        "gateway-policy-not-found",
+    ),
     requests=7,
 )
 def gateway_security(context: Context) -> Iterator[Finding]:
