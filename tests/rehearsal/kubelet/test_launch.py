@@ -17,10 +17,10 @@ from rehearsal.kubelet.launch import Image, Root, StartError, find, prepare, tab
 from rehearsal.kubelet.volumes import Volumes
 from tests.rehearsal.kubelet.conftest import config_maps, context, secrets
 
-# Images of the lock that do nothing in a rehearsal: cert-manager's work is done elsewhere, the tokenizer is only used by a
-# picker plugin that the program does not configure.
-UNKNOWN = {f"cert-manager-{part}" for part in ("controller", "webhook", "cainjector", "startupapicheck")} | {
-    "uds-tokenizer"
+# Images of the lock that do nothing in a rehearsal: cert-manager's and KEDA's work is done elsewhere, the tokenizer is only
+# used by a picker plugin that the program does not configure.
+UNKNOWN = {"uds-tokenizer", "keda-operator", "keda-metrics-apiserver", "keda-admission-webhooks"} | {
+    f"cert-manager-{part}" for part in ("controller", "webhook", "cainjector", "startupapicheck")
 }
 
 
