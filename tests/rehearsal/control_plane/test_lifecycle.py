@@ -15,7 +15,7 @@ import pytest
 
 import cluster as kube
 from rehearsal.control_plane import ControlPlaneError, leftovers, processes, start, stop, why_ended
-from rehearsal.control_plane.names import BINARIES, STORAGE
+from rehearsal.control_plane.names import BINARIES, PROMETHEUS, STORAGE
 from rehearsal.directory import RehearsalDirectory
 from tests.rehearsal.plane import Plane, until
 
@@ -70,8 +70,8 @@ def _answers(address: Address) -> bool:
 def test_nothing_listens_beyond_loopback_and_only_on_recorded_addresses(plane: Plane) -> None:
     record = plane.directory.load_record()
     claim = (record.service_cidr.replace("0.0/16", "255.254"), 40000)
-    # Storage belongs to the emulators, none of which runs here.
-    recorded = {("127.0.0.1", port) for name, port in record.ports.items() if name != STORAGE}
+    # These belong to emulators and collector, none of which runs here.
+    recorded = {("127.0.0.1", port) for name, port in record.ports.items() if name not in (STORAGE, PROMETHEUS)}
     assert listening(plane.directory) == recorded | {claim}
 
 
