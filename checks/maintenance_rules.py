@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from checks.registry import Found, rule
+from checks.shared.indexed import indexed
 from checks.shared.maintenance import (
     LEAST,
     LONGEST_WITHOUT_UPGRADES,
@@ -15,6 +16,7 @@ from checks.shared.maintenance import (
     least_availability,
 )
 from settings.derive import Deployment
+from settings.refusal import Path
 from settings.windows import PRODUCTION, Window, utc, written
 
 _PATH = ("cluster", "maintenance")
@@ -85,7 +87,11 @@ def any_time(deployment: Deployment) -> Iterator[Found]:
 @rule("CL19")
 def one_replica(deployment: Deployment) -> Iterator[Found]:
     """A model in production is served by more than one replica."""
-    for index, model in enumerate(deployment.settings.models):
-        if deployment.settings.tier == "production" and model.replicas == 1:
+    for index, model in indexed(deployment):
+        scaling = model.settings.scaling
+        if deployment.settings.tier == "production" and model.least_replicas == 1:
             said = "One replica serves production: whatever ends its node interrupts it."
-            yield Found(("models", index, "replicas"), 1, said, "Write replicas: 2.")
+            key = "replicas" if scaling is None else "min"
+            path: Path = ("models", index, *([] if scaling is None else ["scaling"]), key)
+            fix = "Write 2 replicas or more in its schedule." if scaling and scaling.by_clock else f"Write {key}: 2."
+            yield Found(path, 1, said, fix)

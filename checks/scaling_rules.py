@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from itertools import pairwise
 
 from checks.registry import Found, models, rule
@@ -12,9 +11,8 @@ from settings.derive import Deployment
 from settings.refusal import Path
 from settings.scaling import Scaling, ScheduledReplicas
 from settings.schedule import Span, earlier, joined, spans
+from settings.scheduled import YEAR
 from settings.start import lead
-
-_YEAR = date(2028, 1, 1), 366  # a leap year: every day of a month comes
 
 
 @rule("AS01")
@@ -85,7 +83,7 @@ def times(deployment: Deployment) -> Iterator[Found]:
 
 
 def _spans(window: ScheduledReplicas) -> list[Span]:
-    return spans(window.from_, window.to, window.timezone, *_YEAR)
+    return spans(window.from_, window.to, window.timezone, *YEAR)
 
 
 @rule("AS04")

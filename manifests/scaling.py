@@ -15,13 +15,12 @@ from manifests.namespace import KEDA
 from settings import names
 from settings.derive import Deployment, ServedModel
 from settings.scaling import Scaling
-from settings.schedule import earlier
-from settings.start import added_seconds, lead
+from settings.scheduled import asked_for
+from settings.start import down_window, up_window
 
 API = "keda.sh/v1alpha1"
 ACCOUNT = "keda-operator"  # of the chart
 _POLLING_SECONDS = 15
-_LONGEST_WINDOW = 3600  # of a HorizontalPodAutoscaler
 _FAILURES = 3
 
 
@@ -69,7 +68,6 @@ def scaled_object(deployment: Deployment, model: ServedModel) -> Manifest | None
 
 
 def _by_load(deployment: Deployment, model: ServedModel, scaling: Scaling) -> dict[str, Any]:
-    up, down = (min(seconds, _LONGEST_WINDOW) for seconds in added_seconds(model))
     triggers = [_trigger(deployment, model, "running", "llm_d_epp_request_running", scaling.running_per_replica)]
     if model.picker_queue:
         queue = scaling.queue_per_replica
@@ -81,20 +79,20 @@ def _by_load(deployment: Deployment, model: ServedModel, scaling: Scaling) -> di
             "replicas": scaling.least,
             "behavior": "currentReplicasIfHigher",
         },
-        "advanced": _windows(up, down),
+        "advanced": _windows(up_window(model), down_window(model)),
         "triggers": triggers,
     }
 
 
 def _by_clock(model: ServedModel, scaling: Scaling) -> dict[str, Any]:
-    """Chips are asked for so much before the hour as a slow start takes."""
+    """Chips are asked for as long before the hour as a slow start takes."""
     triggers = [
         {
             "type": "cron",
             "name": f"from-{index}",
             "metadata": {
                 "timezone": window.timezone,
-                "start": earlier(window.from_, lead(model)) or window.from_,  # AS04 has refused what can't be moved
+                "start": asked_for(model, window.from_),
                 "end": window.to,
                 "desiredReplicas": str(window.replicas),
             },

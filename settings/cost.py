@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.durations import compile_seconds
 from catalog.prices import PriceList, load_prices
 from settings.derive import GIB, MIB, Deployment, ServedModel
 from settings.purchases import Kind, Purchase
+from settings.scheduled import average_replicas
 
 HOURS_PER_MONTH = 730
 
@@ -62,7 +63,7 @@ def estimate(deployment: Deployment, bought: Purchase | None = None) -> Cost:
     prices, own = load_prices(), deployment.settings.prices
     bought = bought or deployment.purchases[0]
     items = [
-        _chips(deployment, prices, generation, kind, chips)
+        _chips(deployment, prices, generation, kind, round(chips))
         for (generation, kind), chips in _chips_bought(deployment, bought).items()
     ]
     cpu = deployment.settings.cluster.cpu_pool
@@ -85,6 +86,36 @@ def estimate(deployment: Deployment, bought: Purchase | None = None) -> Cost:
     if (bucket := _bucket(deployment, prices)) is not None:
         items.append(bucket)
     return Cost(tuple(items), prices.currency, prices.as_of)
+
+
+@dataclass(frozen=True)
+class CostRange:
+    """What a month costs with the fewest replicas and with the most; of a schedule, both count its hours."""
+
+    least: float
+    most: float
+
+
+def monthly_range(deployment: Deployment) -> CostRange | None:
+    """The range on the first purchase; None where no model scales, or something has no price."""
+    cost = estimate(deployment)
+    if not deployment.scales or not cost.complete:
+        return None
+    prices, bought = load_prices(), deployment.purchases[0]
+    fixed = sum(item.per_hour or 0 for item in cost.items if item.unit != "chip")
+
+    def month(replicas: Callable[[ServedModel], float]) -> float:
+        hour = fixed
+        for (generation, kind), chips in _chips_bought(deployment, bought, replicas).items():
+            hour += chips * (_chips(deployment, prices, generation, kind, 1).unit_price or 0)
+        return round(hour * HOURS_PER_MONTH, 2)
+
+    return CostRange(month(lambda m: _usual(m, m.least_replicas)), month(lambda m: _usual(m, m.most_replicas)))
+
+
+def _usual(model: ServedModel, otherwise: int) -> float:
+    scaling = model.settings.scaling
+    return average_replicas(model) if scaling is not None and scaling.by_clock else otherwise
 
 
 def _bucket(deployment: Deployment, prices: PriceList) -> CostItem | None:
@@ -121,17 +152,23 @@ def cold_cost(model: ServedModel, cost: Cost) -> tuple[float, float] | None:
     return fast, slow
 
 
-def _chips_bought(deployment: Deployment, bought: Purchase) -> Counter[tuple[str, Kind]]:
+def _chips_bought(
+    deployment: Deployment,
+    bought: Purchase,
+    replicas: Callable[[ServedModel], float] = lambda model: model.most_replicas,
+) -> dict[tuple[str, Kind], float]:
     """Chips by generation and purchase model: those kept always on, and the rest of the replicas on one purchase."""
-    chips: Counter[tuple[str, Kind]] = Counter()
+    chips: dict[tuple[str, Kind], float] = {}
     for shape in dict.fromkeys(m.shape for m in deployment.models):
-        kept = Counter[Kind]()
+        kept: dict[Kind, float] = {}
         for pool in deployment.pools:
             if pool.shape == shape:
-                kept[pool.purchase.kind] += pool.min_nodes * shape.chips_per_host
-        rest = deployment.slices(shape)[0] * shape.chips - kept.total()
-        kept[bought.kind] += max(0, rest)
-        chips.update({(shape.generation, kind): count for kind, count in kept.items() if count})
+                kept[pool.purchase.kind] = kept.get(pool.purchase.kind, 0) + pool.min_nodes * shape.chips_per_host
+        wanted = sum(replicas(m) for m in deployment.models if m.shape == shape) * shape.chips
+        kept[bought.kind] = kept.get(bought.kind, 0) + max(0, wanted - sum(kept.values()))
+        for kind, count in kept.items():
+            if count:
+                chips[shape.generation, kind] = chips.get((shape.generation, kind), 0) + count
     return chips
 
 

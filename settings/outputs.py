@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
-CONTRACT_VERSION = "1.4"
+CONTRACT_VERSION = "1.5"
 
 
 class _Output(BaseModel):
@@ -70,7 +70,8 @@ class ModelOutput(_Output):
     context_length: int = Field(description="Tokens.")
     longest_answer_tokens: int
     answer_timeout_seconds: int
-    replicas: int
+    replicas: int = Field(description="The most, where they follow load or clock.")
+    min_replicas: int | None = Field(None, description="The fewest. Since 1.5.")
     chips: int
     inference_pool: str
     service: str

@@ -146,3 +146,17 @@ def joined(found: Iterable[Span]) -> list[Span]:
         else:
             whole.append((begin, end))
     return whole
+
+
+def words(text: str) -> str:
+    """A time for people: `07:00 Mon to Fri`; days of a month and months as cron has them."""
+    moment, fields = parsed(text), text.split()
+    clock = f"{moment.hour:02d}:{moment.minute:02d}"
+    if moment.days is not None or moment.months is not None:
+        return f"{clock} (cron {' '.join(fields[2:])})"
+    if moment.weekdays is None:
+        return f"{clock} daily"
+    days = sorted(moment.weekdays)
+    names = [_DAYS[day].capitalize() for day in days]
+    whole = len(days) > 2 and days[-1] - days[0] == len(days) - 1
+    return f"{clock} {f'{names[0]} to {names[-1]}' if whole else ', '.join(names)}"

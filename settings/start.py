@@ -8,6 +8,8 @@ from datetime import timedelta
 from catalog.durations import model_start_seconds
 from settings.served import GIB, ServedModel
 
+LONGEST_WINDOW = 3600  # of a HorizontalPodAutoscaler (autoscaling/v2)
+
 
 def start_seconds(model: ServedModel, *, later: bool = False) -> tuple[float, float] | None:
     """From nothing to Ready: as fast as measured, and as slow as reported; None for a model of unknown size.
@@ -29,3 +31,19 @@ def added_seconds(model: ServedModel) -> tuple[int, int]:
 def lead(model: ServedModel) -> timedelta:
     """How long before the hour a schedule asks for chips: a slow start, in whole minutes."""
     return timedelta(minutes=math.ceil(added_seconds(model)[1] / 60))
+
+
+def up_window(model: ServedModel) -> int:
+    """Seconds that the load has to last before a replica is added: as long as one takes to serve (llm-d's advice)."""
+    return min(added_seconds(model)[0], LONGEST_WINDOW)
+
+
+def down_window(model: ServedModel) -> int:
+    """Seconds without load before a replica is taken away: as long as another one might take to come."""
+    return min(added_seconds(model)[1], LONGEST_WINDOW)
+
+
+def burst_seconds(model: ServedModel) -> tuple[int, int]:
+    """How long a burst waits for a further replica, fast and slow."""
+    fast, slow = added_seconds(model)
+    return up_window(model) + fast, up_window(model) + slow

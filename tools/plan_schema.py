@@ -32,6 +32,7 @@ def _definitions() -> dict[str, Any]:
     return (
         _environment_definitions()
         | _model_definition()
+        | _scaling_definition()
         | _cost_definitions()
         | _estimate_definitions()
         | _maintenance_definitions()
@@ -72,7 +73,8 @@ def _model_definition() -> dict[str, Any]:
                 "name": _TEXT,
                 "servedNames": {**_TEXTS, "minItems": 1},
                 "url": {**_TEXT, "description": "Base URL; an address that is not known yet stands in angle brackets."},
-                "replicas": {"type": "integer", "minimum": 1},
+                "replicas": {"type": "integer", "minimum": 1, "description": "The most, where they are scaled."},
+                "scaling": {"anyOf": [{"$ref": "#/$defs/Scaling"}, {"type": "null"}]},
                 "chips": {**_COUNT, "description": "Chips of all replicas."},
                 "machineType": _TEXT,
                 "topology": _TEXT,
@@ -113,6 +115,30 @@ def _model_definition() -> dict[str, Any]:
             },
             "A model that is served.",
         ),
+    }
+
+
+def _scaling_definition() -> dict[str, Any]:
+    span = {"items": _COUNT, "minItems": 2, "maxItems": 2}
+    time = {"from": _TEXT, "to": _TEXT, "timezone": _TEXT, "replicas": _COUNT}
+    asked = {**_TEXT, "description": "Cron at which chips are asked for: a slow start before `from`."}
+    return {
+        "Scaling": _closed(
+            {
+                "by": {"enum": ["load", "clock"]},
+                "fewest": _COUNT,
+                "most": _COUNT,
+                "startSeconds": {"type": "array", **span, "description": "Of a further replica, fast and slow."},
+                "burstSeconds": {
+                    "type": ["array", "null"],
+                    **span,
+                    "description": "What a burst waits for a further replica, fast and slow; null by the clock.",
+                },
+                "times": _list("ScheduledReplicas"),
+            },
+            "Replicas that follow load or clock.",
+        ),
+        "ScheduledReplicas": _closed({**time, "askedFor": asked}, "Replicas from one time to another, cron."),
     }
 
 
@@ -159,6 +185,13 @@ def _estimate_definitions() -> dict[str, Any]:
                 "perHour": {"type": "number", "minimum": 0, "description": "Sum of what has a price."},
                 "perMonth": {"type": "number", "minimum": 0, "description": "730 hours."},
                 "budgetPerMonth": {**_USD_OR_NULL, "description": "monitoring.budgetPerMonth; null where none is set."},
+                "perMonthRange": {
+                    "type": ["array", "null"],
+                    "items": {"type": "number", "minimum": 0},
+                    "minItems": 2,
+                    "maxItems": 2,
+                    "description": "With the fewest and the most replicas, schedules by their hours; null where none scale.",
+                },
                 "items": _list("CostItem"),
                 "pricesAsOf": {**_TEXT, "format": "date"},
             },

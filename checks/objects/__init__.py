@@ -10,13 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from checks.objects import authorization, clusters, gateways, node_pools, policies, releases, routes, servers, services
+from checks.objects import (
+    authorization,
+    clusters,
+    gateways,
+    node_pools,
+    policies,
+    releases,
+    routes,
+    scalers,
+    servers,
+    services,
+)
 from checks.objects.check import Check, Context, Scope, context_of
 from checks.objects.resource import Resource, resource_of
 from checks.registry import implementations
 from settings.refusal import Finding, RefusedError, explain, refusals
 
-_MODULES = (gateways, authorization, routes, policies, services, servers, releases, node_pools, clusters)
+_MODULES = (gateways, authorization, routes, policies, services, servers, releases, scalers, node_pools, clusters)
 
 
 def _registry(checks: Iterable[Check]) -> dict[str, tuple[Check, ...]]:

@@ -40,6 +40,7 @@ _GROUPS = {
     "Node": ("core",),
     "Pod": ("core",),
     "Certificate": ("cert-manager.io",),
+    "ScaledObject": ("keda.sh",),
     "Release": ("helm.sh",),
 }
 

@@ -51,7 +51,7 @@ def _model(model: ServedModel) -> Model:
         generation=model.shape.generation,
         topology=model.shape.topology,
         machine_type=model.shape.machine_type,
-        replicas=model.settings.replicas,
+        replicas=model.most_replicas,
         context_length=model.settings.context_length,
     )
 

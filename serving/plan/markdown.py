@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from serving.checking.render import cell, folded
+from serving.plan import scaling
 from serving.plan.order import entries, order_line, quotas
 from serving.plan.plan import Plan
+from settings.cost import monthly_range
 from settings.text import count
 
 
@@ -22,7 +24,9 @@ def render_markdown(plan: Plan) -> str:
     ]
     for m, row in zip(deployment.models, data["models"], strict=True):
         shape = f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}"
-        lines.append(f"| {cell(m.name)} | {shape} | {row['replicas']} | {m.chips} | {_code(row['url'])} |")
+        lines.append(
+            f"| {cell(m.name)} | {shape} | {scaling.replicas(m).split(' replica')[0]} | {m.chips} | {_code(row['url'])} |"
+        )
     lines += ["", f"| cost ({cost.currency}, prices of {cost.prices_as_of}) | per hour | per day | per month |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for item in cost.items:
@@ -48,6 +52,9 @@ def _closing(plan: Plan) -> list[str]:
         f"- Quota {q.title} in {plan.deployment.region}: {count(q.steady, 'chip')}; {q.update} during rolling updates"
         for q in quotas(plan.deployment)
     ]
+    if (found := monthly_range(plan.deployment)) is not None:
+        lines.append(f"- Cost range: {scaling.cost_line(found, plan.cost.currency)}")
+    lines += [f"- {cell(m.name)}: {cell(said.strip())}" for m in plan.deployment.models for said in scaling.lines(m)]
     if plan.deployment.settings.capacity.order:
         lines += [f"- Order {place}: {said}" for place, said in enumerate(map(order_line, entries(plan.deployment)), 1)]
     lines += [f"- Override of {o.rule} until {o.until}: {cell(o.reason)}" for o in plan.deployment.settings.overrides]

@@ -8,11 +8,12 @@ from typing import Any
 
 from catalog.durations import Figure, filling_seconds, model_start_seconds, seconds_of, start_figures
 from manifests.base import Manifest
+from serving.plan import scaling
 from serving.plan.graph import Graph
 from serving.plan.order import Entry, entries, quotas
 from serving.program.record import Resource
 from settings import names
-from settings.cost import Cost, estimate
+from settings.cost import Cost, estimate, monthly_range
 from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Finding, render_path
 from settings.start import start_seconds
@@ -114,6 +115,7 @@ class Plan:
                 "perHour": self.cost.per_hour,
                 "perMonth": self.cost.per_month,
                 "budgetPerMonth": self.deployment.settings.monitoring.budget_per_month,
+                "perMonthRange": self._month(),
                 "items": [
                     {
                         "name": i.name,
@@ -139,6 +141,10 @@ class Plan:
             "warnings": [{"rule": f.rule, "path": render_path(f.path), "message": f.said} for f in self.warnings],
             "refusals": [],
         }
+
+    def _month(self) -> list[float] | None:
+        found = monthly_range(self.deployment)
+        return [found.least, found.most] if found else None
 
     def _maintenance(self) -> dict[str, Any]:
         window = self.deployment.maintenance_window
@@ -186,7 +192,8 @@ class Plan:
             "name": model.name,
             "servedNames": model.settings.names_for_clients,
             "url": self.deployment.model_url(model.name, f"<{self.deployment.settings.gateway.name} address>"),
-            "replicas": model.settings.replicas,
+            "replicas": model.most_replicas,
+            "scaling": scaling.as_json(model),
             "chips": model.chips,
             "machineType": model.shape.machine_type,
             "topology": model.shape.topology,

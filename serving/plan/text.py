@@ -14,11 +14,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from catalog.zones import nearest_zones
+from serving.plan import scaling
 from serving.plan.order import entries, quotas
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refused import describe
-from settings.cost import cold_cost, commitments, reading_cost
+from settings.cost import cold_cost, commitments, monthly_range, reading_cost
 from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds
 from settings.text import count
@@ -89,20 +90,19 @@ def _models(plan: Plan) -> Iterator[str]:
     for m in plan.deployment.models:
         hosts = f" x {m.shape.hosts} hosts" if m.shape.multi_host else ""
         start = _start(m) or "unknown"
-        size = ", ".join(
-            (count(m.settings.replicas, "replica"), count(m.shape.chips, "chip"), count(m.shape.devices, "device"))
-        )
+        size = ", ".join((scaling.replicas(m), count(m.shape.chips, "chip"), count(m.shape.devices, "device")))
         yield f"  {m.name}: {m.shape.generation} {m.shape.topology} ({m.shape.machine_type}{hosts}), {size} each"
         yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {_minutes(m.startup_budget_seconds)})"
         if m.store is not None:
             yield from _from_the_bucket(plan, m)
         yield f"      request timeout {m.answer_seconds} s"
+        yield from (f"      {line}" for line in scaling.lines(m))
 
 
 def _from_the_bucket(plan: Plan, model: ServedModel) -> Iterator[str]:
     if model.programs_folder is not None and (later := _start(model, later=True)) is not None:
         yield f"      later startup {later}, with programs that were compiled before"
-        replicas = model.settings.replicas
+        replicas = model.most_replicas
         each = f"; each of {replicas} replicas compiles" if replicas > 1 else ""
         if (cost := cold_cost(model, plan.cost)) is not None:
             yield "      compiling costs about ${:.2f} to ${:.2f} of chips".format(*cost) + each
@@ -216,6 +216,8 @@ def _closing(plan: Plan, console: Console) -> None:
         others = [zone for zone in nearest_zones(deployment.zone, generation, 4) if zone not in deployment.zones][:3]
         if others:
             console.print(f"[bold]Other zones[/] listed for {generation}: {', '.join(others)}")
+    if (found := monthly_range(deployment)) is not None:
+        console.print(f"[bold]Cost range[/] {scaling.cost_line(found, plan.cost.currency)}")
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     if (store := deployment.store) is not None and store.created:
         end = (
@@ -267,8 +269,8 @@ def maintenance(plan: Plan) -> str:
 def drained(model: ServedModel) -> str:
     """What it costs when GKE drains a node of a model: the time until a new replica is ready."""
     start = _start(model, later=True) or "an unknown time"
-    left = model.settings.replicas - 1
-    if left:
+    left = model.least_replicas - 1
+    if left > 0:
         return f"a drained node: {model.name} goes on with {left} of {left + 1} replicas for {start}"
     return f"a drained node: {model.name} does not answer for {start}"
 

@@ -14,6 +14,7 @@ _REGISTRY = Registry(
         "models",
         "weights",
         "capacity",
+        "scaling",
         "servers",
         "backends",
         "exposure",

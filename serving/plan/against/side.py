@@ -86,7 +86,7 @@ def of_plan(plan: Plan) -> Side:
         models[m.name] = Model(
             m.name,
             described[m.name]["url"],
-            m.settings.replicas,
+            m.most_replicas,
             m.chips,
             {
                 "context length": m.context_length,
@@ -94,6 +94,7 @@ def of_plan(plan: Plan) -> Side:
                 "chips of a replica": m.shape.chips,
                 "longest answer": m.longest_answer_tokens,
                 "request timeout": m.answer_seconds,
+                "fewest replicas": _fewest(m.least_replicas, m.most_replicas),
             },
             {key: value for key, value in spec.items() if key not in _NOT_PODS},
             spec.get("router") or {},
@@ -148,6 +149,7 @@ def of_outputs(outputs: Outputs) -> Side:
                 "chips of a replica": m.chips // max(m.replicas, 1),
                 "longest answer": m.longest_answer_tokens,
                 "request timeout": m.answer_timeout_seconds,
+                "fewest replicas": _fewest(m.min_replicas, m.replicas),
             },
         )
         for m in outputs.models
@@ -173,6 +175,10 @@ def of_outputs(outputs: Outputs) -> Side:
         outputs.cost_per_hour,
         overrides={o["rule"]: f"until {o.get('until')}: {o.get('reason')}" for o in outputs.overrides},
     )
+
+
+def _fewest(least: int | None, most: int) -> str:
+    return "all" if least is None or least == most else str(least)
 
 
 def same_url(before: str, after: str, whole: bool) -> bool:

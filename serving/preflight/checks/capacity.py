@@ -153,7 +153,7 @@ def _nodes(context: Context) -> dict[str, int]:
     nodes: dict[str, int] = {}
     for model in context.deployment.models:
         machine = model.shape.machine_type
-        nodes[machine] = nodes.get(machine, 0) + model.settings.replicas * model.shape.hosts
+        nodes[machine] = nodes.get(machine, 0) + model.most_replicas * model.shape.hosts
     return nodes
 
 

@@ -48,11 +48,16 @@ def picking(context: Context) -> Iterator[Finding]:
     def ask(model: ModelOutput, url: str) -> Finding:
         if not _scores_prefixes(model):
             return passed(url, "the picker's configuration scores no prefixes: nothing to check")
-        if model.replicas < 2:
+        if (model.replicas if model.min_replicas is None else model.min_replicas) < 2 and _few(context, model):
             return warned("one-replica", url, "with one replica there is nothing to pick")
         return _probe(context, model, url)
 
     yield from for_each_model(context, ask)
+
+
+def _few(context: Context, model: ModelOutput) -> bool:
+    """Whether fewer than two run now: replicas that follow load or clock may be one."""
+    return model.replicas < 2 or len(_counters(context, model)) < 2
 
 
 def _scores_prefixes(model: ModelOutput) -> bool:

@@ -64,7 +64,7 @@ class ApiServer:
     def _groups(self, path: str) -> Reply:
         if path == "/api":
             return Reply.json({"kind": "APIVersions", "versions": ["v1"]})
-        found = sorted({item["apiVersion"] for item in self.objects if "/" in item["apiVersion"]})
+        found = sorted({"autoscaling/v2", *(i["apiVersion"] for i in self.objects if "/" in i["apiVersion"])})
         groups = []
         for version in found:
             entry = {"groupVersion": version, "version": version.split("/")[1]}
@@ -75,6 +75,8 @@ class ApiServer:
         kinds = {item["kind"] for item in self.objects if item["apiVersion"] == version} - self.absent
         if version == "networking.gke.io/v1":
             kinds.add("GCPGatewayPolicy")
+        if version == "autoscaling/v2":
+            kinds.add("HorizontalPodAutoscaler")
         return [
             {
                 "name": _plural(kind),

@@ -32,7 +32,7 @@ def test_it_says_where_it_looked_and_the_last_line_is_the_verdict(cloud: list[st
     assert done.exit_code == 0, done.output
     lines = done.stdout.strip().splitlines()
     assert lines[0] == f"prod: cloud: cluster c, project p, by the outputs in {cloud[1]}"
-    assert lines[-1] == "serves; 1 of 24 checks could not ask"
+    assert lines[-1] == "serves; 1 of 25 checks could not ask"
 
 
 def test_a_failure_is_told_with_words_cause_rules_and_runbook(scene: Scene, cloud: list[str]) -> None:
