@@ -67,6 +67,11 @@ class Cluster:
             raise answer
         return answer
 
+    def has_read(self, api_version: str, kind: str, namespace: str | None = None) -> bool:
+        """Whether `objects` has its answer already, and so does not wait."""
+        with self._reading:
+            return (api_version, kind, namespace) in self._lists
+
     def one(
         self, api_version: str, kind: str, name: str, namespace: str | None = None, *, metadata_only: bool = False
     ) -> KubeObject | None:
