@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,7 +135,9 @@ def test_each_line_has_its_answer_or_says_that_nobody_could_be_asked(
     pointed_at(monkeypatch, hosts)
     done = CliRunner().invoke(application(["versions", "lock"]), ["versions"])
     assert done.exit_code == 0, done.output
-    lines = {" ".join(line.split()[:2]): line for line in done.output.splitlines() if line}
+    # What does not fit on a line goes on in an indented one.
+    whole = re.sub(r"\n +", " ", done.output)
+    lines = {" ".join(line.split()[:2]): line for line in whole.splitlines() if line}
     assert lines["chart kserve-llmisvc-crd"].endswith("newest v0.21.0 (2 newer)")
     assert lines["chart keda"].endswith("newest 2.22.0 (1 newer)")
     assert (
