@@ -43,6 +43,7 @@ _LIMITS = """## Limits
   back-off and first probes a tenth.
 - **Pods are processes of this user.** No images, resource limits, security contexts or network policies. KServe's controller
   and the picker listen on every address of the machine, everything else on loopback.
+- **KEDA does not scale.** Its chart's repository has to be reached; replicas stay.
 - **Linux only.** Services and pods have loopback addresses.
 
 ## Built otherwise than upstream
