@@ -211,7 +211,7 @@ def rules() -> dict[str, Any]:
     return {"groups": [{"name": "every", "rules": made}]}
 
 
-def tested(case: Case) -> dict[str, Any]:
+def unit_test_of(case: Case) -> dict[str, Any]:
     series = {name: values for name, values in {**HEALTHY, **case.series}.items() if values is not None}
     return {
         "name": case.name,
@@ -246,11 +246,11 @@ def test_every_alert_has_a_case() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_exactly_what_is_meant_fires(promtool: Path, tmp_path: Path, case: Case) -> None:
-    assert promtool_says(promtool, tmp_path, [tested(case)], case.step) == ""
+    assert promtool_says(promtool, tmp_path, [unit_test_of(case)], case.step) == ""
 
 
 def test_a_case_that_expects_something_else_is_noticed(promtool: Path, tmp_path: Path) -> None:
-    wrong = tested(Case("wrong", {FAILED: "0+12x{n}"}, {30: set()}))
+    wrong = unit_test_of(Case("wrong", {FAILED: "0+12x{n}"}, {30: set()}))
     assert "availability-page" in promtool_says(promtool, tmp_path, [wrong])
 
 
