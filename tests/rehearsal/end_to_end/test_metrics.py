@@ -56,7 +56,7 @@ def test_every_target_is_up_and_a_query_of_the_cloud_is_answered(rehearsal: Rehe
         return float(result[0]["value"][1]) if result else 0.0
 
     for query in (
-        f'sum(llm_d_epp_request_total{{model_name="{served}"}})',
+        f'sum(llm_d_epp_request_total{{job="{served}-picker"}})',
         "sum(llm_d_epp_request_duration_seconds_bucket)",
         "sum(vllm:request_success_total)",
         'sum(up{cluster="tpu-serving-dev",container="main"})',
