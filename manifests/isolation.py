@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from catalog.gke import facts
 from manifests.base import Manifest, manifest
 from manifests.monitoring import COLLECTOR_NAMESPACE, PICKER
+from manifests.scheduler import PART_OF
 from settings.derive import SERVER_PORT, Deployment
 
-PART_OF = {"app.kubernetes.io/part-of": "llminferenceservice"}
 # KServe 0.20 config-llm-scheduler.yaml: container port `metrics`.
 _PICKER_METRICS = 9090
 _DNS, _HTTPS = 53, 443

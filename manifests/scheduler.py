@@ -14,6 +14,8 @@ from settings import names
 from settings.derive import SERVER_PORT, ServedModel
 
 _FOLDER = Path(__file__).parent / "epp"
+# What KServe writes on every pod of a service, servers and picker.
+PART_OF = {"app.kubernetes.io/part-of": "llminferenceservice"}
 PICKER_METRICS_PORT = "metrics"
 
 
@@ -36,7 +38,7 @@ def server_labels(model: ServedModel) -> dict[str, str]:
     """Labels that KServe writes on the pods of a model's servers."""
     return {
         "app.kubernetes.io/name": model.name,
-        "app.kubernetes.io/part-of": "llminferenceservice",
+        **PART_OF,
         "kserve.io/component": "workload",
     }
 
