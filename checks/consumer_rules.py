@@ -12,6 +12,7 @@ from settings.refusal import Path
 
 # networking.gke.io_gcpauthzpolicies.yaml: rules of a policy; 5 sources of a rule with 10 identities each.
 _RULES, _OF_A_RULE = 10, 50
+_FIELDS = {"serviceAccount": "service_account", "tags": "tags", "certificate": "certificate"}
 
 
 def _consumers(deployment: Deployment) -> Iterator[tuple[Path, Consumer]]:
@@ -35,21 +36,17 @@ def known_models(deployment: Deployment) -> Iterator[Found]:
 
 @rule("ED02")
 def one_identity(deployment: Deployment) -> Iterator[Found]:
-    """Each consumer is known by exactly one identity, and all of a Gateway by the same kind."""
+    """Each consumer is known by exactly one identity; all of a Gateway by certificates, or none."""
     first = ""
     for path, consumer in _consumers(deployment):
-        given = [
-            key
-            for key, there in (("serviceAccount", consumer.service_account), ("certificate", consumer.certificate))
-            if there
-        ]
+        given = [key for key in ("serviceAccount", "tags", "certificate") if getattr(consumer, _FIELDS[key])]
         if len(given) != 1:
             said = "It has no identity." if not given else f"Given are {' and '.join(given)}."
-            fix = "Keep exactly one of serviceAccount, certificate."
+            fix = "Keep exactly one of serviceAccount, tags, certificate."
             yield Found(path, consumer.name, f"A consumer is known by one identity. {said}", fix)
             continue
         first = first or given[0]
-        if given[0] != first:
+        if (given[0] == "certificate") is not (first == "certificate"):
             said = f"Others of this Gateway are known by {first}; with mutual TLS every client must show a certificate."
             yield Found((*path, given[0]), consumer.identity[1], said, f"Write {first} for every consumer.")
 
@@ -86,14 +83,15 @@ def mutual_tls(deployment: Deployment) -> Iterator[Found]:
 
 @rule("ED05")
 def internal_only(deployment: Deployment) -> Iterator[Found]:
-    """The service account of a VM is known inside its VPC only."""
+    """Service account and tags of a VM are known inside its VPC only."""
     if not deployment.settings.gateway.external:
         return
     for path, consumer in _consumers(deployment):
-        if consumer.service_account is not None:
+        key, value = consumer.identity
+        if key != "certificate" and value:
             said = "The Gateway is external, and knows nothing of the VM that asks."
             fix = "Write gatewayClassName: gke-l7-rilb, or name consumers by certificate."
-            yield Found((*path, "serviceAccount"), consumer.service_account, said, fix)
+            yield Found((*path, key), value, said, fix)
 
 
 @rule("ED06")

@@ -48,11 +48,12 @@ def _sources(consumers: Sequence[Consumer]) -> list[dict[str, Any]]:
         for c in consumers
         if c.certificate
     ]
-    accounts = [
+    machines: list[dict[str, Any]] = [
         {"iamServiceAccount": {"type": "Exact", "value": c.service_account}} for c in consumers if c.service_account
     ]
+    machines += [{"tagValueIdSet": sorted(set(c.tags))} for c in consumers if c.tags]
     return [
         {key: found[at : at + _OF_A_SOURCE]}
-        for key, found in (("principals", certificates), ("resources", accounts))
+        for key, found in (("principals", certificates), ("resources", machines))
         for at in range(0, len(found), _OF_A_SOURCE)
     ]

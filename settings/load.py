@@ -147,6 +147,7 @@ _FORMS = {
         "the PEM text of the certificate, from BEGIN CERTIFICATE to END CERTIFICATE",
     ),
     "serviceAccount": "a service account such as search@my-project.iam.gserviceaccount.com",
+    "tags": "the number of each value as `gcloud resource-manager tags values describe` names it: [281484836404786]",
     "uriSan": "a URI such as spiffe://example.com/search",
     "reason": "a reason of at least 10 characters",
     "version": "a version number, or latest",

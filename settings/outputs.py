@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
-CONTRACT_VERSION = "1.5"
+CONTRACT_VERSION = "1.6"
 
 
 class _Output(BaseModel):
@@ -35,9 +35,11 @@ class ConsumerOutput(_Output):
     name: str
     models: list[str]
     known_by: str = Field(
-        description="certificate: the client shows one with this URI; serviceAccount: that of its VM."
+        description="certificate: the client shows one with this URI; serviceAccount, tags: those of its VM."
     )
-    identity: str = Field(description="URI of the certificate, or e-mail of the service account.")
+    identity: str = Field(
+        description="URI of the certificate, e-mail of the service account, or tags as tagValues/NUMBER in a row."
+    )
 
 
 class Dashboard(_Output):

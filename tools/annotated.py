@@ -41,6 +41,7 @@ _EXAMPLES: dict[str, Any] = {
     "gateway.consumers[].name": "search",
     "gateway.consumers[].models": ["qwen2-5-3b"],
     "gateway.consumers[].serviceAccount": "search@my-project.iam.gserviceaccount.com",
+    "gateway.consumers[].tags": [281484836404786],
     "gateway.consumers[].certificate.uriSan": "spiffe://example.com/search",
     "gateway.waiver.reason": "internal test, closed on Friday",
     "gateway.waiver.until": "2027-01-31",

@@ -55,8 +55,9 @@ def context(deployment: Deployment, seconds: float) -> Context:
     from serving.google.asking import Google
     from serving.google.credentials import default_credentials
     from serving.preflight.context import Context
+    from serving.preflight.dns import PublicDns
     from serving.preflight.hub import Hub
 
     project = deployment.settings.project.id
     google = Google(project, lambda: default_credentials(project, seconds), seconds)
-    return Context(deployment, google, Hub.of_environment(seconds))
+    return Context(deployment, google, Hub.of_environment(seconds), PublicDns(seconds))

@@ -1,4 +1,4 @@
-"""What a check gets: the environment, Google, and the Hugging Face Hub."""
+"""What a check gets: the environment, Google, the Hugging Face Hub, and the public DNS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving.google.asking import Google
+from serving.preflight.dns import PublicDns
 from serving.preflight.hub import Hub
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class Context:
     deployment: Deployment
     google: Google
     hub: Hub
+    dns: PublicDns
 
     @property
     def project(self) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving.checking.findings import Finding, failed, passed, warned
+from cluster.errors import CannotAskError
+from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.checking.fixes import gcloud
 from serving.google.errors import ASKING
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
+from serving.preflight.dns import absolute
 from serving.preflight.registry import check
 from settings.gateway import ManagedCertificate
 
@@ -75,7 +77,7 @@ def _reserve(context: Context, name: str) -> str:
     "gateway-security",
     "Certificates, SSL policy and Cloud Armor policy that the Gateway names exist in the region",
     "Certificate Manager, certificates.get; Compute Engine, regionSslCertificates, regionSslPolicies, "
-    "regionSecurityPolicies",
+    "regionSecurityPolicies; Cloud DNS, managedZones.get; Google Public DNS, the zone's name servers",
     (
         *ASKING,
         "certificate-not-found",
@@ -83,9 +85,11 @@ def _reserve(context: Context, name: str) -> str:
         "certificate-expires",
         "dns-zone-not-found",
         "dns-zone-of-another-domain",
+        "dns-zone-not-delegated",
+        "dns-not-reachable",
         "gateway-policy-not-found",
     ),
-    requests=7,
+    requests=8,
 )
 def gateway_security(context: Context) -> Iterator[Finding]:
     """A Secret of the cluster is not asked for: before the first `up` there is no cluster."""
@@ -127,8 +131,20 @@ def _created(context: Context, managed: ManagedCertificate) -> Iterator[Finding]
         fix = f"Name the public zone that {hostname} lies in."
         needed, has = f"public, of a domain of {hostname}", f"{zone.get('visibility')}, {domain}"
         yield failed("dns-zone-of-another-domain", title, needed=needed, message=has, fix=fix)
+        return
+    # Each public zone of Cloud DNS has one set of name servers; another zone of the same domain mostly has another.
+    own = {absolute(str(server)) for server in zone.get("nameServers", ())}
+    try:
+        public = context.dns.name_servers(domain)
+    except CannotAskError as error:
+        yield unknown(error.failure, title, error.message)
+        return
+    if own & public:
+        yield passed(title, f"{domain} is delegated to it")
     else:
-        yield passed(title, f"{domain} has the name servers {', '.join(zone.get('nameServers', ()))}")
+        fix = f"At the registrar or in the parent zone, write NS records of {domain}: {', '.join(sorted(own))}"
+        has = ", ".join(sorted(public)) or "none that answers"
+        yield warned("dns-zone-not-delegated", title, needed=f"{domain} delegated to it", message=has, fix=fix)
 
 
 def _managed(context: Context, name: str) -> Finding:

@@ -10,6 +10,7 @@ from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
 from serving.verify.registry import READING, check
+from settings.consumers import tag_set
 from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME
 from settings.names import base_path
 from settings.outputs import ModelOutput
@@ -84,7 +85,9 @@ def _sources(rule: dict[str, Any]) -> Iterator[str]:
     sources = (rule.get("from") or {}).get("sources")
     for source in sources or ():
         yield from (item["principal"]["value"] for item in source.get("principals") or ())
-        yield from (str((item.get("iamServiceAccount") or {}).get("value")) for item in source.get("resources") or ())
+        for item in source.get("resources") or ():
+            account = (item.get("iamServiceAccount") or {}).get("value")
+            yield str(account or tag_set(item.get("tagValueIdSet") or ()))
     if not sources:
         yield "everybody"
 

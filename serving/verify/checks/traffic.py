@@ -173,10 +173,10 @@ def strangers_refused(context: Context) -> Iterator[Finding]:
         consumers = context.target.outputs.consumers
         if any(consumer.known_by == "certificate" for consumer in consumers):
             return _as_stranger(context, url)
-        if consumers and context.target.rehearsal:  # nothing on loopback has a service account
+        if consumers and context.target.rehearsal:  # nothing on loopback has a service account or tags
             return _as_stranger(context, url)
         if consumers:
-            return passed(url, "not asked: this may be a VM with the service account of a consumer")
+            return passed(url, "not asked: this may be the VM of a consumer")
         policy = policy_of(context, "GCPBackendPolicy", model)
         if not (((policy or {}).get("spec", {}).get("default") or {}).get("iap") or {}).get("enabled"):
             return passed(url, "no Identity-Aware Proxy is declared")
@@ -222,7 +222,7 @@ def _stranger(context: Context, model: ModelOutput) -> str:
         return ""
     if context.target.rehearsal or any(c.known_by == "certificate" for c in consumers):
         return f"not asked: {model.name} has consumers, and no certificate of one was given (--client-certificate)"
-    return ""  # this may be a VM with the service account of a consumer
+    return ""  # this may be the VM of a consumer
 
 
 def for_each_model(

@@ -17,6 +17,7 @@ from serving.checking.ask import ask_check
 from serving.checking.findings import Finding, Report, Verdict
 from serving.google.asking import Google
 from serving.preflight.context import Context
+from serving.preflight.dns import PublicDns
 from serving.preflight.hub import Hub
 from serving.preflight.registry import checks
 from serving.preflight.run import preflight
@@ -90,6 +91,17 @@ def _hub_requests(hub: HubEmulator) -> type[BaseHTTPRequestHandler]:
     return Requests
 
 
+class DelegatedTo(PublicDns):
+    """Every domain is delegated to these."""
+
+    def __init__(self, *servers: str) -> None:
+        super().__init__(1)
+        self._servers = frozenset(servers)
+
+    def name_servers(self, domain: str) -> frozenset[str]:
+        return self._servers
+
+
 @dataclass
 class Scene:
     """An environment, a fake project for it, and what preflight says."""
@@ -102,6 +114,7 @@ class Scene:
     seconds: float = 60.0
     retries: int = 0
     credentials: Callable[[], Any] | None = None
+    dns: PublicDns = field(default_factory=lambda: DelegatedTo("ns1."))
 
     def use(self, deployment: Deployment) -> FakeProject:
         """Another environment, with a project in which it could be built."""
@@ -121,7 +134,7 @@ class Scene:
             endpoints=self.google.endpoints,
             retries=self.retries,
         )
-        return Context(self.deployment, google, Hub(self.seconds, self.hub.url, self.token))
+        return Context(self.deployment, google, Hub(self.seconds, self.hub.url, self.token), self.dns)
 
     def ask(self, *, strict: bool = False) -> Report:
         """The whole report."""

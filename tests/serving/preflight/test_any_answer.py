@@ -18,7 +18,7 @@ from serving.preflight.registry import checks
 from settings.derive import Deployment
 from tests.everything import examples
 from tests.serving.google import discovery
-from tests.serving.preflight.conftest import environment
+from tests.serving.preflight.conftest import DelegatedTo, environment
 
 _DEEPEST = 4
 _TEXTS = st.sampled_from(
@@ -122,5 +122,5 @@ NAMED = [check for check in checks() if check.name not in ("quota", "disk-quota"
 @settings(max_examples=examples(40), derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_answer_makes_a_check_trip(check: Check, deployment: Deployment, data: st.DataObject) -> None:
-    outcome = ask_check(check, Context(deployment, AnyGoogle(data), OpenHub(1)))
+    outcome = ask_check(check, Context(deployment, AnyGoogle(data), OpenHub(1), DelegatedTo()))
     assert [result.message for result in outcome.findings if result.failure == "unexpected"] == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from serving.checking.findings import Verdict
-from tests.serving.preflight.conftest import Scene, environment
+from serving.preflight.dns import PublicDns
+from tests.serving.preflight.conftest import DelegatedTo, Scene, environment
 
 FAIL, WARN = Verdict.FAIL, Verdict.WARN
 REGION = "europe-west4"
@@ -193,6 +195,41 @@ def test_the_zone_of_a_certificate_to_create(scene: Scene) -> None:
         assert scene.only("gateway-security", FAIL).failure == "dns-zone-of-another-domain"
     fake.zones_of_dns = {}
     assert scene.only("gateway-security", FAIL).failure == "dns-zone-not-found"
+
+
+def test_a_zone_to_which_nobody_delegates_is_named(scene: Scene) -> None:
+    tls = {"managedCertificate": {"name": "models", "dnsZone": "zone"}}
+    scene.use(environment(gateway={**SECURE, "hostname": "llm.example.com", "tls": tls}))
+    for public, said in (((), "none that answers"), (("ns9.", "ns8."), "ns8., ns9.")):
+        scene.dns = DelegatedTo(*public)
+        finding = scene.only("gateway-security", WARN)
+        assert (finding.failure, finding.message) == ("dns-zone-not-delegated", said)
+        assert "NS records of example.com.: ns1." in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("body", "servers"),
+    [
+        ({"Status": 0, "Answer": [{"name": "Example.com.", "type": 2, "data": "NS1.Example.net."}]}, {"ns1.example.net."}),
+        # What a name leads to has name servers of its own.
+        ({"Status": 0, "Answer": [{"name": "example.com.", "type": 5, "data": "other."}, {"name": "other.", "type": 2, "data": "ns."}]}, set()),
+        ({"Status": 0, "Authority": [{"name": "com.", "type": 6, "data": "a b 1 2 3 4 5"}]}, set()),
+        ({"Status": 2, "Comment": "no authority could be reached"}, set()),
+        ({"Status": 3}, set()),
+    ],
+)  # fmt: skip
+def test_name_servers_are_those_of_the_name_itself(scene: Scene, body: dict[str, Any], servers: set[str]) -> None:
+    scene.hub.status, scene.hub.body = 200, json.dumps(body)
+    assert PublicDns(5, f"{scene.hub.url}/resolve").name_servers("example.com") == servers
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, "{}"), (200, "<html>"), (200, "[]"), (200, '{"Status": 5}')])
+def test_a_public_dns_that_does_not_answer_is_named(scene: Scene, status: int, body: str) -> None:
+    tls = {"managedCertificate": {"name": "models", "dnsZone": "zone"}}
+    scene.use(environment(gateway={**SECURE, "hostname": "llm.example.com", "tls": tls}))
+    scene.hub.status, scene.hub.body = status, body
+    scene.dns = PublicDns(5, f"{scene.hub.url}/resolve")
+    assert scene.only("gateway-security", Verdict.UNKNOWN).failure == "dns-not-reachable"
 
 
 def test_regional_policies_that_are_not_there_fail(scene: Scene) -> None:

@@ -57,6 +57,20 @@ def test_a_missing_or_changed_policy_is_named(declared: Scene) -> None:
     assert said(declared) == ("consumers-not-checked", "no GCPAuthzPolicy denies by default")
 
 
+def test_tags_of_a_vm_in_any_order_are_the_declared_ones(scene: Scene) -> None:
+    (model,) = scene.deployment.models
+    settings = Gateway.model_validate({"consumers": [{"name": "search", "models": [model.name], "tags": [12, 7]}]})
+    policies = copy.deepcopy(gateway_objects(settings, scene.deployment.namespace).consumers)
+    scene.objects.extend(policies)
+    known_by, identity = settings.consumers[0].identity
+    who = {"name": "search", "models": [model.name], "known_by": known_by, "identity": identity}
+    scene.changes["consumers"] = [ConsumerOutput.model_validate(who, by_name=True)]
+    assert said(scene)[0] == ""
+    (source,) = find(scene.objects, "GCPAuthzPolicy", "-consumers")["spec"]["rules"][0]["from"]["sources"]
+    source["resources"][0]["tagValueIdSet"] = [12]
+    assert "tagValues/12 is let in to " in said(scene)[1]
+
+
 def test_without_a_certificate_nothing_is_asked_but_that_strangers_are_refused(declared: Scene) -> None:
     declared.answer = lambda *_: Reply(403)
     report = declared.report()
