@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from serving.alerts.every import every_alert, leading_to
-from serving.checking.ask import ANY
+from serving.alerts.all_alerts import all_alerts, leading_to
 from serving.checking.failures import PARTS, RUNBOOK, Failure, load_failures
+from serving.checking.runner import COMMON_FAILURES
 from serving.drift.findings import Kind
-from serving.google.errors import ASKING
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight import registry as before
 from serving.verify import registry as after
-from serving.verify.checks.traffic import CONNECTION
+from serving.verify.checks.traffic import CONNECTION_FAILURES
 
 _SYMPTOMS = Path(__file__).parent / "checking/data/symptoms.yaml"
 _INDEX = """\
@@ -135,17 +135,17 @@ def _tables(part: str) -> dict[str, str]:
     def row(check: Any, shared: Iterable[str]) -> str:
         return f"| {check.name} | {check.looks_at} | {_links(_own(check.failures, shared), part)} |\n"
 
-    shared = (*after.READING, *CONNECTION, *ASKING)
+    shared = (*after.KUBERNETES_FAILURES, *CONNECTION_FAILURES, *GOOGLE_FAILURES)
     return {
-        "asking": _links([*ASKING, *ANY], part),
-        "before": "".join(row(check, ASKING) for check in before.checks()),
-        "reading": _links([*after.READING, "unexpected"], part),
-        "connection": _links(CONNECTION, part),
+        "asking": _links([*GOOGLE_FAILURES, *COMMON_FAILURES], part),
+        "before": "".join(row(check, GOOGLE_FAILURES) for check in before.checks()),
+        "reading": _links([*after.KUBERNETES_FAILURES, "unexpected"], part),
+        "connection": _links(CONNECTION_FAILURES, part),
         "quiet": "".join(row(check, shared) for check in after.checks() if not check.traffic),
         "traffic": "".join(row(check, shared) for check in after.checks() if check.traffic),
         "alerts": "".join(
             f"| `{a.id}` | {a.severity} | {a.title} | {_links([a.section.partition('#')[2]], part)} |\n"
-            for a in every_alert()
+            for a in all_alerts()
         ),
         "drift": "".join(f"| {_links([kind], part)} | {load_failures()[kind].looks} |\n" for kind in Kind),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serving.acceptance.engine import Took
+from serving.acceptance.pulumi_cli import ResourceTime
 from serving.acceptance.record import Timing
 from serving.plan.plan import Plan
 from serving.program.record import Resource
@@ -38,7 +38,7 @@ def up_seconds(plan: Plan) -> tuple[float, float]:
     return longest, plan.slowest
 
 
-def timings(plan: Plan, took: Iterable[Took]) -> tuple[Timing, ...]:
+def timings(plan: Plan, took: Iterable[ResourceTime]) -> tuple[Timing, ...]:
     """What a run took by kind, the slowest first, beside the estimates."""
     labels = {(r.type, r.name): label(r) for r in plan.graph.resources.values()}
     took = tuple(took)

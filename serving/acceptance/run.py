@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from serving.acceptance.engine import PulumiError
 from serving.acceptance.estimates import up_seconds
-from serving.acceptance.keeping import Kept, Progress
 from serving.acceptance.markdown import duration
+from serving.acceptance.pulumi_cli import PulumiError
 from serving.acceptance.record import FORWARD, TITLES, Name, Record, Step
-from serving.acceptance.steps import Found, Steps
+from serving.acceptance.run_folder import Progress, RunFolder
+from serving.acceptance.steps import StepResult, Steps
 
 # Without these there is nothing to ask the later ones about.
 _STOPS = frozenset({"preflight", "up", "verify"})
@@ -23,7 +23,7 @@ class RefusedRunError(Exception):
 
 
 @dataclass(frozen=True)
-class Answers:
+class Consent:
     """What the caller said, and how to ask: `agree(question)` is whether somebody typed yes.
 
     `yes`: everything was agreed to on the command line, so nobody is asked. `keep`: after a failure nothing is destroyed
@@ -44,7 +44,9 @@ class Acceptance:
         fresh: makes the record of a new run.
     """
 
-    def __init__(self, steps: Steps, kept: Kept, answers: Answers, digest: str, fresh: Callable[[], Record]) -> None:
+    def __init__(
+        self, steps: Steps, kept: RunFolder, answers: Consent, digest: str, fresh: Callable[[], Record]
+    ) -> None:
         self._steps, self._kept, self._answers = steps, kept, answers
         self._say = steps.say
         self._digest = digest
@@ -151,7 +153,7 @@ class Acceptance:
             found = self._steps.run(name)
         except KeyboardInterrupt:
             self.interrupted = True
-            found = Found(False)
+            found = StepResult(False)
         status = (
             "interrupted" if self.interrupted else "notRun" if not found.ran else "passed" if found.passed else "failed"
         )

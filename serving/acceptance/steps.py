@@ -13,14 +13,14 @@ import yaml
 from cluster.errors import CannotAskError
 from cluster.outputs import OutputsError
 from cluster.target import Target, TargetError
-from serving.acceptance.engine import Done, Pulumi, PulumiError
 from serving.acceptance.estimates import timings
-from serving.acceptance.place import Place
+from serving.acceptance.platform import Platform
+from serving.acceptance.pulumi_cli import PulumiCli, PulumiError, PulumiResult
 from serving.acceptance.record import Finding, Name, Timing
 from serving.acceptance.redact import Redactor
 from serving.checking.findings import Report, Verdict
 from serving.drift.planned import planned as planned_objects
-from serving.drift.run import look
+from serving.drift.run import find_drift
 from serving.plan.plan import Plan
 from serving.verify.run import verify
 from settings.document import read_document
@@ -35,7 +35,7 @@ _MOST_SECONDS = 86400
 
 
 @dataclass(frozen=True)
-class Found:
+class StepResult:
     """How a step ended."""
 
     passed: bool
@@ -70,8 +70,8 @@ class Steps:
     """
 
     plan: Plan
-    place: Place
-    pulumi: Pulumi
+    place: Platform
+    pulumi: PulumiCli
     folder: Path
     redact: Redactor
     questions: Questions
@@ -79,60 +79,60 @@ class Steps:
     with_options: Callable[[Target], Target]
     wait_seconds: float
 
-    def run(self, name: Name) -> Found:
+    def run(self, name: Name) -> StepResult:
         """One step. What can't be asked or run is a finding of it."""
         try:
-            found: Found = getattr(self, f"_{name}")()
+            found: StepResult = getattr(self, f"_{name}")()
         except (PulumiError, TargetError, OutputsError) as error:
-            return Found(False, findings=(self._wrong("", str(error)),))
+            return StepResult(False, findings=(self._wrong("", str(error)),))
         except CannotAskError as error:
             message = self.redact(str(error))
-            return Found(False, findings=(Finding(verdict="unknown", check=name, message=message),))
+            return StepResult(False, findings=(Finding(verdict="unknown", check=name, message=message),))
         return found
 
-    def _preflight(self) -> Found:
+    def _preflight(self) -> StepResult:
         ask = self.questions.preflight
         if ask is None:
-            return Found(False, self.questions.why_no_preflight, ran=False)
+            return StepResult(False, self.questions.why_no_preflight, ran=False)
         return self._reported(ask())
 
-    def _up(self) -> Found:
+    def _up(self) -> StepResult:
         return self._done(self.pulumi.up(self._settings()))
 
-    def _verify(self) -> Found:
+    def _verify(self) -> StepResult:
         return self._reported(verify(self._target(), wait_seconds=self.wait_seconds, progress=self.say))
 
-    def _preview(self) -> Found:
+    def _preview(self) -> StepResult:
         done = self.pulumi.preview(self._settings())
         found = self._done(done)
         return found if set(done.changes) <= {"same"} else _with_note(found, "the engine would change something")
 
-    def _drift(self) -> Found:
+    def _drift(self) -> StepResult:
         document = read_document(self.place.stack_file)
         planned = planned_objects(self.plan.graph.recording)
-        return self._reported(look(document.name, planned, self._target(), self.say))
+        return self._reported(find_drift(document.name, planned, self._target(), self.say))
 
-    def _change(self) -> Found:
+    def _change(self) -> StepResult:
         return self._changed(self._settings(changed=True))
 
-    def _back(self) -> Found:
+    def _back(self) -> StepResult:
         return self._changed(self._settings())
 
-    def _destroy(self) -> Found:
+    def _destroy(self) -> StepResult:
         found = self._done(self.pulumi.destroy(self._settings()))
         left = self.pulumi.resources()
         return found if not left else _with_note(found, f"{left} resources are left in the stack")
 
-    def _leftovers(self) -> Found:
+    def _leftovers(self) -> StepResult:
         ask = self.questions.leftovers
         if ask is None:
-            return Found(False, self.questions.why_no_leftovers, ran=False)
+            return StepResult(False, self.questions.why_no_leftovers, ran=False)
         left = tuple(
             Finding(verdict="fail", check="leftovers", object=kind, message=self.redact(where)) for kind, where in ask()
         )
-        return Found(not left, findings=left)
+        return StepResult(not left, findings=left)
 
-    def _changed(self, settings: Path) -> Found:
+    def _changed(self, settings: Path) -> StepResult:
         done = self.pulumi.up(settings)
         found = self._done(done)
         if set(done.changes) <= {"same", "update"} and done.changes.get("update"):
@@ -157,12 +157,12 @@ class Steps:
         path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
         return path
 
-    def _done(self, done: Done) -> Found:
+    def _done(self, done: PulumiResult) -> StepResult:
         findings = tuple(self._wrong(kind, message) for kind, message in done.errors)
-        return Found(done.code == 0, "", findings, dict(done.changes), timings(self.plan, done.took))
+        return StepResult(done.code == 0, "", findings, dict(done.changes), timings(self.plan, done.took))
 
-    def _reported(self, report: Report) -> Found:
-        return Found(report.exit_code == 0, "", tuple(self._of(report)))
+    def _reported(self, report: Report) -> StepResult:
+        return StepResult(report.exit_code == 0, "", tuple(self._of(report)))
 
     def _of(self, report: Report) -> Iterable[Finding]:
         for finding, checks in report.not_passed:
@@ -183,8 +183,8 @@ class Steps:
         return Finding(verdict="fail", check="pulumi", object=self.redact(kind), message=self.redact(message))
 
 
-def _with_note(found: Found, note: str) -> Found:
-    return Found(False, note, found.findings, found.changes, found.timings)
+def _with_note(found: StepResult, note: str) -> StepResult:
+    return StepResult(False, note, found.findings, found.changes, found.timings)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

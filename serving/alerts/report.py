@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manifests.alerts.alerts import Alert
-from serving.alerts.ask import Held
+from serving.alerts.prometheus import ActiveAlert
 from settings.console import alerting_page
 from settings.derive import Deployment
 from settings.text import count
@@ -15,7 +15,7 @@ from settings.text import count
 _WIDTH = 80
 
 
-def verdict(held: Sequence[Held]) -> str:
+def verdict(held: Sequence[ActiveAlert]) -> str:
     """In a few words; it begins with "nothing" where nothing fires."""
     firing = {one.alert.id: one.alert for one in held if one.state == "firing"}
     pages = sum(alert.severity == "page" for alert in firing.values())
@@ -26,7 +26,7 @@ def verdict(held: Sequence[Held]) -> str:
     return f"{count(len(firing), 'alert')} firing, {count(pages, 'page')}{waiting}"
 
 
-def lines(deployment: Deployment, where: str, asked: Sequence[Alert], held: Sequence[Held]) -> Iterator[str]:
+def lines(deployment: Deployment, where: str, asked: Sequence[Alert], held: Sequence[ActiveAlert]) -> Iterator[str]:
     """The report for a terminal of 80 columns, the verdict last."""
     yield f"{deployment.name}: {where}"
     left_out = sum(alert.of_google for alert in asked)
@@ -48,7 +48,7 @@ def lines(deployment: Deployment, where: str, asked: Sequence[Alert], held: Sequ
 _KNOWN = ("cluster", "namespace", "job", "environment", "project_id", "location")
 
 
-def document(deployment: Deployment, where: str, asked: Sequence[Alert], held: Sequence[Held]) -> dict[str, Any]:
+def document(deployment: Deployment, where: str, asked: Sequence[Alert], held: Sequence[ActiveAlert]) -> dict[str, Any]:
     """The same as JSON."""
     return {
         "environment": deployment.name,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.bench.measure import SLICES, Step
-from serving.bench.runfile import Run, RunError
+from serving.bench.run_file import Run, RunError
 from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
 

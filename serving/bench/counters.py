@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cluster.errors import CannotAskError
 from cluster.reading import KubeObject
 from serving.live.context import Context
+from serving.live.request_errors import RequestError
 from serving.live.servers import (
     metric_sums,
     metrics_page,
@@ -19,7 +20,6 @@ from serving.live.servers import (
     prefix_share,
     ready_servers,
 )
-from serving.live.symptoms import SymptomError
 from settings.outputs import ModelOutput
 
 Answer = TypeVar("Answer")
@@ -117,7 +117,7 @@ class Counters:
 def _result(pod: KubeObject, future: Future[Answer], missing: list[str]) -> Answer | None:
     try:
         return future.result()
-    except (CannotAskError, SymptomError, ValueError) as error:
+    except (CannotAskError, RequestError, ValueError) as error:
         missing.append(f"{pod['metadata']['name']}: {error}")
         return None
 

@@ -14,7 +14,7 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Order:
+class LoadOrder:
     """What the load generator is to do.
 
     `url` is the model's base URL; `request_seconds` what one request may take; `step_seconds` the length of a step's
@@ -33,7 +33,7 @@ class Order:
     client_certificate: str | None = None
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Order:
+    def parse(cls, data: Mapping[str, Any]) -> LoadOrder:
         """The order as `text` wrote it."""
         return cls(**{**data, "workload": Workload(**data["workload"])})
 

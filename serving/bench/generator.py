@@ -26,9 +26,9 @@ from geventhttpclient.client import HTTPClientPool
 from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
-from serving.bench.events import Order, line
-from serving.bench.measure import Asked, Step, Window, step
-from serving.bench.reading import AnswerError, read_answer
+from serving.bench.answers import AnswerError, read_answer
+from serving.bench.events import LoadOrder, line
+from serving.bench.measure import RequestTiming, Step, Window, step
 from serving.bench.verdict import Ending, levels, stopped_growing, too_many_failed
 
 _PATIENCE = 0.02
@@ -46,11 +46,11 @@ class _EndedError(Exception):
 class Run:
     """All that is known while it goes on."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: LoadOrder) -> None:
         self.order = order
         self.level = 0
         self.stop: Ending | None = None
-        self._asked: list[Asked] = []
+        self._asked: list[RequestTiming] = []
         # Of requests that began in this step: how many have ended, and how many of them failed.
         self._step_began = 0.0
         self._ended = 0
@@ -70,7 +70,7 @@ class Run:
         self._under_way[self._number] = started
         return self._number, started
 
-    def finish(self, number: int, asked: Asked) -> None:
+    def finish(self, number: int, asked: RequestTiming) -> None:
         """Note how a request ended."""
         self._under_way.pop(number, None)
         self._asked.append(asked)
@@ -163,7 +163,7 @@ def user_class(run: Run) -> type[FastHttpUser]:
             if asked.error is not None:
                 gevent.sleep(_AFTER_FAILURE)
 
-        def _answer(self, number: int, level: int, start: float) -> Asked:
+        def _answer(self, number: int, level: int, start: float) -> RequestTiming:
             try:
                 with gevent.Timeout(order.request_seconds, AnswerError("no-answer-in-time")):
                     response = self.client.post(
@@ -175,8 +175,8 @@ def user_class(run: Run) -> type[FastHttpUser]:
                     )
                     answer = read_answer(response, run.now, order.workload.task)
             except AnswerError as error:
-                return Asked(level, start, run.now(), error=error.failure)
-            return Asked(level, start, run.now(), answer.first, answer.prompt_tokens, answer.answer_tokens)
+                return RequestTiming(level, start, run.now(), error=error.failure)
+            return RequestTiming(level, start, run.now(), answer.first, answer.prompt_tokens, answer.answer_tokens)
 
     return Client
 
@@ -192,7 +192,7 @@ def _end_with_command() -> None:
 
 def main() -> None:
     """Take the steps that the order allows, and say how it ended."""
-    run = Run(Order.parse(json.loads(sys.stdin.readline())))
+    run = Run(LoadOrder.parse(json.loads(sys.stdin.readline())))
     # Each user holds a connection; 1,024 files are the usual limit, and a soft one.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -14,7 +14,7 @@ PERCENTILES = (50, 95, 99)
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestTiming:
     """One request. `first` is the time of the first text of the answer, or of numbers; `error` names what it ended with
     instead. An answer of numbers has no tokens.
     """
@@ -85,7 +85,7 @@ class Step:
     per_token: dict[int, float]
 
 
-def step(window: Window, requests: Iterable[Asked]) -> Step:
+def step(window: Window, requests: Iterable[RequestTiming]) -> Step:
     """The figures of a window; every request that began in it must have ended."""
     begin, end = window.begin, window.end
     touching = [asked for asked in requests if asked.start < end and asked.end > begin]

@@ -13,17 +13,17 @@ from cluster.reading import Cluster
 from cluster.target import Target
 from serving.bench.compare import Comparison, check_comparable, compare
 from serving.bench.counters import Counters
-from serving.bench.drive import GeneratorError, drive
-from serving.bench.events import Event, Order
-from serving.bench.runfile import Run, RunFile, read_run
+from serving.bench.driver import GeneratorError, run_load
+from serving.bench.events import Event, LoadOrder
+from serving.bench.run_file import Run, RunFile, read_run
 from serving.bench.summary import Summary
 from serving.bench.workload import Workload
 from serving.live.answers import check_pooled, check_stream
 from serving.live.context import Context
-from serving.live.exchange import Request
+from serving.live.http_client import Request
+from serving.live.request_errors import RequestError
 from serving.live.starts import starts
 from serving.live.streaming import stream
-from serving.live.symptoms import SymptomError
 from settings.document import ROOT
 from settings.outputs import ModelOutput
 from settings.served import REQUEST_PATHS
@@ -55,7 +55,7 @@ class BenchOptions:
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedRun:
     """A run that has ended, with its files."""
 
     summary: Summary
@@ -69,7 +69,7 @@ class Bench:
 
     target: Target
     model: ModelOutput
-    order: Order
+    order: LoadOrder
     earlier: Run | None
     folder: Path
 
@@ -77,11 +77,11 @@ class Bench:
         """One request as all others will be; what came.
 
         Raises:
-            SymptomError: it is not answered as it should be.
+            RequestError: it is not answered as it should be.
         """
         order, workload = self.order, self.order.workload
         if not order.url:
-            raise SymptomError("no-address", "the outputs name no address; name one with --url")
+            raise RequestError("no-address", "the outputs name no address; name one with --url")
         context = Context(self.target, Cluster(None), min(order.request_seconds, _SECONDS_OF_PROBE))
         request = Request("POST", f"{order.url}{workload.path}", workload.body(0))
         if workload.task != "chat":
@@ -89,7 +89,7 @@ class Bench:
         tokens = workload.answer_tokens
         return check_stream(stream(context.client, request, tokens), self.model.served_names, tokens)
 
-    def run(self, tell: Callable[[Event], None]) -> Done:
+    def run(self, tell: Callable[[Event], None]) -> FinishedRun:
         """The run and its report.
 
         Raises:
@@ -104,7 +104,7 @@ class Bench:
         with suppress(CannotAskError):  # without a kubeconfig there are no counters either, and the report says so
             file.starts(list(starts(context, [self.model])))
         try:
-            drive(self.order, file, counters.read, tell)
+            run_load(self.order, file, counters.read, tell)
         except GeneratorError as error:
             raise GeneratorError(f"{error}; what was measured is in {path}") from None
         finally:
@@ -112,19 +112,19 @@ class Bench:
         return report(path, self.earlier)
 
 
-def report(path: Path, earlier: Run | None) -> Done:
+def report(path: Path, earlier: Run | None) -> FinishedRun:
     """The report of a run's file, written beside it.
 
     Raises:
         RunError: it is not the file of a run.
     """
-    from serving.bench.page import write_page
+    from serving.bench.html_report import write_page
 
     summary = Summary(read_run(path))
     comparison = compare(Summary(earlier), summary) if earlier is not None else None
     page = path.with_suffix(".html")
     write_page(page, summary, comparison)
-    return Done(summary, comparison, page)
+    return FinishedRun(summary, comparison, page)
 
 
 def prepare(target: Target, options: BenchOptions, earlier: Run | None, folder: Path | None, seed: int) -> Bench:
@@ -143,7 +143,7 @@ def prepare(target: Target, options: BenchOptions, earlier: Run | None, folder: 
     workload = Workload(name, options.prompt_words, answer_tokens, options.shared_prefix, seed, task)
     if earlier is not None:
         check_comparable(earlier, workload.shape, model.name)
-    order = Order(
+    order = LoadOrder(
         url=target.model_url(model.url) or "",
         workload=workload,
         max_concurrency=options.max_concurrency,

@@ -9,7 +9,7 @@ from typing import Any
 
 from serving.bench.counters import Reading
 from serving.bench.measure import Step, step
-from serving.bench.runfile import Run
+from serving.bench.run_file import Run
 from serving.bench.verdict import Verdict, judge
 
 _MILLION = 1_000_000

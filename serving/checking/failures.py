@@ -26,7 +26,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Words:
+class ErrorText:
     """Words that a tool prints, as they stand in its message; `source` is a document, a record, or the test that prints them."""
 
     text: str
@@ -47,7 +47,7 @@ class Failure:
     do: tuple[str, ...]
     rules: tuple[str, ...] = ()
     consequence: bool = False
-    words: tuple[Words, ...] = ()
+    words: tuple[ErrorText, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -80,7 +80,7 @@ def _failure(key: str, part: str, entry: dict[str, Any]) -> Failure:
         tuple(map(_one_line, entry["do"])),
         tuple(entry.get("rules", ())),
         entry.get("consequence", False),
-        tuple(Words(_one_line(row["text"]), _one_line(row["source"])) for row in entry.get("words", ())),
+        tuple(ErrorText(_one_line(row["text"]), _one_line(row["source"])) for row in entry.get("words", ())),
     )
 
 

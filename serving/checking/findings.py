@@ -166,7 +166,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Words:
+class VerdictTexts:
     """How a command says that all is well, that it is not, and that nobody can say."""
 
     good: str
@@ -184,7 +184,7 @@ class Report:
 
     environment: str
     where: str
-    words: Words
+    words: VerdictTexts
     outcomes: tuple[Outcome, ...]
     seconds: float
     proofs: frozenset[str]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from serving.checking.findings import Check, Finding, Outcome, Report, Verdict
-from serving.refused import labelled
+from serving.refusals import labelled
 
 if TYPE_CHECKING:
     from rich.console import Console

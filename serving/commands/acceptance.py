@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cluster.target import Target
-    from serving.acceptance.keeping import Kept
-    from serving.acceptance.place import Place
+    from serving.acceptance.platform import Platform
     from serving.acceptance.record import Record
-    from serving.acceptance.run import Answers
+    from serving.acceptance.run import Consent
+    from serving.acceptance.run_folder import RunFolder
     from serving.acceptance.steps import Questions, Steps
     from serving.plan.plan import Plan
     from settings.derive import Deployment
@@ -71,7 +71,7 @@ def acceptance(
     """
     as_json = output is Format.JSON
     require_packages("cloud", as_json=as_json)
-    from serving.plan.make import planned
+    from serving.plan.build import planned
     from settings.document import find_environment, read_document
 
     with wrong_calls(as_json):
@@ -84,7 +84,7 @@ def acceptance(
         _compare(plan, compare)
         return
     from cluster.target import TargetError, rehearsal_folder
-    from serving.acceptance.keeping import HOME, Kept
+    from serving.acceptance.run_folder import HOME, RunFolder
     from serving.commands.durations import parse_duration
     from serving.commands.target_options import options_of
 
@@ -92,7 +92,7 @@ def acceptance(
     with wrong_calls(as_json, TargetError, *_errors()):
         seconds, answers = parse_duration(wait), _answers(yes=yes, keep=keep, destroy=destroy)
         with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
-        kept = Kept(rehearsal_folder(environment, home))
+        kept = RunFolder(rehearsal_folder(environment, home))
         place = _place(environment, path, document.name, kept.folder, kubeconfig, rehearsal=rehearsal)
         with kept.locked():
             steps = _steps(plan, document, place, kept.folder, with_options, seconds)
@@ -102,26 +102,26 @@ def acceptance(
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    from serving.acceptance.engine import PulumiError
-    from serving.acceptance.keeping import KeptError
+    from serving.acceptance.pulumi_cli import PulumiError
     from serving.acceptance.run import RefusedRunError
+    from serving.acceptance.run_folder import RunFolderError
 
-    return PulumiError, KeptError, RefusedRunError
+    return PulumiError, RunFolderError, RefusedRunError
 
 
-def _print(record: Record, kept: Kept, *, as_json: bool) -> None:
+def _print(record: Record, kept: RunFolder, *, as_json: bool) -> None:
     for file in kept.files(record):
         typer.echo(f"Record: {file}", err=as_json)
     typer.echo(record.to_json() if as_json else record.verdict, nl=not as_json)
 
 
-def _answers(*, yes: bool, keep: bool, destroy: bool) -> Answers:
+def _answers(*, yes: bool, keep: bool, destroy: bool) -> Consent:
     """How consent is given. It is never read from what is no terminal.
 
     Raises:
         ValueError: nobody can be asked.
     """
-    from serving.acceptance.run import Answers
+    from serving.acceptance.run import Consent
 
     if keep and destroy:
         raise ValueError("--destroy and --keep exclude each other.")
@@ -130,7 +130,7 @@ def _answers(*, yes: bool, keep: bool, destroy: bool) -> Answers:
     if not yes and not sys.stdin.isatty():
         does = "--destroy destroys what an earlier call left." if destroy else "An acceptance run costs money."
         raise ValueError(f"{does} Where there is no terminal to ask at, agree with --yes.")
-    return Answers(_agree, yes, keep, destroy)
+    return Consent(_agree, yes, keep, destroy)
 
 
 def _agree(question: str) -> bool:
@@ -142,9 +142,9 @@ def _agree(question: str) -> bool:
 
 def _place(
     environment: str, path: Path, stack: str, folder: Path, kubeconfig: Path | None, *, rehearsal: bool
-) -> Place:
+) -> Platform:
     from cluster.target import TargetError, read_target, rehearsal_folder
-    from serving.acceptance.place import cloud, emulated
+    from serving.acceptance.platform import cloud, emulated
 
     if not rehearsal:
         return cloud(environment, path, folder, kubeconfig)
@@ -158,12 +158,12 @@ def _place(
 def _steps(
     plan: Plan,
     document: Document,
-    place: Place,
+    place: Platform,
     folder: Path,
     with_options: Callable[[Target], Target],
     wait_seconds: float,
 ) -> Steps:
-    from serving.acceptance.engine import Pulumi
+    from serving.acceptance.pulumi_cli import PulumiCli
     from serving.acceptance.redact import redactor
     from serving.acceptance.steps import Steps
     from serving.commands.reporting import progress
@@ -172,7 +172,7 @@ def _steps(
     return Steps(
         plan=plan,
         place=place,
-        pulumi=Pulumi(place, plan.deployment.name, folder, say),
+        pulumi=PulumiCli(place, plan.deployment.name, folder, say),
         folder=folder,
         redact=redactor(plan.deployment, document.data, plan.objects()),
         questions=_questions(plan, emulated=place.emulated),
@@ -206,13 +206,13 @@ def _left(deployment: Deployment) -> list[tuple[str, str]]:
     return [(item.kind.title, f"{item.name} in {item.place}") for item in found.leftovers]
 
 
-def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tuple[Record, bool]:
+def _run(steps: Steps, kept: RunFolder, answers: Consent, document: Document) -> tuple[Record, bool]:
     """One call, with an end from outside taken like an interrupt."""
     import hashlib
     import json
     import signal
 
-    from serving.acceptance.describe import fresh_record
+    from serving.acceptance.new_record import new_record
     from serving.acceptance.run import Acceptance
 
     def ended(_number: int, _frame: object) -> None:
@@ -228,7 +228,7 @@ def _run(steps: Steps, kept: Kept, answers: Answers, document: Document) -> tupl
             answers,
             # Of the settings alone: `pulumi stack init` writes its key into the file.
             hashlib.sha256(json.dumps(document.data, sort_keys=True, default=str).encode()).hexdigest(),
-            lambda: fresh_record(
+            lambda: new_record(
                 steps.plan,
                 emulated=steps.place.emulated,
                 consent="--yes" if answers.yes else "typed",

@@ -99,13 +99,13 @@ def _prometheus(environment: str) -> str:
 
 def _ask(deployment: Deployment, url: str, as_json: bool) -> NoReturn:
     from manifests.alerts.alerts import alerts as declared
-    from serving.alerts.ask import NotAnsweredError, evaluate
+    from serving.alerts.prometheus import PrometheusError, evaluate
     from serving.alerts.report import document, lines
 
     asked, where = declared(deployment), f"rehearsal, Prometheus at {url}"
     try:
         held = evaluate(url, (alert for alert in asked if not alert.of_google), time.time())
-    except NotAnsweredError as error:
+    except PrometheusError as error:
         if as_json:
             typer.echo(
                 json.dumps({"environment": deployment.name, "where": where, "verdict": f"not known: {error}"}, indent=2)

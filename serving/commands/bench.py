@@ -24,8 +24,8 @@ from serving.commands.target_options import (
 )
 
 if TYPE_CHECKING:
-    from serving.bench.run import Bench, Done
-    from serving.live.symptoms import SymptomError
+    from serving.bench.run import Bench, FinishedRun
+    from serving.live.request_errors import RequestError
 
 _INTERRUPTED = 130
 
@@ -94,7 +94,7 @@ def bench(
 
     from cluster.target import TargetError
     from serving.bench.run import BenchError, BenchOptions, prepare
-    from serving.bench.runfile import RunError, read_run
+    from serving.bench.run_file import RunError, read_run
 
     with wrong_calls(as_json, TargetError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
@@ -122,14 +122,14 @@ def _run(prepared: Bench, as_json: bool) -> int:
     """Probe, run, report; the exit code. Progress goes to standard error."""
     from rich.console import Console
 
-    from serving.bench.drive import GeneratorError
-    from serving.bench.show import Progress
-    from serving.live.symptoms import SymptomError
+    from serving.bench.driver import GeneratorError
+    from serving.bench.terminal import Progress
+    from serving.live.request_errors import RequestError
 
     errors = Console(stderr=True, soft_wrap=True)
     try:
         came = prepared.probe()
-    except SymptomError as error:
+    except RequestError as error:
         return _does_not_serve(prepared, error, as_json)
     limits = prepared.order
     errors.print(f"  one request: {came}", highlight=False, markup=False)
@@ -152,7 +152,7 @@ def _run(prepared: Bench, as_json: bool) -> int:
     return _exit_code(done)
 
 
-def _exit_code(done: Done) -> int:
+def _exit_code(done: FinishedRun) -> int:
     from serving.bench.verdict import Ending, Kind
 
     if done.summary.run.ending is Ending.INTERRUPTED:
@@ -161,7 +161,7 @@ def _exit_code(done: Done) -> int:
     return 1 if done.summary.verdict.kind is Kind.FAILING or slower else 0
 
 
-def _report(done: Done, as_json: bool) -> None:
+def _report(done: FinishedRun, as_json: bool) -> None:
     if as_json:
         document: dict[str, Any] = {**done.summary.as_json(), "page": str(done.page)}
         if done.comparison is not None:
@@ -170,13 +170,13 @@ def _report(done: Done, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from serving.bench.show import print_report
+    from serving.bench.terminal import print_report
 
     console = Console()
     print_report(console, done)
 
 
-def _does_not_serve(prepared: Bench, error: SymptomError, as_json: bool) -> int:
+def _does_not_serve(prepared: Bench, error: RequestError, as_json: bool) -> int:
     """The endpoint did not answer one request: no load is sent."""
     from serving.checking.failures import find_failure
 

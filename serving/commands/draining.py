@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from cluster.target import Target
     from rehearsal.drain import Drained
-    from serving.live.flow import Flow
+    from serving.live.background_requests import BackgroundRequests
     from settings.derive import ServedModel
     from settings.outputs import ModelOutput
 
@@ -27,11 +27,11 @@ def drain_while_asked(target: Target, name: str, tell: Callable[[str], None]) ->
     """
     from cluster.client import connect
     from rehearsal.drain import drain
-    from serving.live.flow import Flow, seconds_without_answer
+    from serving.live.background_requests import BackgroundRequests, seconds_without_answer
 
     assert target.kubeconfig is not None
     model = next(model for model in target.outputs.models if model.name == name)
-    with Flow(_request(target, model)) as flow:
+    with BackgroundRequests(_request(target, model)) as flow:
         _answers(flow, _ANSWERS)
         found = drain(connect(target.kubeconfig), target.outputs.namespace, name, tell)
         _answers(flow, flow.answered() + _ANSWERS)
@@ -39,17 +39,17 @@ def drain_while_asked(target: Target, name: str, tell: Callable[[str], None]) ->
 
 
 def _request(target: Target, model: ModelOutput) -> Callable[[], object]:
-    from serving.live.exchange import Client, Request
+    from serving.live.http_client import HttpClient, Request
     from serving.verify.checks.traffic import chat_body, pooling_body
 
     url = target.model_url(model.url)
     assert url is not None  # verify has just asked there
     body = chat_body(model) if model.task == "chat" else pooling_body(model)
-    client = Client(_REQUEST_SECONDS, target.ca_file, target.token, target.host)
+    client = HttpClient(_REQUEST_SECONDS, target.ca_file, target.token, target.host)
     return lambda: client.ask(Request("POST", f"{url}{model.request_path}", body))
 
 
-def _answers(flow: Flow, wanted: int) -> None:
+def _answers(flow: BackgroundRequests, wanted: int) -> None:
     import time
 
     from rehearsal.drain import DrainError
@@ -62,7 +62,7 @@ def _answers(flow: Flow, wanted: int) -> None:
         time.sleep(0.05)
 
 
-def _document(name: str, found: Drained, flow: Flow, lost: float) -> dict[str, Any]:
+def _document(name: str, found: Drained, flow: BackgroundRequests, lost: float) -> dict[str, Any]:
     times = {"gone_seconds": "secondsUntilGone", "ready_seconds": "secondsUntilReady"}
     return {
         "model": name,

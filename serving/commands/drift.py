@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from serving.commands.options import Environment, require_packages, wrong_calls
-from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
+from serving.commands.reporting import ReportFormat, ReportFormatOption, progress, write_report
 from serving.commands.target_options import Kubeconfig, OutputsFile, chosen_target
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def drift(
     with wrong_calls(output is ReportFormat.JSON, TargetError):
         found = chosen_target(environment, outputs=outputs, kubeconfig=kubeconfig)
         planned = _planned(environment)
-    from serving.drift.run import look
+    from serving.drift.run import find_drift
 
-    raise typer.Exit(give(look(found.outputs.environment, planned, found, progress()), output))
+    raise typer.Exit(write_report(find_drift(found.outputs.environment, planned, found, progress()), output))
 
 
 def _planned(environment: str) -> Planned:

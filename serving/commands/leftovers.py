@@ -14,8 +14,8 @@ from serving.commands.reporting import progress
 
 if TYPE_CHECKING:
     from cluster.errors import CannotAskError
-    from serving.google.asking import Google
-    from serving.leftovers.find import Found
+    from serving.google.client import GoogleClient
+    from serving.leftovers.find import SearchResult
     from serving.leftovers.kinds import Leftover
     from settings.derive import Deployment
 
@@ -87,28 +87,28 @@ def can_answer() -> bool:
     return sys.stdin.isatty()
 
 
-def google(deployment: Deployment) -> Google:
+def google(deployment: Deployment) -> GoogleClient:
     """Google with the credentials of this shell."""
-    from serving.google.asking import Google
+    from serving.google.client import GoogleClient
     from serving.google.credentials import default_credentials
 
     project = deployment.settings.project.id
-    return Google(project, lambda: default_credentials(project, _SECONDS), _SECONDS)
+    return GoogleClient(project, lambda: default_credentials(project, _SECONDS), _SECONDS)
 
 
-def _print(found: Found) -> None:
+def _print(found: SearchResult) -> None:
     from serving.leftovers.report import lines
 
     for line in lines(found):
         typer.echo(line)
 
 
-def _verdict(found: Found) -> str:
+def _verdict(found: SearchResult) -> str:
     count = len(found.leftovers)
     return f"{count} left" if count else "nothing is left"
 
 
-def _done(found: Found, left: dict[Leftover, str]) -> str:
+def _done(found: SearchResult, left: dict[Leftover, str]) -> str:
     stays = [item for item in found.leftovers if item not in found.deletable]
     deleted = len(found.deletable) - len(left)
     if not left and not stays:
@@ -117,7 +117,7 @@ def _done(found: Found, left: dict[Leftover, str]) -> str:
 
 
 def _end(
-    deployment: Deployment, found: Found | None, left: dict[Leftover, str] | None, verdict: str, as_json: bool
+    deployment: Deployment, found: SearchResult | None, left: dict[Leftover, str] | None, verdict: str, as_json: bool
 ) -> NoReturn:
     """Print the verdict, as the last line or in the document, and end: with 0 where nothing is left."""
     if as_json:

@@ -52,7 +52,7 @@ def require_packages(*groups: str, as_json: bool) -> None:
 @contextmanager
 def wrong_calls(as_json: bool, *errors: type[Exception]) -> Iterator[None]:
     """A refused file, a ValueError and these errors end the command with 2, in words."""
-    from serving.refused import print_findings
+    from serving.refusals import print_findings
     from settings.refusal import RefusedError
 
     wrong: tuple[type[Exception], ...] = (ValueError, *errors)

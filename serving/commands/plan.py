@@ -60,7 +60,7 @@ def plan(
     """
     # Imported here: `--help` needs no settings, and a refused file needs neither Pulumi nor a provider.
     from checks.environment import require
-    from serving.refused import print_findings
+    from serving.refusals import print_findings
     from settings.document import find_environment, read_document
     from settings.refusal import RefusedError
 
@@ -72,9 +72,9 @@ def plan(
         deployment, findings = require(document)
         if sys.stderr.isatty():
             typer.echo(f"Planning {deployment.name} ...", err=True)
-        from serving.plan.make import of_checked  # only now: a refused file needs no Pulumi
+        from serving.plan.build import plan_checked  # only now: a refused file needs no Pulumi
 
-        planned = of_checked(document, deployment, findings)
+        planned = plan_checked(document, deployment, findings)
     except RefusedError as refused:
         print_findings(refused.findings, refused.origin, output is Format.JSON)
         raise typer.Exit(2) from None
@@ -86,8 +86,8 @@ def plan(
 
 def _difference(planned: Plan, path: Path, against: str, output: Format) -> None:
     """Print the comparison; leaves with 2 where the other side can't be read or is refused, 1 where it can't be done."""
-    from serving.plan.against import run, show, source
-    from serving.refused import print_findings
+    from serving.plan.against import render, run, source
+    from serving.refusals import print_findings
     from settings.refusal import RefusedError
 
     try:
@@ -99,7 +99,7 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> None
     if output is Format.JSON:
         sys.stdout.write(json.dumps(made.as_json(), indent=2) + "\n")
     else:
-        sys.stdout.write(show.render_markdown(made) if output is Format.MARKDOWN else show.render_text(made))
+        sys.stdout.write(render.render_markdown(made) if output is Format.MARKDOWN else render.render_text(made))
     if made.not_done:
         raise typer.Exit(1)
 
@@ -121,6 +121,6 @@ def _render(planned: Plan, output: Format, resources: bool) -> str:
         from serving.plan.markdown import render_markdown
 
         return render_markdown(planned)
-    from serving.plan.picture import render_mermaid, render_svg
+    from serving.plan.diagram import render_mermaid, render_svg
 
     return render_mermaid(planned) if output is Format.MERMAID else render_svg(planned)

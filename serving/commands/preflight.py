@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serving.commands.options import Environment, require_packages, wrong_calls
-from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
+from serving.commands.reporting import ReportFormat, ReportFormatOption, progress, write_report
 
 if TYPE_CHECKING:
     from serving.preflight.context import Context
@@ -47,17 +47,17 @@ def preflight(
     from serving.preflight.run import preflight as ask
 
     report = ask(context(deployment, seconds), strict=strict, progress=progress())
-    raise typer.Exit(give(report, output))
+    raise typer.Exit(write_report(report, output))
 
 
 def context(deployment: Deployment, seconds: float) -> Context:
     """Google with the credentials of this shell, and the Hub with its token."""
-    from serving.google.asking import Google
+    from serving.google.client import GoogleClient
     from serving.google.credentials import default_credentials
     from serving.preflight.context import Context
     from serving.preflight.dns import PublicDns
     from serving.preflight.hub import Hub
 
     project = deployment.settings.project.id
-    google = Google(project, lambda: default_credentials(project, seconds), seconds)
+    google = GoogleClient(project, lambda: default_credentials(project, seconds), seconds)
     return Context(deployment, google, Hub.of_environment(seconds), PublicDns(seconds))

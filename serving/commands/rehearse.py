@@ -115,7 +115,7 @@ def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
     """The environment and its file, or the end of the command where it is rejected."""
     # Imported here: `--help` and a refused file need neither the engine nor a client.
     from checks.environment import require
-    from serving.refused import print_findings
+    from serving.refusals import print_findings
     from settings.document import find_environment, read_document
     from settings.refusal import RefusedError
 
@@ -287,7 +287,7 @@ def down(
     from rehearsal.control_plane import ControlPlaneError
     from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.end import LeftoverError, end
-    from serving.refused import print_findings
+    from serving.refusals import print_findings
     from settings.refusal import RefusedError
 
     try:

@@ -35,7 +35,7 @@ def progress() -> Callable[[str], None]:
     return lambda text: errors.print(f"  {text}", highlight=False, markup=False)
 
 
-def give(report: Report, output: ReportFormat) -> int:
+def write_report(report: Report, output: ReportFormat) -> int:
     """Print a report; the exit code."""
     from rich.console import Console
 

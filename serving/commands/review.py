@@ -29,8 +29,8 @@ def review(
 
         python -m serving review --against origin/main --format markdown --output review.md
     """
-    from serving.plan.review import run, show
-    from serving.refused import print_findings
+    from serving.plan.review import render, run
+    from serving.refusals import print_findings
     from settings.refusal import RefusedError
 
     def tell(name: str) -> None:
@@ -45,7 +45,7 @@ def review(
     if output is ReportFormat.JSON:
         text = json.dumps(made.as_json(), indent=2) + "\n"
     else:
-        text = show.render_markdown(made) if output is ReportFormat.MARKDOWN else show.render_review_text(made)
+        text = render.render_markdown(made) if output is ReportFormat.MARKDOWN else render.render_review_text(made)
     sys.stdout.write(text)
     if file is not None:
         _write(file, text)

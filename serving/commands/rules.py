@@ -99,7 +99,7 @@ def _table(listed: list[Rule]) -> Iterator[str]:
 
 def _everything(rule: Rule) -> Iterator[str]:
     from catalog.rules import LEVELS
-    from serving.refused import labelled
+    from serving.refusals import labelled
 
     width = _width()
     yield f"{typer.style(rule.id, bold=True)}  {rule.title}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from serving.commands.options import Environment, require_packages, wrong_calls
-from serving.commands.reporting import ReportFormat, ReportFormatOption, give, progress
+from serving.commands.reporting import ReportFormat, ReportFormatOption, progress, write_report
 from serving.commands.target_options import (
     AuthorityFile,
     ClientCertificate,
@@ -66,4 +66,4 @@ def verify(
     from serving.verify.run import verify as ask
 
     report = ask(found, quick=quick, wait_seconds=wait_seconds, request_seconds=request_seconds, progress=progress())
-    raise typer.Exit(give(report, output))
+    raise typer.Exit(write_report(report, output))

@@ -23,7 +23,7 @@ _WIDTH = 80
 
 
 @dataclass(frozen=True)
-class Line:
+class Pinned:
     """One pinned thing, or a dated list whose day stands for a version.
 
     `error`: why nobody could be asked; `old`: a list of more than six months ago.
@@ -85,7 +85,7 @@ def versions(
     sys.stdout.write(f"{count} of {len(lines)} have a newer version; {silent} could not be asked. docs/upgrading.md\n")
 
 
-def _row(line: Line) -> str:
+def _row(line: Pinned) -> str:
     """What is pinned, and below it, where both don't fit a narrow terminal, what is known of newer ones."""
     head = f"{line.kind:<9}{line.name:<30}{line.locked:<15}"
     if len(f"{head} {line.said}") <= _WIDTH:
@@ -94,16 +94,16 @@ def _row(line: Line) -> str:
     return f"{head.rstrip()}\n{said}\n"
 
 
-def _lists() -> Iterator[Line]:
+def _lists() -> Iterator[Pinned]:
     """The dated lists of the catalogue, oldest first."""
     from catalog.lists import dated_lists, is_old
     from checks.shared.clock import today
 
     for name, day in dated_lists().items():
-        yield Line("list", name, day.isoformat(), "catalog/data", old=is_old(day, today()))
+        yield Pinned("list", name, day.isoformat(), "catalog/data", old=is_old(day, today()))
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Iterator[Pinned]:
     import httpx
 
     from catalog.lock import load_lock
@@ -114,9 +114,9 @@ def _lines() -> Iterator[Line]:
         for name, chart in lock.charts.items():
             where = f"{chart.repository}/{chart.chart}" if chart.repository else chart.chart
             ask = _charts(client, chart.repository, chart.chart) if chart.repository else _tags(client, where[6:])
-            yield _asked(Line("chart", name, chart.version, where.partition("://")[2]), silent, ask)
+            yield _asked(Pinned("chart", name, chart.version, where.partition("://")[2]), silent, ask)
         for name, image in lock.images.items():
-            yield _asked(Line("image", name, image.tag, image.repository), silent, _tags(client, image.repository))
+            yield _asked(Pinned("image", name, image.tag, image.repository), silent, _tags(client, image.repository))
     from importlib.metadata import version
 
     for name in _PACKAGES:
@@ -137,7 +137,7 @@ def _charts(client: httpx.Client, repository: str, chart: str) -> Callable[[], l
     return lambda: charts_of(client, repository, chart)
 
 
-def _asked(line: Line, silent: dict[str, str], ask: Callable[[], list[str]]) -> Line:
+def _asked(line: Pinned, silent: dict[str, str], ask: Callable[[], list[str]]) -> Pinned:
     """The line with its answer; a registry that did not answer once is not asked again."""
     from catalog.refresh.newer import newer
     from catalog.refresh.registry import RegistryError, RegistryUnreachableError, split_repository
@@ -156,11 +156,11 @@ def _asked(line: Line, silent: dict[str, str], ask: Callable[[], list[str]]) -> 
         return replace(line, error=str(error))
 
 
-def _package(name: str, locked: str) -> Line:
+def _package(name: str, locked: str) -> Pinned:
     from catalog.refresh.newer import newer, releases_of
     from catalog.refresh.wheel import WheelError
 
-    line = Line("package", name, locked, "package index")
+    line = Pinned("package", name, locked, "package index")
     try:
         return replace(line, newer=newer(locked, releases_of(name)))
     except WheelError as error:

@@ -11,7 +11,7 @@ from serving.checking.findings import Finding, unknown
 from serving.drift.compare import Difference, differences
 from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.planned import Planned
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.live.google_backends import Backend, backends_of, health_check_of
 
 _POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy")
@@ -33,7 +33,7 @@ class _Target:
 
 
 def compare_google(
-    planned: Planned, gateway: Mapping[str, Any] | None, google: Callable[[], Google]
+    planned: Planned, gateway: Mapping[str, Any] | None, google: Callable[[], GoogleClient]
 ) -> Iterator[Finding]:
     """Every backend of the plan that Google has, against its policies; what could not be asked, by name."""
     targets = list(_targets(planned))
@@ -58,7 +58,7 @@ def compare_google(
                 yield _unasked(target, error.failure, error.message)
 
 
-def _compare(google: Google, target: _Target, backend: Backend) -> Iterator[Drift]:
+def _compare(google: GoogleClient, target: _Target, backend: Backend) -> Iterator[Drift]:
     name = f"backend service {backend.name} of {target.title}"
     limits = _backend_wanted(target.policies.get("GCPBackendPolicy", {}))
     for difference in differences(limits, _backend_found(backend.service)):

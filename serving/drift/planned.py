@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.base import MANAGED_BY
-from serving.drift.judge import Policy, policy_of
+from serving.drift.object_drift import Policy, policy_of
 from serving.program.record import Recording, Resource
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"

@@ -67,7 +67,7 @@ def newest(cluster: Cluster, release: PlannedRelease) -> Deployed | None:
     )
 
 
-def judge_release(release: PlannedRelease, found: Deployed | None) -> Iterator[Drift]:
+def release_drift(release: PlannedRelease, found: Deployed | None) -> Iterator[Drift]:
     """Whether it is there, deployed, of the planned version and with the planned values."""
     if found is None:
         yield drifted(Kind.MISSING, release.title, Action.NOTHING, Action.CREATE)

@@ -15,16 +15,16 @@ from cluster.reading import Cluster
 from cluster.target import Target
 from manifests.base import MANAGED_BY
 from manifests.gateway import API as _GATEWAY_API
-from serving.checking.ask import Progress, ask_checks
-from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, Words, passed, unknown
+from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, VerdictTexts, passed, unknown
+from serving.checking.runner import Progress, run_checks
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.google import compare_google
-from serving.drift.judge import Policy, judge
+from serving.drift.object_drift import Policy, object_drift
 from serving.drift.ownership import owners
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
-from serving.drift.releases import Deployed, judge_release, newest
-from serving.google.asking import Google
+from serving.drift.releases import Deployed, newest, release_drift
+from serving.google.client import GoogleClient
 from serving.live.google_backends import clients
 
 _ATONCE = 8
@@ -32,7 +32,7 @@ _ATONCE = 8
 _BUDGET = 300.0
 _TELL_SECONDS = 2.0
 _CRD = "CustomResourceDefinition"
-_WORDS = Words("no drift", "drift", "not known whether there is drift")
+_WORDS = VerdictTexts("no drift", "drift", "not known whether there is drift")
 _Item = TypeVar("_Item")
 
 
@@ -43,15 +43,15 @@ class Context:
     planned: Planned
     target: Target
     cluster: Cluster
-    google: Callable[[], Google]
+    google: Callable[[], GoogleClient]
 
 
-def look(
+def find_drift(
     environment: str,
     planned: Planned,
     target: Target,
     progress: Progress = lambda _text: None,
-    google: Callable[[], Google] | None = None,
+    google: Callable[[], GoogleClient] | None = None,
 ) -> Report:
     """Everything in the cluster, and what Google's load balancer has in force, against the plan.
 
@@ -62,7 +62,7 @@ def look(
     started = time.monotonic()
     context = Context(planned, target, Cluster(target.kubeconfig), google or clients(target.outputs.project))
     asked = [check for check in CHECKS if check.name != _GOOGLE or not target.rehearsal]
-    outcomes = ask_checks(
+    outcomes = run_checks(
         asked, context, lambda _: _BUDGET, progress, subject="the cluster", tell_seconds=_TELL_SECONDS
     )
     return Report(
@@ -88,7 +88,7 @@ def _releases(context: Context) -> Iterator[Finding]:
     _knock(context.cluster)
     for release in context.planned.releases:
         found = _record(context.cluster, release)
-        yield from [found] if isinstance(found, Finding) else _or_passed(release.title, judge_release(release, found))
+        yield from [found] if isinstance(found, Finding) else _or_passed(release.title, release_drift(release, found))
 
 
 def _chart_objects(context: Context) -> Iterator[Finding]:
@@ -172,7 +172,7 @@ def _judged(cluster: Cluster, name: str, manifest: dict[str, Any], policy: Polic
         return [_missing(name, policy)]
     # Whoever writes a chart leaves the namespace out where the release has one.
     wanted = {**manifest, "metadata": {k: v for k, v in metadata.items() if k != "namespace"}}
-    return _or_passed(name, judge(name, {"kind": manifest["kind"]} if definition else wanted, live, policy))
+    return _or_passed(name, object_drift(name, {"kind": manifest["kind"]} if definition else wanted, live, policy))
 
 
 def _missing(name: str, policy: Policy, message: str = "") -> Drift:

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.checking.fixes import gcloud
+from serving.checking.gcloud import gcloud
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 LOGIN = gcloud("auth", "application-default", "login")

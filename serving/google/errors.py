@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.checking.fixes import gcloud
+from serving.checking.gcloud import gcloud
 from serving.google.credentials import LOGIN
 
 # What any question to Google can end with.
-ASKING = (
+GOOGLE_FAILURES = (
     "no-credentials",
     "credentials-refused",
     "no-quota-project",

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE
 from cluster.errors import CannotAskError
-from serving.google.asking import Google, quiet
+from serving.google.client import GoogleClient, quiet
 from serving.google.errors import unanswered
 
 # Google's names of the dimensions that are places.
@@ -52,7 +52,7 @@ def _fits(limit: Limit, wanted: Mapping[str, str]) -> bool:
     return place is None or not unplaced or everywhere or place in (name.lower() for name in limit.locations)
 
 
-def find_quota(google: Google, quota_id: str) -> Quota | None:
+def find_quota(google: GoogleClient, quota_id: str) -> Quota | None:
     """A quota of the environment's project; None where the API knows no such id.
 
     Raises:
@@ -62,7 +62,7 @@ def find_quota(google: Google, quota_id: str) -> Quota | None:
     return found
 
 
-def _ask(google: Google, quota_id: str) -> Quota | None:
+def _ask(google: GoogleClient, quota_id: str) -> Quota | None:
     credentials = google.credentials()
     try:
         client = google.once("cloudquotas", lambda: _client(google, credentials))
@@ -82,7 +82,7 @@ def _ask(google: Google, quota_id: str) -> Quota | None:
     return Quota(tuple(limits), not answer.is_fixed)
 
 
-def _client(google: Google, credentials: Any) -> Any:
+def _client(google: GoogleClient, credentials: Any) -> Any:
     quiet()
     from google.api_core.client_options import ClientOptions
     from google.cloud.cloudquotas_v1 import CloudQuotasClient
@@ -91,7 +91,7 @@ def _client(google: Google, credentials: Any) -> Any:
     return CloudQuotasClient(credentials=credentials, transport="rest", client_options=options)
 
 
-def _retry(google: Google) -> Any:
+def _retry(google: GoogleClient) -> Any:
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 

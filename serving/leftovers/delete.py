@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.leftovers.kinds import KINDS, NETWORK, SUBNET, Leftover
 
 # GKE and Google take parts away some time after what used them; seconds between two tries, and how many there are.
@@ -17,7 +17,7 @@ _IN_USE = re.compile(r"already being used by|is not ready|RESOURCE_IN_USE|RESOUR
 
 
 def delete(
-    google: Google,
+    google: GoogleClient,
     leftovers: Iterable[Leftover],
     progress: Callable[[str], None],
     pause: Callable[[float], None],
@@ -40,7 +40,7 @@ def delete(
 
 
 def _delete_all(
-    google: Google, batch: list[Leftover], progress: Callable[[str], None], pause: Callable[[float], None]
+    google: GoogleClient, batch: list[Leftover], progress: Callable[[str], None], pause: Callable[[float], None]
 ) -> dict[Leftover, str]:
     failed: dict[Leftover, str] = {}
     for attempt in range(1, _TRIES + 1):
@@ -61,7 +61,7 @@ def _delete_all(
     return failed | {item: said[item] for item in batch}
 
 
-def _begin(google: Google, item: Leftover) -> dict[str, Any] | CannotAskError | None:
+def _begin(google: GoogleClient, item: Leftover) -> dict[str, Any] | CannotAskError | None:
     """The operation of a deletion; None where it is gone already."""
     try:
         return google.change("compute", item.method, **item.parameters)
@@ -70,7 +70,7 @@ def _begin(google: Google, item: Leftover) -> dict[str, Any] | CannotAskError | 
 
 
 def _end(
-    google: Google, item: Leftover, answer: dict[str, Any] | CannotAskError | None, pause: Callable[[float], None]
+    google: GoogleClient, item: Leftover, answer: dict[str, Any] | CannotAskError | None, pause: Callable[[float], None]
 ) -> str:
     """Wait for an operation; why it failed, empty where it did not."""
     where = {key: value for key, value in item.parameters.items() if key != item.kind.parameter}

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.leftovers import is_disk_of_cluster, is_of_cluster, is_of_gke
 from cluster.errors import CannotAskError
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.leftovers.kinds import DISK, GROUP, INSTANCE, KINDS, MANAGER, NETWORK, Kind, Leftover
 from settings.derive import Deployment
 
@@ -17,7 +17,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What is left, in the order of its deletion. `refused`: why nothing of it is deleted here; empty where it may be."""
 
     leftovers: tuple[Leftover, ...]
@@ -35,7 +35,7 @@ class ClusterLivesError(Exception):
     """A cluster lives in the network: what is there is in use, and nothing is left over."""
 
 
-def find(google: Google, deployment: Deployment) -> Found:
+def find(google: GoogleClient, deployment: Deployment) -> SearchResult:
     """What is left.
 
     Raises:
@@ -48,7 +48,7 @@ def find(google: Google, deployment: Deployment) -> Found:
     made, refused = _made_here(deployment, network)
     _refuse_living(google, deployment, made)
     leftovers = list(_Search(google, deployment, network, made).all())
-    return Found(tuple(leftovers), refused)
+    return SearchResult(tuple(leftovers), refused)
 
 
 def _made_here(deployment: Deployment, network: Item | None) -> tuple[bool, str]:
@@ -66,7 +66,7 @@ def _made_here(deployment: Deployment, network: Item | None) -> tuple[bool, str]
     return True, ""
 
 
-def _refuse_living(google: Google, deployment: Deployment, made: bool) -> None:
+def _refuse_living(google: GoogleClient, deployment: Deployment, made: bool) -> None:
     project = deployment.settings.project.id
     answer = (
         google.find("container", "projects.locations.clusters.list", parent=f"projects/{project}/locations/-") or {}
@@ -85,7 +85,7 @@ def _refuse_living(google: Google, deployment: Deployment, made: bool) -> None:
 class _Search:
     """One search through all kinds."""
 
-    def __init__(self, google: Google, deployment: Deployment, network: Item | None, made: bool) -> None:
+    def __init__(self, google: GoogleClient, deployment: Deployment, network: Item | None, made: bool) -> None:
         self._google, self._deployment, self._network, self._made = google, deployment, network, made
         self._subnets = {_path(url) for url in (network or {}).get("subnetworks") or ()}
 

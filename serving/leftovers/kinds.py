@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from serving.checking.fixes import gcloud
+from serving.checking.gcloud import gcloud
 
 
 @dataclass(frozen=True)

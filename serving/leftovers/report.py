@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from serving.leftovers.find import Found
+from serving.leftovers.find import SearchResult
 from serving.leftovers.kinds import Leftover
 from settings.derive import Deployment
 
 _PLACE, _WIDTH = 14, 79
 
 
-def lines(found: Found) -> Iterator[str]:
+def lines(found: SearchResult) -> Iterator[str]:
     """What is left, kind by kind in the order of deletion; what stays, and why; commands for what is not deleted here."""
     mine = [item for item in found.leftovers if not item.foreign and not item.kind.kept]
     if found.refused:
@@ -29,7 +29,7 @@ def lines(found: Found) -> Iterator[str]:
 
 
 def as_json(
-    deployment: Deployment, found: Found | None, left: Mapping[Leftover, str] | None, why: str
+    deployment: Deployment, found: SearchResult | None, left: Mapping[Leftover, str] | None, why: str
 ) -> dict[str, Any]:
     """The shape that `--format json` prints. `left`: what a deletion left, None where nothing was deleted."""
     leftovers = found.leftovers if found else ()

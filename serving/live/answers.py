@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from serving.live.request_errors import RequestError, shown
 from serving.live.streaming import Streamed
-from serving.live.symptoms import SymptomError, shown
 
 _ENDS = ("stop", "length", "tool_calls")
 _TEXTS = ("content", "reasoning_content", "reasoning")
@@ -17,7 +17,7 @@ def model_ids(answer: Mapping[str, Any]) -> list[str]:
     """Names of a model list.
 
     Raises:
-        SymptomError: it is no model list.
+        RequestError: it is no model list.
     """
     try:
         return [str(item["id"]) for item in answer["data"]]
@@ -26,7 +26,7 @@ def model_ids(answer: Mapping[str, Any]) -> list[str]:
 
 
 def check_chat(answer: Mapping[str, Any], names: Collection[str], most_tokens: int) -> str:
-    """Raise SymptomError where a chat answer is not right; else say what came."""
+    """Raise RequestError where a chat answer is not right; else say what came."""
     choice = _choice(answer, "chat.completion")
     message = choice.get("message")
     if not isinstance(message, dict) or not any(isinstance(message.get(key), str) for key in _TEXTS):
@@ -35,7 +35,7 @@ def check_chat(answer: Mapping[str, Any], names: Collection[str], most_tokens: i
 
 
 def check_pooled(answer: Mapping[str, Any], task: str) -> str:
-    """Raise SymptomError where the answer of an embedding, reranking or scoring model is not right; else say what came."""
+    """Raise RequestError where the answer of an embedding, reranking or scoring model is not right; else say what came."""
     if task == "embed":
         rows, key, what = (
             answer.get("data"),
@@ -55,7 +55,7 @@ def check_pooled(answer: Mapping[str, Any], task: str) -> str:
 
 
 def check_completion(answer: Mapping[str, Any], names: Collection[str], most_tokens: int) -> str:
-    """Raise SymptomError where a completion is not right; else say what came."""
+    """Raise RequestError where a completion is not right; else say what came."""
     choice = _choice(answer, "text_completion")
     if not isinstance(choice.get("text"), str):
         raise _wrong("a completion has choices[0].text", answer)
@@ -63,14 +63,14 @@ def check_completion(answer: Mapping[str, Any], names: Collection[str], most_tok
 
 
 def check_stream(streamed: Streamed, names: Collection[str], most_tokens: int) -> str:
-    """Raise SymptomError where a streamed answer that came to its end is not right; else say what came."""
+    """Raise RequestError where a streamed answer that came to its end is not right; else say what came."""
     if not streamed.text:
-        raise SymptomError("empty-answer", f"{streamed.events} events, none with text")
+        raise RequestError("empty-answer", f"{streamed.events} events, none with text")
     strangers = streamed.models - set(names)
     if strangers:
         raise _stranger(strangers, names)
     if not streamed.usage:
-        raise SymptomError("no-usage", f"{streamed.events} events, none with usage, though include_usage was asked")
+        raise RequestError("no-usage", f"{streamed.events} events, none with usage, though include_usage was asked")
     tokens = _tokens(streamed.usage, most_tokens)
     return f"{tokens} tokens in {streamed.seconds:.1f} s, first text after {streamed.first_seconds:.2f} s, then [DONE]"
 
@@ -90,9 +90,9 @@ def _counted(
     if choice.get("finish_reason") not in _ENDS:
         raise _wrong(f"finish_reason is {choice.get('finish_reason')!r}", answer)
     if not text.strip():
-        raise SymptomError("empty-answer", shown(json.dumps(answer)))
+        raise RequestError("empty-answer", shown(json.dumps(answer)))
     if not isinstance(answer.get("usage"), dict):
-        raise SymptomError("no-usage", shown(json.dumps(answer)))
+        raise RequestError("no-usage", shown(json.dumps(answer)))
     return f"{_tokens(answer['usage'], most_tokens)} tokens, {choice['finish_reason']}"
 
 
@@ -100,13 +100,13 @@ def _tokens(usage: Mapping[str, Any], most_tokens: int) -> int:
     prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not isinstance(prompt, int) or not isinstance(answer, int) or prompt < 1 or not 1 <= answer <= most_tokens:
         text = f"usage {json.dumps(dict(usage))} for a prompt and at most {most_tokens} tokens of answer"
-        raise SymptomError("wrong-usage", text)
+        raise RequestError("wrong-usage", text)
     return answer
 
 
-def _wrong(what: str, answer: Mapping[str, Any]) -> SymptomError:
-    return SymptomError("wrong-shape", f"{what}: {shown(json.dumps(dict(answer)))}")
+def _wrong(what: str, answer: Mapping[str, Any]) -> RequestError:
+    return RequestError("wrong-shape", f"{what}: {shown(json.dumps(dict(answer)))}")
 
 
-def _stranger(found: Collection[str], names: Collection[str]) -> SymptomError:
-    return SymptomError("wrong-model-answers", f"{', '.join(sorted(found))} answered, not {' or '.join(names)}")
+def _stranger(found: Collection[str], names: Collection[str]) -> RequestError:
+    return RequestError("wrong-model-answers", f"{', '.join(sorted(found))} answered, not {' or '.join(names)}")

@@ -11,8 +11,8 @@ from cluster.reading import Cluster, KubeObject
 from cluster.target import Target
 
 if TYPE_CHECKING:
-    from serving.google.asking import Google
-    from serving.live.exchange import Client
+    from serving.google.client import GoogleClient
+    from serving.live.http_client import HttpClient
     from settings.outputs import ModelOutput
 
 
@@ -27,7 +27,7 @@ class Context:
     target: Target
     cluster: Cluster
     request_seconds: float
-    google_client: Callable[[], Google] | None = None
+    google_client: Callable[[], GoogleClient] | None = None
 
     @property
     def models(self) -> list[ModelOutput]:
@@ -40,15 +40,15 @@ class Context:
         return self.target.outputs.namespace
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> HttpClient:
         """The way to send requests; the package for it is heavy, and `--quick` sends none."""
-        from serving.live.exchange import Client
+        from serving.live.http_client import HttpClient
 
         target = self.target
-        return Client(self.request_seconds, target.ca_file, target.token, target.host, target.client_certificate)
+        return HttpClient(self.request_seconds, target.ca_file, target.token, target.host, target.client_certificate)
 
     @cached_property
-    def google(self) -> Callable[[], Google]:
+    def google(self) -> Callable[[], GoogleClient]:
         """Makes a client of Google's APIs that has no answers yet; credentials are found once."""
         from serving.live.google_backends import clients
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.errors import CannotAskError
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.google.credentials import default_credentials
 
 BACKEND_SERVICES = "networking.gke.io/backend-services"
@@ -42,7 +42,7 @@ class Backend:
         return any(service.startswith(f"{namespace}/{name}-ip-") for service in self.services)
 
 
-def clients(project: str) -> Callable[[], Google]:
+def clients(project: str) -> Callable[[], GoogleClient]:
     """Makes clients without answers yet; credentials are found once."""
     found: list[Any] = []
 
@@ -51,10 +51,10 @@ def clients(project: str) -> Callable[[], Google]:
             found.append(default_credentials(project, _SECONDS))
         return found[0]
 
-    return lambda: Google(project, credentials, _SECONDS)
+    return lambda: GoogleClient(project, credentials, _SECONDS)
 
 
-def backends_of(google: Google, gateway: Mapping[str, Any]) -> list[Backend]:
+def backends_of(google: GoogleClient, gateway: Mapping[str, Any]) -> list[Backend]:
     """The backend services of a Gateway, each asked for.
 
     Raises:
@@ -77,7 +77,7 @@ def backends_of(google: Google, gateway: Mapping[str, Any]) -> list[Backend]:
     return found
 
 
-def health_check_of(google: Google, backend: Backend) -> dict[str, Any] | None:
+def health_check_of(google: GoogleClient, backend: Backend) -> dict[str, Any] | None:
     """The health check of a backend service; None where it has none.
 
     Raises:
@@ -91,7 +91,7 @@ def health_check_of(google: Google, backend: Backend) -> dict[str, Any] | None:
     return None
 
 
-def health_of(google: Google, backend: Backend) -> Iterator[tuple[str, str]]:
+def health_of(google: GoogleClient, backend: Backend) -> Iterator[tuple[str, str]]:
     """(address:port, state) of each endpoint, as the load balancer's own checks see it.
 
     Raises:
@@ -110,7 +110,7 @@ def health_of(google: Google, backend: Backend) -> Iterator[tuple[str, str]]:
             yield f"{item.get('ipAddress')}:{item.get('port')}", str(item.get("healthState"))
 
 
-def _services(google: Google, groups: tuple[str, ...]) -> Iterator[str]:
+def _services(google: GoogleClient, groups: tuple[str, ...]) -> Iterator[str]:
     for group in groups:
         match = _GROUP.search(group)
         if match is None:

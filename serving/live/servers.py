@@ -10,7 +10,7 @@ from cluster.reading import KubeObject
 from manifests.monitoring import PICKER, READER, WORKLOAD
 from manifests.scheduler import PICKER_METRICS_PORT
 from serving.live.context import Context
-from serving.live.exchange import Client, Request
+from serving.live.http_client import HttpClient, Request
 from settings.derive import SERVER_PORT
 from settings.outputs import ModelOutput
 
@@ -37,7 +37,7 @@ def metrics_page(context: Context, pod: KubeObject) -> str:
     """The metrics page of a server. The API server refuses to ask addresses of the loopback: there it is asked directly.
 
     Raises:
-        CannotAskError, SymptomError: it does not answer.
+        CannotAskError, RequestError: it does not answer.
     """
     if not context.target.rehearsal:
         return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], SERVER_PORT, "/metrics")
@@ -58,14 +58,14 @@ def picker_page(context: Context, pod: KubeObject, token: str | None) -> str:
     """The metrics page of a picker. It wants a token, which the API server does not pass on.
 
     Raises:
-        CannotAskError, SymptomError: it does not answer.
+        CannotAskError, RequestError: it does not answer.
         ValueError: its pod has no port of that name.
     """
     number = _container_port(pod, PICKER_METRICS_PORT)
     if not context.target.rehearsal:
         return context.cluster.pod_page(context.namespace, pod["metadata"]["name"], number, "/metrics")
     host, port = pod_address(pod, number)
-    return Client(context.request_seconds, None, token).text(Request("GET", f"http://{host}:{port}/metrics"))
+    return HttpClient(context.request_seconds, None, token).text(Request("GET", f"http://{host}:{port}/metrics"))
 
 
 def picker_token(context: Context) -> str | None:

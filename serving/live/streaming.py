@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from serving.live.exchange import Client, Request, body_of
-from serving.live.symptoms import SymptomError, document, raise_error_inside, shown
+from serving.live.http_client import HttpClient, Request, body_of
+from serving.live.request_errors import RequestError, document, raise_error_inside, shown
 
 _DONE = "[DONE]"
 # Events per asked token before a stream is called endless; a token may come in several events.
@@ -39,11 +39,11 @@ class Streamed:
     ended: bool = False
 
 
-def stream(client: Client, request: Request, most_tokens: int, enough_seconds: float = math.inf) -> Streamed:
+def stream(client: HttpClient, request: Request, most_tokens: int, enough_seconds: float = math.inf) -> Streamed:
     """Read a streamed chat answer of at most `most_tokens` tokens, to its end or as long as is enough.
 
     Raises:
-        SymptomError: it stalls, is cut, never ends, or holds something else than it should.
+        RequestError: it stalls, is cut, never ends, or holds something else than it should.
     """
 
     # A little before the limit of the whole exchange, so that the failure is named after what was seen.
@@ -52,7 +52,7 @@ def stream(client: Client, request: Request, most_tokens: int, enough_seconds: f
     async def read(response: httpx.Response) -> Streamed:
         if "text/event-stream" not in response.headers.get("content-type", ""):
             data = document(response.headers, await body_of(response))
-            raise SymptomError("not-streamed", shown(json.dumps(data)))
+            raise RequestError("not-streamed", shown(json.dumps(data)))
         return await _read(response, client.seconds, deadline, most_tokens, enough_seconds)
 
     return client.run(request, read)
@@ -75,7 +75,7 @@ async def _read(
             how = "the connection ended" if isinstance(error, StopAsyncIteration) else type(error).__name__
             after = f"after {found.events} events and {time.monotonic() - started:.1f} s"
             text = f"{how} {after}, without {_DONE}; so far: {shown(found.text)!r}"
-            raise SymptomError("stream-cut", text) from error
+            raise RequestError("stream-cut", text) from error
         found.seconds, found.ended = time.monotonic() - started, line == _DONE
         if found.ended:
             return found
@@ -84,13 +84,13 @@ async def _read(
             return found
         if found.events > _EVENTS_PER_TOKEN * most_tokens + _SPARE_EVENTS:
             text = f"{found.events} events and no end, for an answer of at most {most_tokens} tokens"
-            raise SymptomError("stream-never-ends", text)
+            raise RequestError("stream-never-ends", text)
 
 
-def _too_long(found: Streamed, seconds: float, *, ending: bool) -> SymptomError:
+def _too_long(found: Streamed, seconds: float, *, ending: bool) -> RequestError:
     if ending and found.events:
-        return SymptomError("stream-never-ends", f"{found.events} events in {seconds:g} s and no {_DONE}")
-    return SymptomError("stream-stalls", f"after {found.events} events nothing came any more, within {seconds:g} s")
+        return RequestError("stream-never-ends", f"{found.events} events in {seconds:g} s and no {_DONE}")
+    return RequestError("stream-stalls", f"after {found.events} events nothing came any more, within {seconds:g} s")
 
 
 async def _data(response: httpx.Response) -> AsyncIterator[str]:
@@ -99,7 +99,7 @@ async def _data(response: httpx.Response) -> AsyncIterator[str]:
     async for part in response.aiter_raw():
         *lines, rest = (rest + part).split(b"\n")
         if len(rest) > _LONGEST_LINE:
-            raise SymptomError("answer-too-large", f"one event of more than {_LONGEST_LINE} bytes")
+            raise RequestError("answer-too-large", f"one event of more than {_LONGEST_LINE} bytes")
         for line in lines:
             name, _, value = line.decode("utf-8", "replace").rstrip("\r").partition(":")
             if name == "data":
@@ -110,9 +110,9 @@ def _take(found: Streamed, line: str, started: float) -> None:
     try:
         event = json.loads(line)
     except ValueError:
-        raise SymptomError("not-json", f"an event of the stream: {shown(line)}") from None
+        raise RequestError("not-json", f"an event of the stream: {shown(line)}") from None
     if not isinstance(event, dict):
-        raise SymptomError("wrong-shape", f"an event of the stream: {shown(line)}")
+        raise RequestError("wrong-shape", f"an event of the stream: {shown(line)}")
     raise_error_inside(event)
     found.events += 1
     found.models.add(str(event.get("model")))
@@ -123,7 +123,7 @@ def _take(found: Streamed, line: str, started: float) -> None:
         found.finish_reason = choices[0].get("finish_reason") or found.finish_reason
         text = "".join(str(delta.get(key) or "") for key in ("content", "reasoning_content", "reasoning"))
     except (AttributeError, KeyError, TypeError):
-        raise SymptomError("wrong-shape", f"an event of the stream: {shown(line)}") from None
+        raise RequestError("wrong-shape", f"an event of the stream: {shown(line)}") from None
     if text and not found.text:
         found.first_seconds = time.monotonic() - started
     found.text += text

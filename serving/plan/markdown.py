@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.checking.render import cell, folded
 from serving.plan import scaling
-from serving.plan.order import entries, order_line, quotas
+from serving.plan.capacity_order import entries, order_line, quotas
 from serving.plan.plan import Plan
 from settings.cost import monthly_range
 from settings.text import count

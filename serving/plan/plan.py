@@ -9,8 +9,8 @@ from typing import Any
 from catalog.durations import Figure, filling_seconds, model_start_seconds, seconds_of, start_figures
 from manifests.base import Manifest
 from serving.plan import scaling
+from serving.plan.capacity_order import Entry, entries, quotas
 from serving.plan.graph import Graph
-from serving.plan.order import Entry, entries, quotas
 from serving.program.record import Resource
 from settings import names
 from settings.cost import Cost, estimate, monthly_range

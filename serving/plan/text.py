@@ -15,10 +15,10 @@ from rich.tree import Tree
 
 from catalog.zones import nearest_zones
 from serving.plan import scaling
-from serving.plan.order import entries, quotas
+from serving.plan.capacity_order import entries, quotas
 from serving.plan.plan import Plan
 from serving.program.record import Resource
-from serving.refused import describe
+from serving.refusals import describe
 from settings.cost import cold_cost, commitments, monthly_range, reading_cost
 from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds

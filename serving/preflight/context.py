@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.preflight.dns import PublicDns
 from serving.preflight.hub import Hub
 
@@ -18,7 +18,7 @@ class Context:
     """One run of questions."""
 
     deployment: Deployment
-    google: Google
+    google: GoogleClient
     hub: Hub
     dns: PublicDns
 

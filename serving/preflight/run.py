@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from serving.checking.ask import ask_checks
-from serving.checking.findings import Check, Report, Words
+from serving.checking.findings import Check, Report, VerdictTexts
+from serving.checking.runner import run_checks
 from serving.preflight.context import Context
 from serving.preflight.registry import checks
 
@@ -14,7 +14,7 @@ from serving.preflight.registry import checks
 _TELL_SECONDS = 2.0
 # Beside its requests: libraries to import, credentials to find (no metadata server answers outside Google), a busy machine.
 _SPARE_SECONDS = 45.0
-_WORDS = Words("ready", "not ready", "not known to be ready")
+_WORDS = VerdictTexts("ready", "not ready", "not known to be ready")
 
 
 def preflight(
@@ -28,7 +28,7 @@ def preflight(
     """
     started = time.monotonic()
     subject = f"project {context.project}"
-    outcomes = ask_checks(
+    outcomes = run_checks(
         checks(), context, lambda check: _limit(check, context), progress, subject=subject, tell_seconds=_TELL_SECONDS
     )
     return Report(

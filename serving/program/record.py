@@ -79,7 +79,7 @@ def main_program() -> None:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """No search for garbage: all that a recording is made of lives until its end, and searching it takes a third of the time."""
     collecting = gc.isenabled()
     gc.disable()
@@ -102,7 +102,7 @@ class _AtOnce(ThreadPoolExecutor):
         return done
 
 
-@uncollected()
+@without_garbage_collection()
 def record_program(program: Callable[[], None], project: str, stack: str, config: dict[str, str]) -> Recording:
     """Run any Pulumi program; `config` has its keys with the project's name before them, as the engine hands them over.
 

@@ -26,7 +26,13 @@ _REGISTRY = Registry(
 check = _REGISTRY.check
 
 # What any reading of the cluster can end with.
-READING = ("kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read", "kind-not-served", "time-is-up")
+KUBERNETES_FAILURES = (
+    "kubernetes-not-asked",
+    "kubernetes-not-reachable",
+    "not-allowed-to-read",
+    "kind-not-served",
+    "time-is-up",
+)
 
 
 def checks(*, quick: bool = False) -> list[Check]:

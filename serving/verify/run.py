@@ -9,9 +9,9 @@ from contextlib import suppress
 from cluster.errors import CannotAskError
 from cluster.reading import Cluster
 from cluster.target import Target
-from serving.checking.ask import Progress, ask_checks
-from serving.checking.findings import Check, Outcome, Report, Verdict, Words
-from serving.google.asking import Google
+from serving.checking.findings import Check, Outcome, Report, Verdict, VerdictTexts
+from serving.checking.runner import Progress, run_checks
+from serving.google.client import GoogleClient
 from serving.live.context import Context
 from serving.live.starts import starts
 from serving.verify.registry import checks
@@ -31,7 +31,7 @@ def verify(
     progress: Progress = lambda _text: None,
     request_seconds: float = 60.0,
     until_named: bool = False,
-    google: Callable[[], Google] | None = None,
+    google: Callable[[], GoogleClient] | None = None,
 ) -> Report:
     """Whether an environment serves.
 
@@ -50,7 +50,7 @@ def verify(
     pending, pause, teller = asked, _FIRST_PAUSE, _Teller(progress, wait_seconds)
     while True:
         context.cluster.forget()
-        outcomes |= ask_checks(pending, context, lambda check: _limit(check, context), progress)
+        outcomes |= run_checks(pending, context, lambda check: _limit(check, context), progress)
         elapsed = time.monotonic() - started
         report = _report(context, [outcomes[check.name] for check in asked], elapsed, quick=quick)
         left = wait_seconds - elapsed
@@ -76,7 +76,7 @@ def _report(context: Context, outcomes: list[Outcome], seconds: float, *, quick:
     return Report(
         environment=context.target.outputs.environment,
         where=context.target.where,
-        words=Words(good, "does not serve", "not known to serve"),
+        words=VerdictTexts(good, "does not serve", "not known to serve"),
         outcomes=tuple(outcomes),
         seconds=seconds,
         proofs=proofs,

@@ -17,7 +17,7 @@ from catalog.metrics import TTFT, edge_below, load_metrics, metric_sources, ttft
 from manifests.alerts.alerts import Alert, alerts
 from manifests.alerts.dashboards import cloud_dashboard, grafana_dashboard
 from manifests.alerts.panels import rows
-from serving.alerts.every import every_alert
+from serving.alerts.all_alerts import all_alerts
 from serving.program.record import record
 from settings.derive import Deployment
 from settings.document import ROOT, Document, read_document
@@ -50,7 +50,7 @@ def queries() -> Iterator[str]:
     for asked in (deployment(), external):
         yield from (line.query for row in rows(asked) for panel in row.panels for line in panel.lines)
         yield from (condition.query for alert in alerts(asked) for condition in alert.conditions)
-    yield from (condition.query for alert in every_alert() for condition in alert.conditions)
+    yield from (condition.query for alert in all_alerts() for condition in alert.conditions)
 
 
 def unknown(query: str) -> set[str]:
@@ -133,7 +133,7 @@ def test_an_average_of_the_picker_is_read_beside_fresh_endpoints_only() -> None:
     assert guarded
     for query in guarded:
         assert re.search(r" and max by \(model\) \(llm_d_epp_ready_endpoints\{[^}]*\}\) > 0$", query)
-    assert not any("llm_d_epp_average_" in c.query for a in every_alert() for c in a.conditions)
+    assert not any("llm_d_epp_average_" in c.query for a in all_alerts() for c in a.conditions)
 
 
 @pytest.mark.parametrize("edge", ttft_edges())
@@ -152,7 +152,7 @@ def test_an_objective_is_counted_by_an_edge_of_the_histogram(edge: int) -> None:
 def test_burn_rates_are_those_of_the_workbook_and_can_be_reached() -> None:
     found = {
         a.id: [(c.title, float(re.findall(r"\) > ([\d.e-]+)", c.query)[0])) for c in a.conditions]
-        for a in every_alert()
+        for a in all_alerts()
         if "times the budget" in a.conditions[0].title
     }
     budget = 0.005
@@ -171,7 +171,7 @@ def test_burn_rates_are_those_of_the_workbook_and_can_be_reached() -> None:
 
 
 def test_each_condition_of_a_burn_has_both_windows_and_fires_once_for_a_model() -> None:
-    for alert in every_alert():
+    for alert in all_alerts():
         for condition in alert.conditions:
             if "times the budget" in condition.title:
                 long, short = re.findall(r"\d+[mhd]", condition.title)
@@ -182,7 +182,7 @@ def test_each_condition_of_a_burn_has_both_windows_and_fires_once_for_a_model() 
 def test_alerts_are_made_where_somebody_asks_for_them() -> None:
     names = {alert.id for alert in alerts(deployment(monitoring={"notify": []}))}
     assert not {name for name in names if "availability" in name or "first-token" in name}
-    assert "slice-failed" not in names and "slice-failed" in {a.id for a in every_alert()}
+    assert "slice-failed" not in names and "slice-failed" in {a.id for a in all_alerts()}
     assert not deployment(monitoring={"budgetPerMonth": 1}).alerted
     assert not deployment(platform={"monitoring": False}).alerted
 
@@ -286,9 +286,9 @@ def test_both_dashboards_have_the_same_panels() -> None:
 
 
 def test_a_page_is_what_clients_notice_and_the_rest_a_ticket() -> None:
-    pages = {alert.id for alert in every_alert() if alert.severity == "page"}
+    pages = {alert.id for alert in all_alerts() if alert.severity == "page"}
     assert pages == {"availability-page", "first-token-page", "load-balancer-errors", "no-picker", "no-endpoints"}
-    assert len({alert.id for alert in every_alert()}) == len(every_alert())
+    assert len({alert.id for alert in all_alerts()}) == len(all_alerts())
 
 
 def test_what_a_rehearsal_cannot_ask_is_marked() -> None:
@@ -297,4 +297,4 @@ def test_what_a_rehearsal_cannot_ask_is_marked() -> None:
             SERIES[name].origin == "google" for c in alert.conditions for name in re.findall(r"([\w:]+)\{", c.query)
         )
 
-    assert {a.id for a in every_alert() if a.of_google} == {a.id for a in every_alert() if of_google(a)}
+    assert {a.id for a in all_alerts() if a.of_google} == {a.id for a in all_alerts() if of_google(a)}

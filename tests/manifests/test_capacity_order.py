@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from checks.environment import check
 from manifests.compute_class import compute_classes
 from manifests.llm_inference_service import llm_inference_service
-from serving.plan.order import entries, quotas
+from serving.plan.capacity_order import entries, quotas
 from settings.derive import Deployment
 from settings.document import Document
 from tests.checks.cases import GOOD

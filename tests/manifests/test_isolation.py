@@ -21,7 +21,7 @@ HEALTH_CHECK = End(address="35.191.10.1")
 COLLECTOR = End("gmp-system", {"app.kubernetes.io/name": "collector"})
 STRANGER = End("default", {"app": "curl"})
 INTERNET = End(address="18.155.1.2")
-every_deployment = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+deployment_with_all_alerts = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
 
 
 def pod(deployment: Deployment, model: str, component: str) -> End:
@@ -34,7 +34,7 @@ def proxy(deployment: Deployment) -> End:
     return End(address=deployment.proxy_range.replace(".0/", ".7/").partition("/")[0])
 
 
-@every_deployment
+@deployment_with_all_alerts
 def test_what_serving_needs_passes_and_nothing_else_does(deployment: Deployment) -> None:
     policies = network_policies(deployment)
 
@@ -73,7 +73,7 @@ def test_what_serving_needs_passes_and_nothing_else_does(deployment: Deployment)
     assert not passes(STRANGER, filler, 80)
 
 
-@every_deployment
+@deployment_with_all_alerts
 def test_the_policy_that_closes_comes_last(deployment: Deployment) -> None:
     assert network_policies(deployment)[-1]["spec"]["podSelector"] == {}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.environment import check
-from serving.checking.findings import Check, Outcome, Report, Words, unknown
+from serving.checking.findings import Check, Outcome, Report, VerdictTexts, unknown
 from serving.checking.render import render_markdown
 from serving.commands import versions
 from serving.plan.against.headline import money
@@ -76,7 +76,12 @@ def test_a_cause_that_many_checks_share_is_said_once() -> None:
     checks = [Check(name, name, name, (), lambda _: ()) for name in ("one", "two", "three")]
     outcomes = tuple(Outcome(c, (unknown("kubernetes-not-asked", c.name, "no kubeconfig"),), 0.0) for c in checks)
     report = Report(
-        environment="dev", where="x", words=Words("a", "b", "c"), outcomes=outcomes, seconds=0.0, proofs=frozenset()
+        environment="dev",
+        where="x",
+        words=VerdictTexts("a", "b", "c"),
+        outcomes=outcomes,
+        seconds=0.0,
+        proofs=frozenset(),
     )
     text = render_markdown(report)
     assert text.count("- Cause: ") == text.count("- Found: ") == text.count("- Runbook: ") == 1
@@ -103,7 +108,7 @@ def test_a_sum_with_a_missing_price_says_so() -> None:
 
 def test_lock_and_versions_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = "registry.example can't be reached ([Errno -2] Name or service not known); check the network or the proxy"
-    lines = (versions.Line("image", "cert-manager-startupapicheck", "v1.21.2", "x", error=wrong),)
+    lines = (versions.Pinned("image", "cert-manager-startupapicheck", "v1.21.2", "x", error=wrong),)
     monkeypatch.setattr(versions, "_lines", lambda: iter(lines))
     for command in ("lock", "versions"):
         said = run("serving", command).out

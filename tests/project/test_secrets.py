@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from checks.environment import require
-from serving.refused import describe
+from serving.refusals import describe
 from settings.document import ROOT, Document, read_document
 from settings.refusal import RefusedError, explain
 from settings.secrets import holds_secret

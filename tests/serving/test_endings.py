@@ -44,8 +44,8 @@ def test_a_closed_error_stream_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["import pulumi", "run_path"])
 def test_an_interrupt_is_one_line_and_exit_code_130(moment: str) -> None:
     at = {
-        "import pulumi": "import serving.plan.make as m, os, signal\n"
-        "m.planned = m.of_checked = lambda *a: os.kill(os.getpid(), signal.SIGINT)\n",
+        "import pulumi": "import serving.plan.build as m, os, signal\n"
+        "m.planned = m.plan_checked = lambda *a: os.kill(os.getpid(), signal.SIGINT)\n",
         "run_path": "import runpy, os, signal\nreal = runpy.run_path\n"
         "def run(*a, **k):\n    real(*a, **k)\n    os.kill(os.getpid(), signal.SIGINT)\nrunpy.run_path = run\n",
     }[moment]

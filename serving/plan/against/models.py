@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serving.plan.against.contract import Count, ModelChange
-from serving.plan.against.leaves import leaves, said
+from serving.plan.against.field_changes import field_changes, said
 from serving.plan.against.resources import CLUSTER, NODE_POOL, Change, holdings
 from serving.plan.against.side import Model, Side, same_url
 from serving.plan.plan import SERVICE_TYPE
@@ -86,7 +86,7 @@ def _restarts(old: Model, new: Model, changes: Sequence[Change]) -> list[str]:
         elif kind == SERVICE_TYPE and change.name == new.name and action == "replaced":
             because.append(f"its service is replaced ({'; '.join(change.because)})")
     if old.pods is not None and new.pods is not None:
-        because += [line.removeprefix(_MAIN) for line in leaves(old.pods, new.pods)]
+        because += [line.removeprefix(_MAIN) for line in field_changes(old.pods, new.pods)]
     else:
         because += [_fact(key, old, new) for key in _RESTARTING_FACTS if old.facts[key] != new.facts[key]]
     return because
@@ -100,7 +100,7 @@ def _goes_on(old: Model, new: Model, changes: Sequence[Change], whole: bool) -> 
         _fact(key, old, new) for key in old.facts if key not in _RESTARTING_FACTS and old.facts[key] != new.facts[key]
     ]
     if old.router is not None and new.router is not None and old.router != new.router:
-        picker = leaves(old.router.get("scheduler"), new.router.get("scheduler"))
+        picker = field_changes(old.router.get("scheduler"), new.router.get("scheduler"))
         if picker:
             found.append(f"endpoint picker, which restarts alone: {'; '.join(picker[:3])}")
     found += [

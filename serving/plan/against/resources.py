@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from providers.kubernetes.differences import replacing
-from serving.plan.against.leaves import leaves
+from serving.plan.against.field_changes import field_changes
 from serving.plan.graph import Graph
 from serving.program.record import UNKNOWN, Resource
 
@@ -67,7 +67,7 @@ def compare(before: Graph, after: Graph) -> list[Change]:
         if resource.type == CLUSTER:
             because += _ranges(resource, before, after)
         stays = tuple(_staying(earlier, resource))
-        lines = leaves(_seen(earlier), _seen(resource))
+        lines = field_changes(_seen(earlier), _seen(resource))
         properties = tuple(
             line for line in lines if not line.startswith(tuple(f"{path}{end}" for path in stays for end in ".:"))
         )
@@ -98,7 +98,7 @@ def _replacing(old: Resource, new: Resource) -> list[str]:
 
 def _said(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     name = path.split("[")[0]
-    return [line.replace("value:", f"{name}:", 1) for line in leaves(_at(old, name), _at(new, name))] or [name]
+    return [line.replace("value:", f"{name}:", 1) for line in field_changes(_at(old, name), _at(new, name))] or [name]
 
 
 def _gcp(token: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:

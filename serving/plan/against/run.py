@@ -8,7 +8,7 @@ from serving.plan.against.contract import Against, Difference
 from serving.plan.against.difference import difference
 from serving.plan.against.side import Side, of_outputs, of_plan
 from serving.plan.against.source import Source
-from serving.plan.make import planned as plan
+from serving.plan.build import planned as plan
 from serving.plan.plan import Plan
 from settings.document import Document
 

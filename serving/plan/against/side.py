@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog.gke import GatewayClass
+from serving.plan.capacity_order import bought, quotas
 from serving.plan.graph import Graph
-from serving.plan.order import bought, quotas
 from serving.plan.plan import SERVICE_TYPE, Plan
 from settings.outputs import Outputs
 from settings.refusal import Finding, Path, render_path

@@ -8,7 +8,7 @@ from pathlib import Path
 from serving.plan.against import run, source
 from serving.plan.against.earlier_program import different_files
 from serving.plan.against.git import git, git_problem
-from serving.plan.make import planned
+from serving.plan.build import planned
 from serving.plan.markdown import render_markdown
 from serving.plan.plan import Plan
 from serving.plan.review.contract import EnvironmentReview, Refusal, Review

@@ -8,8 +8,8 @@ from typing import Any
 from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
 from catalog.tpu import Generation, generations
 from serving.checking.findings import Finding, failed, passed, unknown, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.google.quotas import Quota, find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
@@ -22,7 +22,7 @@ _UNLIMITED = -1
     "quota",
     "The quota of each TPU family holds the chips of all replicas, and those of an update",
     "Cloud Quotas, quotaInfos.get",
-    (*ASKING, "quota-too-small", "quota-no-room-for-update", "quota-not-listed", "quota-id-unknown"),
+    (*GOOGLE_FAILURES, "quota-too-small", "quota-no-room-for-update", "quota-not-listed", "quota-id-unknown"),
     requests=4,
 )
 def quota(context: Context) -> Iterator[Finding]:
@@ -98,7 +98,7 @@ def _console(context: Context) -> str:
     "The reservation exists, is of this machine and has room",
     "Compute Engine, reservations.get",
     (
-        *ASKING,
+        *GOOGLE_FAILURES,
         "reservation-not-found",
         "reservation-not-ready",
         "reservation-of-another-machine",

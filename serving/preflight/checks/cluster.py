@@ -7,7 +7,7 @@ from typing import Any
 
 from catalog.gke import facts, parse_gke_version
 from serving.checking.findings import Finding, failed, passed
-from serving.google.errors import ASKING
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 
@@ -16,7 +16,7 @@ from serving.preflight.registry import check
     "gke-version",
     "A new cluster gets a version that is new enough, and GKE offers it",
     "GKE, projects.locations.getServerConfig",
-    (*ASKING, "gke-channel-missing", "gke-version-too-old", "gke-default-too-old", "gke-version-not-offered"),
+    (*GOOGLE_FAILURES, "gke-channel-missing", "gke-version-too-old", "gke-default-too-old", "gke-version-not-offered"),
 )
 def gke_version(context: Context) -> Iterator[Finding]:
     """`minVersion` must be on offer (a shorter one stands for its newest patch); without it, the channel's default counts."""
@@ -97,7 +97,7 @@ def _offers(offered: list[str], wanted: str) -> bool:
     "cluster-name",
     "The cluster's name is free, or the cluster is this environment's own",
     "GKE, projects.locations.clusters.get",
-    (*ASKING, "cluster-name-taken"),
+    (*GOOGLE_FAILURES, "cluster-name-taken"),
 )
 def cluster_name(context: Context) -> Iterator[Finding]:
     """Ours carries the labels that the program gives it."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from catalog.preflight import QUOTA_SERVICE, disk_quota
 from catalog.tpu import generations
 from serving.checking.findings import Finding, failed, passed, unknown, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.google.quotas import find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
@@ -19,7 +19,7 @@ from settings.derive import CPU_POOL_DISK, Deployment
     "disk-quota",
     "The quota of each disk type holds the boot disks of all nodes",
     "Cloud Quotas, quotaInfos.get",
-    (*ASKING, "disk-quota-too-small", "disk-quota-no-room-to-grow", "quota-not-listed", "quota-id-unknown"),
+    (*GOOGLE_FAILURES, "disk-quota-too-small", "disk-quota-no-room-to-grow", "quota-not-listed", "quota-id-unknown"),
     requests=2,
 )
 def disks(context: Context) -> Iterator[Finding]:

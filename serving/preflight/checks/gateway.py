@@ -8,8 +8,8 @@ from typing import Any
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
 from serving.preflight.dns import absolute
@@ -24,7 +24,7 @@ _SOON = timedelta(days=30)
     "gateway-address",
     "A named address exists in the region and is of the right kind; the name of a new one is free",
     "Compute Engine, addresses.get",
-    (*ASKING, "address-not-found", "address-of-another-kind", "address-in-use", "address-name-taken"),
+    (*GOOGLE_FAILURES, "address-not-found", "address-of-another-kind", "address-in-use", "address-name-taken"),
 )
 def gateway_address(context: Context) -> Iterator[Finding]:
     """Internal: an address that the forwarding rules of a Gateway can share (GW04)."""
@@ -79,7 +79,7 @@ def _reserve(context: Context, name: str) -> str:
     "Certificate Manager, certificates.get; Compute Engine, regionSslCertificates, regionSslPolicies, "
     "regionSecurityPolicies; Cloud DNS, managedZones.get; Google Public DNS, the zone's name servers",
     (
-        *ASKING,
+        *GOOGLE_FAILURES,
         "certificate-not-found",
         "certificate-not-active",
         "certificate-expires",

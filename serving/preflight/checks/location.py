@@ -7,8 +7,8 @@ from typing import Any
 
 from catalog.zones import by_distance
 from serving.checking.findings import Finding, failed, passed, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 
@@ -19,7 +19,7 @@ _MOST_SHOWN = 5
     "location",
     "Region and zone exist and are up",
     "Compute Engine, regions.get and zones.get",
-    (*ASKING, "place-not-found", "place-down", "zone-of-another-region", "place-deprecated"),
+    (*GOOGLE_FAILURES, "place-not-found", "place-down", "zone-of-another-region", "place-deprecated"),
     requests=3,
 )
 def location(context: Context) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def _zones_of_region(context: Context) -> str:
     "machine-types",
     "The zone has the machines of the TPU pools, the region those of the CPU pool",
     "Compute Engine, machineTypes.get and machineTypes.aggregatedList",
-    (*ASKING, "machine-type-missing", "machine-type-deprecated"),
+    (*GOOGLE_FAILURES, "machine-type-missing", "machine-type-deprecated"),
     requests=6,
 )
 def machine_types(context: Context) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from catalog.tpu import generations
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.hub import TOKEN_VARIABLE, Repository
 from serving.preflight.registry import check
@@ -21,7 +21,7 @@ _HUB = "hf://"
     "secrets",
     "The versions of secrets that models name exist and are enabled",
     "Secret Manager, projects.secrets.versions.get (never the secret itself)",
-    (*ASKING, "secret-not-found", "secret-not-enabled"),
+    (*GOOGLE_FAILURES, "secret-not-found", "secret-not-enabled"),
     requests=4,
 )
 def secrets(context: Context) -> Iterator[Finding]:

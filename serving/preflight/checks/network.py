@@ -7,8 +7,8 @@ from typing import Any
 
 from checks.shared.gateway import proxy_range_problem
 from serving.checking.findings import Finding, failed, passed, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
 from serving.preflight.registry import check
@@ -21,7 +21,7 @@ _PROXIES, _ACTIVE = "REGIONAL_MANAGED_PROXY", "ACTIVE"
     "An existing network and its node subnet are as named; a new network's name is free",
     "Compute Engine, networks.get and subnetworks.get",
     (
-        *ASKING,
+        *GOOGLE_FAILURES,
         "network-not-found",
         "network-name-taken",
         "subnet-not-found",
@@ -101,7 +101,7 @@ def _node_subnet(context: Context) -> Iterator[Finding]:
     "The VPC has exactly one active proxy-only subnet in the region, existing or to be created",
     "Compute Engine, subnetworks.aggregatedList",
     (
-        *ASKING,
+        *GOOGLE_FAILURES,
         "proxy-only-subnet-not-found",
         "proxy-only-subnet-not-active",
         "proxy-only-subnet-too-small",

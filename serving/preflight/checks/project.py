@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from catalog.preflight import permissions_for
 from catalog.tpu import generations
 from serving.checking.findings import Finding, failed, passed, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 
@@ -17,7 +17,7 @@ from serving.preflight.registry import check
     "project",
     "The project is there and active",
     "Resource Manager, projects.get",
-    (*ASKING, "project-not-active", "project-number-differs"),
+    (*GOOGLE_FAILURES, "project-not-active", "project-number-differs"),
 )
 def project(context: Context) -> Iterator[Finding]:
     """Google answers 403 for a project that does not exist as for one that the caller may not see."""
@@ -46,7 +46,7 @@ def _list_projects() -> str:
     "permissions",
     "Whoever runs `pulumi up` may create what the environment declares",
     "Resource Manager, projects.testIamPermissions",
-    (*ASKING, "permission-missing"),
+    (*GOOGLE_FAILURES, "permission-missing"),
 )
 def permissions(context: Context) -> Iterator[Finding]:
     """Those of the project, and of the host project where the network is another project's."""
@@ -111,7 +111,7 @@ def _permissions(context: Context, project_id: str, reasons: tuple[str, ...]) ->
     "apis",
     "The Google APIs that the environment uses are on",
     "Service Usage, services.batchGet",
-    (*ASKING, "api-not-enabled", "api-enabled-by-up"),
+    (*GOOGLE_FAILURES, "api-not-enabled", "api-enabled-by-up"),
 )
 def apis(context: Context) -> Iterator[Finding]:
     """What is off is turned on by `pulumi up`, unless `enableApis` is false."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from checks.shared.ranges import free_range
 from serving.checking.findings import Finding, failed, passed
-from serving.google.errors import ASKING
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.checks.network import find_network, last, subnets
 from serving.preflight.context import Context
@@ -18,14 +18,14 @@ IPv4 = ipaddress.IPv4Network
 
 
 @dataclass(frozen=True)
-class Taken:
+class UsedRange:
     """A range in use, and by what."""
 
     range: IPv4
     by: str
 
 
-def overlapping(wanted: IPv4, taken: Iterable[Taken]) -> list[Taken]:
+def overlapping(wanted: IPv4, taken: Iterable[UsedRange]) -> list[UsedRange]:
     """What a range can't lie beside."""
     return [item for item in taken if item.range.overlaps(wanted)]
 
@@ -34,7 +34,7 @@ def overlapping(wanted: IPv4, taken: Iterable[Taken]) -> list[Taken]:
     "address-ranges",
     "Ranges that the environment adds to an existing VPC overlap none of its subnets, peers or allocations",
     "Compute Engine, subnetworks.aggregatedList, networks.listPeeringRoutes, globalAddresses.list",
-    (*ASKING, "range-overlaps"),
+    (*GOOGLE_FAILURES, "range-overlaps"),
     requests=6,
 )
 def address_ranges(context: Context) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def _wanted(context: Context) -> dict[str, str]:
     return ranges
 
 
-def _subnet_ranges(context: Context) -> Iterator[Taken]:
+def _subnet_ranges(context: Context) -> Iterator[UsedRange]:
     own = context.deployment.proxy_only_subnet_name
     for subnet in subnets(context):
         name = f"subnet {subnet.get('name')}"
@@ -83,7 +83,7 @@ def _subnet_ranges(context: Context) -> Iterator[Taken]:
             yield from _taken(secondary.get("ipCidrRange"), f"{name}, {secondary.get('rangeName')}")
 
 
-def _peer_ranges(context: Context) -> Iterator[Taken]:
+def _peer_ranges(context: Context) -> Iterator[UsedRange]:
     """What the network's active peers export to it."""
     for peering in (find_network(context) or {}).get("peerings", ()):
         if peering.get("state") != "ACTIVE":
@@ -104,7 +104,7 @@ def _peer_ranges(context: Context) -> Iterator[Taken]:
                     yield from _taken(route.get("destRange"), f"peering {peering.get('name')}")
 
 
-def _allocations(context: Context) -> Iterator[Taken]:
+def _allocations(context: Context) -> Iterator[UsedRange]:
     """Ranges set aside for services of Google or others (private services access)."""
     pages = context.google.everything("compute", "globalAddresses.list", project=context.network_project)
     for page in pages:
@@ -113,9 +113,9 @@ def _allocations(context: Context) -> Iterator[Taken]:
                 yield from _taken(f"{item.get('address')}/{item.get('prefixLength')}", f"allocation {item.get('name')}")
 
 
-def _taken(cidr: object, by: str) -> Iterator[Taken]:
+def _taken(cidr: object, by: str) -> Iterator[UsedRange]:
     """IPv6 ranges and subnets without an IPv4 range are nothing to compare with."""
     try:
-        yield Taken(IPv4(str(cidr), strict=False), by)
+        yield UsedRange(IPv4(str(cidr), strict=False), by)
     except ValueError:
         return

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, warned
-from serving.checking.fixes import gcloud
-from serving.google.errors import ASKING
+from serving.checking.gcloud import gcloud
+from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 from settings.store import Store
@@ -21,7 +21,7 @@ _DENIED = "not-allowed-to-ask"
     "The bucket for weights and compiled programs can be used, or made",
     "Cloud Storage, buckets.get and buckets.testIamPermissions",
     (
-        *ASKING,
+        *GOOGLE_FAILURES,
         *("bucket-not-found", "bucket-taken", "bucket-left-behind"),
         *("bucket-elsewhere", "bucket-not-uniform", "bucket-permission-missing"),
     ),

@@ -8,18 +8,25 @@ from typing import Any
 from cluster.errors import CannotAskError
 from cluster.load_balancer import RecordError, read_record
 from serving.checking.findings import Finding, failed, passed, unknown, warned
-from serving.google.errors import ASKING
+from serving.google.errors import GOOGLE_FAILURES
 from serving.live.context import Context
 from serving.live.google_backends import HEALTHY, backends_of, health_of
 from serving.verify.checks.gateway import declared_gateway
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 
 
 @check(
     "backends-healthy",
     "Every backend healthy",
     "health of each endpoint of every pool, as the load balancer sees it: Google's API, or the rehearsal's record",
-    (*READING, *ASKING, "backends-unhealthy", "backends-some-unhealthy", "backends-missing", "backends-not-asked"),
+    (
+        *KUBERNETES_FAILURES,
+        *GOOGLE_FAILURES,
+        "backends-unhealthy",
+        "backends-some-unhealthy",
+        "backends-missing",
+        "backends-not-asked",
+    ),
     budget=60,
 )
 def backends_healthy(context: Context) -> Iterator[Finding]:

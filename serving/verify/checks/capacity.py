@@ -12,7 +12,7 @@ from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context
 from serving.live.servers import belongs
 from serving.verify.conditions import says
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 
 _POOL = "cloud.google.com/gke-nodepool"
 
@@ -21,7 +21,7 @@ _POOL = "cloud.google.com/gke-nodepool"
     "capacity",
     "Chips are bought in the declared order",
     "ComputeClass of every model's pods, its conditions, and the node pools that serve",
-    (*READING, "class-missing", "class-misconfigured"),
+    (*KUBERNETES_FAILURES, "class-missing", "class-misconfigured"),
 )
 def capacity(context: Context) -> Iterator[Finding]:
     """A model without a class has one purchase, and nothing to say here."""

@@ -10,7 +10,7 @@ from manifests.gateway import API
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context, title
 from serving.verify.checks.policies import policy_of
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
 
 
@@ -18,7 +18,7 @@ from settings.outputs import ModelOutput
     "exposure",
     "TLS and authentication as declared",
     "listeners of the Gateway against the outputs' scheme and port; IAP or Cloud Armor in each GCPBackendPolicy, or consumers",
-    (*READING, "tls-missing", "open-to-everyone", "gateway-missing"),
+    (*KUBERNETES_FAILURES, "tls-missing", "open-to-everyone", "gateway-missing"),
 )
 def exposure(context: Context) -> Iterator[Finding]:
     """An external Gateway has TLS and authentication; the listener is the declared one."""

@@ -12,7 +12,7 @@ from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import Backend, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings import names
 
 # A message that names one of these speaks of another object, for which GKE stops the whole Gateway.
@@ -23,7 +23,13 @@ _STOPPING = ("HTTPRoute", "extension service", "InferencePool")
     "gateway-class",
     "GatewayClass accepted",
     "GatewayClass, condition Accepted",
-    (*READING, "gateway-class-missing", "gateway-class-not-accepted", "gateway-class-without-pools", NOT_WRITTEN),
+    (
+        *KUBERNETES_FAILURES,
+        "gateway-class-missing",
+        "gateway-class-not-accepted",
+        "gateway-class-without-pools",
+        NOT_WRITTEN,
+    ),
 )
 def gateway_class(context: Context) -> Iterator[Finding]:
     """The class that the outputs name is there and accepted, and the one in use takes pools."""
@@ -52,7 +58,7 @@ def gateway_class(context: Context) -> Iterator[Finding]:
     "Gateway programmed, with an address",
     "Gateway and its listeners, conditions Accepted, Programmed, ResolvedRefs; status.addresses",
     (
-        *READING,
+        *KUBERNETES_FAILURES,
         "gateway-missing",
         "gateway-not-programmed",
         "gateway-stopped",
@@ -94,7 +100,14 @@ def gateway_programmed(context: Context) -> Iterator[Finding]:
     "routes",
     "Every HTTPRoute accepted and reconciled",
     "HTTPRoutes at the Gateway, conditions Accepted, ResolvedRefs, Reconciled of each parent",
-    (*READING, "route-missing", "route-not-accepted", "route-without-backend", "route-not-reconciled", NOT_WRITTEN),
+    (
+        *KUBERNETES_FAILURES,
+        "route-missing",
+        "route-not-accepted",
+        "route-without-backend",
+        "route-not-reconciled",
+        NOT_WRITTEN,
+    ),
     proof=True,
 )
 def routes(context: Context) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context
 from serving.live.servers import belongs
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
 
 # KServe 0.20 `pkg/controller/v1alpha2/llmisvc`: a Deployment `NAME-kserve`, or a LeaderWorkerSet `NAME-kserve-mn`.
@@ -23,7 +23,7 @@ _WORKER = "leaderworkerset.sigs.k8s.io/worker-index"
     "endpoints",
     "Every model has a ready endpoint",
     "servers of every model that are ready, and the kubelet's events of those that ended in the last hour",
-    (*READING, "node-drained", "no-ready-endpoint", "was-away"),
+    (*KUBERNETES_FAILURES, "node-drained", "no-ready-endpoint", "was-away"),
 )
 def endpoints(context: Context) -> Iterator[Finding]:
     """An interruption is named while it lasts and, as events last, for an hour after it."""

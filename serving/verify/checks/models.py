@@ -12,7 +12,7 @@ from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.live.servers import belongs
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
 
 SERVICE_API = "serving.kserve.io/v1alpha2"
@@ -27,7 +27,7 @@ _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
     "Every LLMInferenceService ready",
     "LLMInferenceService, condition Ready, and the pods of a model that is not",
     (
-        *READING,
+        *KUBERNETES_FAILURES,
         *("model-missing", "model-not-ready", "model-without-nodes", "model-crashes", "model-without-image"),
         *("model-starting", "model-rolling-out", "picker-not-ready", "lws-missing", NOT_WRITTEN),
     ),
@@ -135,7 +135,7 @@ def _condition(pod: dict[str, Any], kind: str) -> dict[str, Any] | None:
     "pools",
     "Every InferencePool accepted",
     "InferencePool, conditions Accepted and ResolvedRefs of our Gateway",
-    (*READING, "pool-missing", "pool-not-accepted", NOT_WRITTEN),
+    (*KUBERNETES_FAILURES, "pool-missing", "pool-not-accepted", NOT_WRITTEN),
 )
 def pools(context: Context) -> Iterator[Finding]:
     """The Gateway takes the pool, and finds its picker."""
@@ -164,7 +164,7 @@ def pools(context: Context) -> Iterator[Finding]:
     "pickers",
     "Every endpoint picker ready",
     "pods of the endpoint picker of every model, condition Ready",
-    (*READING, "picker-not-ready"),
+    (*KUBERNETES_FAILURES, "picker-not-ready"),
 )
 def pickers(context: Context) -> Iterator[Finding]:
     """With FailOpen nothing else shows that nobody picks."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.checking.findings import Finding, passed, warned
 from serving.live.context import Context, title
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.text import count
 
 _API = "monitoring.googleapis.com/v1"
@@ -17,7 +17,7 @@ _API = "monitoring.googleapis.com/v1"
     "metrics-scraped",
     "Metrics scraped",
     "PodMonitoring of servers and picker of every model, and the pods it selects",
-    (*READING, "metrics-not-scraped"),
+    (*KUBERNETES_FAILURES, "metrics-not-scraped"),
 )
 def metrics_scraped(context: Context) -> Iterator[Finding]:
     """There is a PodMonitoring for the servers and one for the picker, and each selects pods."""

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.context import Context
-from serving.live.exchange import Request
+from serving.live.http_client import Request
+from serving.live.request_errors import RequestError
 from serving.live.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
-from serving.live.symptoms import SymptomError
-from serving.verify.checks.traffic import ANSWER, chat_body, for_each_model
-from serving.verify.registry import READING, check
+from serving.verify.checks.traffic import ANSWER_FAILURES, chat_body, for_each_model
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
 
 # Servers cache blocks of 16 to 128 tokens; a word is a token or more.
@@ -31,8 +31,8 @@ _Shares = tuple[float, float]
     "Same beginnings go to the same replica",
     "probes with one long prefix, against vllm:prefix_cache_hits of every server and the picker's prefix_indexer_hit_ratio",
     (
-        *READING,
-        *ANSWER,
+        *KUBERNETES_FAILURES,
+        *ANSWER_FAILURES,
         "one-replica",
         "prefix-spread",
         "no-prefix-hits",
@@ -110,7 +110,7 @@ def _picker(context: Context, model: ModelOutput) -> _Shares | None:
         token = picker_token(context) if context.target.rehearsal else None
         for pod in pickers(context, model):
             shares.append(prefix_share(picker_page(context, pod, token)))
-    except (CannotAskError, SymptomError, ValueError):
+    except (CannotAskError, RequestError, ValueError):
         return None
     known = [share for share in shares if share is not None]
     return (sum(found for found, _ in known), sum(looks for _, looks in known)) if known else None
@@ -122,7 +122,7 @@ def _counters(context: Context, model: ModelOutput) -> dict[str, float]:
     for pod in ready_servers(context, model):
         try:
             hits = read_hits(metrics_page(context, pod))
-        except (CannotAskError, SymptomError):
+        except (CannotAskError, RequestError):
             continue
         if hits is not None:
             found[pod["metadata"]["name"]] = hits

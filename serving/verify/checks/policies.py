@@ -9,7 +9,7 @@ from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
 from serving.verify.conditions import NOT_WRITTEN, generation_of, judge, says
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.consumers import tag_set
 from settings.derive import HEALTH_PATH, SERVER_PORT, SERVER_SCHEME
 from settings.names import base_path
@@ -25,7 +25,14 @@ DEFAULT_TIMEOUT = 30
     "policies-attached",
     "Every policy there and attached",
     "HealthCheckPolicy and GCPBackendPolicy of every pool and Service, GCPGatewayPolicy; condition Attached; GCPAuthzPolicy",
-    (*READING, "policy-missing", "policy-not-attached", "policy-without-target", "consumers-not-checked", NOT_WRITTEN),
+    (
+        *KUBERNETES_FAILURES,
+        "policy-missing",
+        "policy-not-attached",
+        "policy-without-target",
+        "consumers-not-checked",
+        NOT_WRITTEN,
+    ),
 )
 def policies_attached(context: Context) -> Iterator[Finding]:
     """Without them GKE probes `/` and cuts every answer after 30 s."""
@@ -104,7 +111,7 @@ def _paths(rule: dict[str, Any]) -> Iterator[str]:
     "health-check",
     "Health checks ask what the servers answer",
     "HealthCheckPolicy of every pool: type, port and path",
-    (*READING, "health-check-differs", "policy-missing"),
+    (*KUBERNETES_FAILURES, "health-check-differs", "policy-missing"),
 )
 def health_check(context: Context) -> Iterator[Finding]:
     """Type, port and path are those of the servers' own probes."""
@@ -130,7 +137,7 @@ def health_check(context: Context) -> Iterator[Finding]:
     "request-timeout",
     "Request timeout admits the longest answer",
     "GCPBackendPolicy of every pool: timeoutSec, against the longest answer of the stack outputs",
-    (*READING, "request-timeout-too-short", "policy-missing"),
+    (*KUBERNETES_FAILURES, "request-timeout-too-short", "policy-missing"),
 )
 def request_timeout(context: Context) -> Iterator[Finding]:
     """Proof by configuration; a streamed answer that is longer than the default needs its time."""

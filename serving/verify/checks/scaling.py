@@ -9,7 +9,7 @@ from manifests.scaling import API
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context
 from serving.verify.conditions import says
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings import names
 from settings.outputs import ModelOutput
 
@@ -21,7 +21,7 @@ _SERVICE = "apiregistration.k8s.io/v1", "APIService", "v1beta1.external.metrics.
     "Replicas follow load or clock",
     "ScaledObject and HorizontalPodAutoscaler of every model that scales, and who serves external metrics",
     (
-        *READING,
+        *KUBERNETES_FAILURES,
         "scaler-missing",
         "scaler-not-ready",
         "scaler-paused",

@@ -9,7 +9,7 @@ from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.checks.models import SERVICE_API
 from serving.verify.conditions import NOT_WRITTEN
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.derive import SERVER_SCHEME
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -19,7 +19,7 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
     "services",
     "Services say what the servers speak",
     "appProtocol of the workload Service of every model",
-    (*READING, "service-says-https", NOT_WRITTEN),
+    (*KUBERNETES_FAILURES, "service-says-https", NOT_WRITTEN),
 )
 def services(context: Context) -> Iterator[Finding]:
     """GKE speaks TLS to a port that says https, whoever listens there."""
@@ -42,7 +42,7 @@ def services(context: Context) -> Iterator[Finding]:
     "startup",
     "A start gets its time, and no more",
     "probes of the servers in every LLMInferenceService: a startup probe, no initial delay",
-    (*READING, "start-delayed"),
+    (*KUBERNETES_FAILURES, "start-delayed"),
 )
 def startup(context: Context) -> Iterator[Finding]:
     """A fixed delay is too long for a small model and too short for a large one."""

@@ -9,9 +9,9 @@ from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.answers import check_chat, check_completion, check_pooled, check_stream, model_ids
 from serving.live.context import Context
-from serving.live.exchange import Request
+from serving.live.http_client import Request
+from serving.live.request_errors import RequestError
 from serving.live.streaming import stream
-from serving.live.symptoms import SymptomError
 from serving.verify.checks.policies import DEFAULT_TIMEOUT, policy_of
 from serving.verify.registry import check
 from settings.outputs import ModelOutput
@@ -26,7 +26,7 @@ _ROOM_FOR_PROMPT = 64
 _PROMPT = "Say in one sentence what a load balancer does."
 
 # What any request can end with.
-CONNECTION = (
+CONNECTION_FAILURES = (
     *("no-address", "connection-refused", "no-connection", "name-not-resolved", "wrong-url", "tls-mismatch"),
     *("certificate-not-trusted", "connection-closed", "request-failed", "no-answer-in-time", "redirect-loop"),
     *("redirected-elsewhere", "not-authorised", "too-many-requests", "no-healthy-upstream", "service-unavailable"),
@@ -44,14 +44,21 @@ CONNECTION = (
 # What a connection without a certificate ends with where the Gateway wants one.
 _NO_CERTIFICATE = ("tls-mismatch", "connection-closed")
 # What any request for an answer can end with.
-ANSWER = (*CONNECTION, "wrong-model-name", "wrong-model-answers", "empty-answer", "no-usage", "wrong-usage")
+ANSWER_FAILURES = (
+    *CONNECTION_FAILURES,
+    "wrong-model-name",
+    "wrong-model-answers",
+    "empty-answer",
+    "no-usage",
+    "wrong-usage",
+)
 
 
 @check(
     "model-list",
     "Model list holds every served name",
     "GET /v1/models of every model, through the Gateway",
-    (*CONNECTION, "served-name-missing"),
+    (*CONNECTION_FAILURES, "served-name-missing"),
     traffic=True,
     requests=1,
 )
@@ -72,7 +79,7 @@ def model_list(context: Context) -> Iterator[Finding]:
     "chat",
     "A right answer to the model's task",
     "POST /v1/chat/completions of every chat model, through the Gateway; /v1/embeddings, /v1/rerank or /v1/score of others",
-    ANSWER,
+    ANSWER_FAILURES,
     traffic=True,
     proof=True,
     requests=1,
@@ -94,7 +101,7 @@ def chat(context: Context) -> Iterator[Finding]:
     "completion",
     "A right completion",
     "POST /v1/completions of every model, through the Gateway",
-    ANSWER,
+    ANSWER_FAILURES,
     traffic=True,
     requests=1,
 )
@@ -113,7 +120,7 @@ def completion(context: Context) -> Iterator[Finding]:
     "stream",
     "A streamed answer that comes to its end",
     "POST /v1/chat/completions with stream and include_usage: every event, usage, [DONE]",
-    (*ANSWER, "not-streamed", "stream-cut", "stream-stalls", "stream-never-ends"),
+    (*ANSWER_FAILURES, "not-streamed", "stream-cut", "stream-stalls", "stream-never-ends"),
     traffic=True,
     proof=True,
     requests=1,
@@ -135,7 +142,7 @@ def streamed(context: Context) -> Iterator[Finding]:
     "The longest answer is not cut",
     "POST /v1/chat/completions with stream and ignore_eos, for the longest answer of the outputs; read until it ends, or "
     f"until {_PAST_DEFAULT:g} s have passed",
-    (*ANSWER, "not-streamed", "stream-stalls", "stream-never-ends", "long-answer-cut"),
+    (*ANSWER_FAILURES, "not-streamed", "stream-stalls", "stream-never-ends", "long-answer-cut"),
     traffic=True,
     requests=1,
 )
@@ -148,7 +155,7 @@ def long_answer(context: Context) -> Iterator[Finding]:
         body = {**chat_body(model, tokens=tokens), "stream": True, "ignore_eos": True}
         try:
             found = stream(context.client, Request("POST", f"{url}/v1/chat/completions", body), tokens, enough)
-        except SymptomError as error:
+        except RequestError as error:
             cut = error.failure in ("stream-cut", "gateway-timeout")
             return failed("long-answer-cut" if cut else error.failure, url, error.message)
         how = "to the end" if found.ended else "and still coming"
@@ -162,7 +169,7 @@ def long_answer(context: Context) -> Iterator[Finding]:
     "strangers-refused",
     "Unauthenticated requests are rejected",
     "GET /v1/models without token and certificate, where the Gateway has consumers or Identity-Aware Proxy",
-    (*CONNECTION, "not-refused", "kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read"),
+    (*CONNECTION_FAILURES, "not-refused", "kubernetes-not-asked", "kubernetes-not-reachable", "not-allowed-to-read"),
     traffic=True,
     requests=1,
 )
@@ -190,7 +197,7 @@ def strangers_refused(context: Context) -> Iterator[Finding]:
 def _as_stranger(context: Context, url: str) -> Finding:
     try:
         status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
-    except SymptomError as error:
+    except RequestError as error:
         if error.failure in _NO_CERTIFICATE and context.target.outputs.consumers:
             return passed(url, "rejected while connecting, for want of a certificate")
         raise
@@ -249,7 +256,7 @@ def for_each_model(
             continue
         try:
             yield ask(model, url)
-        except SymptomError as error:
+        except RequestError as error:
             yield failed(error.failure, url, error.message)
         except CannotAskError as error:
             yield unknown(error.failure, url, error.message)

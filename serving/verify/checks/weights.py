@@ -9,7 +9,7 @@ from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context, title
 from serving.live.servers import belongs
 from serving.live.starts import last_words
-from serving.verify.registry import READING, check
+from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings import names
 
 _DENIED = ("HTTP 401", "HTTP 403", "no token from the metadata server")
@@ -20,7 +20,7 @@ _CLOSED = "compiles by itself"
     "starts",
     "Servers started from whole weights, and can keep what they compile",
     "the init container `weights` of the servers' pods, and the Job that fills the bucket",
-    (*READING, "weights-not-filled", "weights-not-whole", "weights-denied", "compile-cache-closed"),
+    (*KUBERNETES_FAILURES, "weights-not-filled", "weights-not-whole", "weights-denied", "compile-cache-closed"),
 )
 def starts(context: Context) -> Iterator[Finding]:
     """Where a model starts from a bucket; a pod that waits for its init container has said nothing yet."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from providers.kubernetes.differences import replacing
-from serving.plan.against.leaves import leaves as told
+from serving.plan.against.field_changes import field_changes as told
 from serving.plan.against.resources import RELEASE_IDENTITY
 from serving.program.record import Recording
 from tests.providers.kubernetes.conftest import leaves

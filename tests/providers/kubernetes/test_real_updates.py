@@ -15,7 +15,7 @@ import pytest
 import cluster as kube
 from providers.kubernetes import managed_fields
 from serving.drift.findings import Action, Drift
-from serving.drift.judge import judge, policy_of
+from serving.drift.object_drift import object_drift, policy_of
 from tests.providers.kubernetes.real import RELEASE, Json, Provider, running, secret, urn_of
 from tests.rehearsal.plane import Plane
 
@@ -68,7 +68,7 @@ class Managed:
             self.plane.client, planned["apiVersion"], planned["kind"], metadata["name"], metadata["namespace"]
         )
         assert live is not None
-        return list(judge("it", planned, live, policy_of(planned, provider_force=False)))
+        return list(object_drift("it", planned, live, policy_of(planned, provider_force=False)))
 
     def refresh(self) -> bool:
         """Take over what is there; False where it is gone."""

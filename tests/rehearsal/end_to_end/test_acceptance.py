@@ -13,8 +13,8 @@ import pytest
 from checks.environment import require
 from cluster.target import rehearsal_folder
 from rehearsal import cloud
-from serving.acceptance.keeping import HOME
 from serving.acceptance.record import FORWARD, Record, read_record
+from serving.acceptance.run_folder import HOME
 from settings.document import read_document
 from tests.everything import of_everything, some_of
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving

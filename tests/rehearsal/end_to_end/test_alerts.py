@@ -17,7 +17,7 @@ from cluster.target import read_target
 from manifests.alerts.alerts import alerts
 from rehearsal import assets
 from rehearsal.control_plane.processes import marked
-from serving.alerts.ask import evaluate
+from serving.alerts.prometheus import evaluate
 from settings.document import read_document
 from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until

@@ -18,16 +18,16 @@ import pytest
 from cluster.errors import CannotAskError
 from cluster.target import Target
 from serving.acceptance import steps as steps_module
-from serving.acceptance.describe import fresh_record
-from serving.acceptance.engine import Pulumi
-from serving.acceptance.keeping import Kept
-from serving.acceptance.place import Place
+from serving.acceptance.new_record import new_record
+from serving.acceptance.platform import Platform
+from serving.acceptance.pulumi_cli import PulumiCli
 from serving.acceptance.record import FORWARD, STEPS, Name, Record, read_record, record_schema
 from serving.acceptance.redact import redactor
-from serving.acceptance.run import Acceptance, Answers, RefusedRunError
+from serving.acceptance.run import Acceptance, Consent, RefusedRunError
+from serving.acceptance.run_folder import RunFolder
 from serving.acceptance.steps import Questions, Steps
-from serving.checking.findings import Check, Finding, Outcome, Report, Words, failed, passed
-from serving.plan.make import planned
+from serving.checking.findings import Check, Finding, Outcome, Report, VerdictTexts, failed, passed
+from serving.plan.build import planned
 from serving.plan.plan import Plan
 from settings.document import Document, read_document
 from tests.commands import run as run_command
@@ -73,7 +73,7 @@ class World:
     def report(self, name: str, finding: Finding) -> Report:
         """What a check of one question says."""
         check = Check(name, name, name, (), lambda _context: ())
-        words = Words("good", "bad", "unknown")
+        words = VerdictTexts("good", "bad", "unknown")
         outcome = Outcome(check, (finding,), 0.1)
         return Report(environment="own", where="", words=words, outcomes=(outcome,), seconds=0.1, proofs=frozenset())
 
@@ -87,11 +87,11 @@ class World:
 
     def run(self, *, yes: bool = True, keep: bool = False, destroy: bool = False, digest: str = "1") -> Record:
         """One call."""
-        kept = Kept(self.folder / "kept")
+        kept = RunFolder(self.folder / "kept")
         with kept.locked():
             run = Acceptance(
-                self.steps(), kept, Answers(self.agree, yes, keep, destroy), digest,
-                lambda: fresh_record(self.plan, emulated=False, consent="--yes", cli="v3"),
+                self.steps(), kept, Consent(self.agree, yes, keep, destroy), digest,
+                lambda: new_record(self.plan, emulated=False, consent="--yes", cli="v3"),
             )  # fmt: skip
             record = run.run()
         self.interrupted = run.interrupted
@@ -116,12 +116,12 @@ class World:
         variables = {"PATH": f"{self.folder}:{os.environ['PATH']}", "FAKE_PULUMI": str(self.folder / "state.json")}
         outputs = SimpleNamespace(environment="own", project=PROJECT)
         target = Target("cloud", outputs)  # type: ignore[arg-type]
-        place = Place(False, project, project / "Pulumi.own.yaml", lambda _outputs: target, variables)
+        place = Platform(False, project, project / "Pulumi.own.yaml", lambda _outputs: target, variables)
         kept = self.folder / "kept"
         return Steps(
             plan=self.plan,
             place=place,
-            pulumi=Pulumi(place, "own", kept, self.say),
+            pulumi=PulumiCli(place, "own", kept, self.say),
             folder=kept,
             redact=redactor(self.plan.deployment, self.document.data, self.plan.objects()),
             questions=Questions(lambda: self.ask("preflight"), lambda: self.left),
@@ -152,7 +152,7 @@ def world(environment: tuple[Path, Document, Plan], tmp_path: Path, monkeypatch:
     made = World(tmp_path, plan, document)
     (tmp_path / "state.json").write_text(json.dumps({"stack": None, "faults": {}, "calls": []}), encoding="utf-8")
     monkeypatch.setattr(steps_module, "verify", lambda *_a, **_k: made.ask("verify"))
-    monkeypatch.setattr(steps_module, "look", lambda *_a, **_k: made.ask("drift"))
+    monkeypatch.setattr(steps_module, "find_drift", lambda *_a, **_k: made.ask("drift"))
     yield made
     assert made.state["stack"] is None, "something is left"
 

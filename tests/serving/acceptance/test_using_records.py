@@ -8,10 +8,10 @@ from typing import Literal
 
 import pytest
 
-from serving.acceptance.describe import fresh_record
 from serving.acceptance.markdown import render
+from serving.acceptance.new_record import new_record
 from serving.acceptance.record import STEPS, Record, Step, Timing
-from serving.plan.make import planned
+from serving.plan.build import planned
 from serving.plan.plan import Plan
 from settings.document import find_environment, read_document
 from tests.commands import run
@@ -28,7 +28,7 @@ def plan() -> Plan:
 
 def made(plan: Plan, *, emulated: bool = False, failed: str = "", timings: tuple[Timing, ...] = ()) -> Record:
     """A record in which every step passed but one, and `up` took so long."""
-    record = fresh_record(plan, emulated=emulated, consent="--yes", cli="v3")
+    record = new_record(plan, emulated=emulated, consent="--yes", cli="v3")
     now = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
     for name in STEPS:
         status: Literal["failed", "passed"] = "failed" if name == failed else "passed"

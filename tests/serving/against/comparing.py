@@ -9,7 +9,7 @@ from pathlib import Path
 from serving.plan.against.contract import Difference
 from serving.plan.against.run import against
 from serving.plan.against.source import Source
-from serving.plan.make import planned
+from serving.plan.build import planned
 from serving.plan.plan import Plan
 from settings.document import ROOT, Document, read_document
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from serving.checking.render import cell
 from serving.plan.against.contract import difference_schema
-from serving.plan.against.show import render_markdown, render_text
+from serving.plan.against.render import render_markdown, render_text
 from tests.commands import Done, run
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared
 

@@ -6,8 +6,8 @@ import pytest
 
 from serving.plan.against.contract import ModelChange
 from serving.plan.against.headline import SAFE, UNCHANGED
+from serving.plan.against.render import render_text
 from serving.plan.against.run import against
-from serving.plan.against.show import render_text
 from serving.plan.against.source import Source
 from settings.document import ROOT
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared, document_of, edited, plan_of

@@ -14,8 +14,8 @@ import pytest
 
 from manifests.alerts.alerts import alerts
 from manifests.alerts.panels import rows
-from serving.alerts import ask
-from serving.alerts.every import every_alert
+from serving.alerts.all_alerts import all_alerts
+from serving.alerts.prometheus import PrometheusError, evaluate
 from serving.commands import alerts as command
 from settings.derive import Deployment
 from settings.document import read_document
@@ -129,8 +129,8 @@ def test_an_expression_that_is_rejected_is_said(prometheus: Prometheus, file: st
 
 
 def test_one_that_does_not_answer_is_said() -> None:
-    with pytest.raises(ask.NotAnsweredError, match="does not answer"):
-        ask.evaluate("http://127.0.0.1:9", every_alert(), 0)
+    with pytest.raises(PrometheusError, match="does not answer"):
+        evaluate("http://127.0.0.1:9", all_alerts(), 0)
 
 
 def test_without_a_rehearsal_it_says_how_to_start_one(file: str) -> None:

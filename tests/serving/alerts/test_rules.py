@@ -15,7 +15,7 @@ import yaml
 
 from manifests.alerts.signals import Signals
 from rehearsal import assets
-from serving.alerts.every import every_alert, every_deployment
+from serving.alerts.all_alerts import all_alerts, deployment_with_all_alerts
 from tests.everything import of_everything
 
 pytestmark = of_everything
@@ -205,7 +205,7 @@ def promtool() -> Path:
 def rules() -> dict[str, Any]:
     """One rule an alert, without labels, so that a case names alerts alone."""
     made = []
-    for alert in every_alert():
+    for alert in all_alerts():
         query = " or ".join(f"({condition.query})" for condition in alert.conditions)
         made.append({"alert": alert.id, "expr": f"count({query}) > 0", "for": f"{alert.conditions[0].hold_seconds}s"})
     return {"groups": [{"name": "every", "rules": made}]}
@@ -224,7 +224,7 @@ def unit_test_of(case: Case) -> dict[str, Any]:
                 "exp_alerts": [{"exp_labels": {}}] if alert.id in fires else [],
             }
             for minute, fires in case.fires.items()
-            for alert in every_alert()
+            for alert in all_alerts()
         ],
     }
 
@@ -241,7 +241,7 @@ def promtool_says(promtool: Path, folder: Path, tests: list[dict[str, Any]], ste
 
 
 def test_every_alert_has_a_case() -> None:
-    assert {name for case in CASES for fires in case.fires.values() for name in fires} == {a.id for a in every_alert()}
+    assert {name for case in CASES for fires in case.fires.values() for name in fires} == {a.id for a in all_alerts()}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
@@ -255,7 +255,7 @@ def test_a_case_that_expects_something_else_is_noticed(promtool: Path, tmp_path:
 
 
 def test_the_share_of_failed_requests_is_between_nothing_and_all(promtool: Path, tmp_path: Path) -> None:
-    signals = Signals(every_deployment())
+    signals = Signals(deployment_with_all_alerts())
     series = [{"series": name, "values": values.format(n=30)} for name, values in HEALTHY.items() if name != OK]
     ready = {"series": f'llm_d_epp_average_queue_size{{{PICKER},name="p"}}', "values": "400x30"}
     refused = {"series": REFUSED % "ServiceUnavailable", "values": "0+60x30"}

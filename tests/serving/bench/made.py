@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cluster.target import Target
 from serving.bench.counters import Reading, Server
-from serving.bench.events import Order, line
-from serving.bench.measure import SLICES, Asked, Step, Window, percentiles
-from serving.bench.runfile import RunFile
+from serving.bench.events import LoadOrder, line
+from serving.bench.measure import SLICES, RequestTiming, Step, Window, percentiles
+from serving.bench.run_file import RunFile
 from serving.bench.workload import Workload
 from serving.live.starts import Start
 from tests.serving.verify import deployed
@@ -36,7 +36,7 @@ def step_of(level: int, tokens: float, *, cpu: float = 0.1) -> Step:
     )
 
 
-def requests_of(places: int, seconds: float, tokens: int, level: int, begin: float, end: float) -> list[Asked]:
+def requests_of(places: int, seconds: float, tokens: int, level: int, begin: float, end: float) -> list[RequestTiming]:
     """What `level` users see of a server with so many places, each of which answers in `seconds`, from begin to end."""
     free = [begin] * places
     waiting = [begin] * level
@@ -48,7 +48,7 @@ def requests_of(places: int, seconds: float, tokens: int, level: int, begin: flo
         first = max(start, free[place])
         free[place] = first + seconds
         waiting.append(free[place])
-        asked.append(Asked(level, start, free[place], first, 60, tokens))
+        asked.append(RequestTiming(level, start, free[place], first, 60, tokens))
     return asked
 
 
@@ -71,7 +71,7 @@ def write_run(
     """A run's file of a server with so many places."""
     target = outputs_target()
     model = target.outputs.models[0]
-    order = Order(target.model_url(model.url) or "", WORKLOAD, 16, 10.0, 60.0, 600.0, target.token)
+    order = LoadOrder(target.model_url(model.url) or "", WORKLOAD, 16, 10.0, 60.0, 600.0, target.token)
     file = RunFile(path, target, model, order)
     file.starts([Start("server-0", 95.0, 5.0, True, (100.0, 400.0))])
     noise, at = random.Random(jitter), 0.0  # noqa: S311

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serving.bench.run import report
-from serving.bench.runfile import read_run
+from serving.bench.run_file import read_run
 from tests.serving.bench.made import write_run
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from typer.testing import Result
 
-from serving.bench.runfile import read_run
+from serving.bench.run_file import read_run
 from serving.bench.verdict import Ending
 from serving.commands import options
 from serving.commands.bench import bench

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.bench.compare import check_comparable, compare, interval
-from serving.bench.runfile import RunError, read_run
+from serving.bench.run_file import RunError, read_run
 from serving.bench.summary import Summary
 from tests.serving.bench.made import write_run
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.bench.events import Event, Order
+from serving.bench.events import Event, LoadOrder
 from serving.bench.workload import Workload
 from tests.serving.bench.made import WORKLOAD
 from tests.serving.verify.certificate import self_signed
@@ -29,7 +29,7 @@ def answer(_method: str, _path: str, body: Any) -> Reply:
 def told(server: Server, ca_file: Path | None, *, seconds: float = 30.0, host: str | None = None) -> list[Event]:
     """Every event of one step of one user."""
     authority = str(ca_file) if ca_file else None
-    order = Order(
+    order = LoadOrder(
         server.url, WORKLOAD, 1, 1.0, 10.0, seconds, "the-token", authority, host, client_certificate=authority
     )
     command = [sys.executable, "-m", "serving.bench.generator"]
@@ -89,7 +89,7 @@ def test_the_run_ends_when_its_time_is_up() -> None:
 def test_without_a_command_no_load_is_sent() -> None:
     """A command that was killed sends no word; the end of the pipe is the word."""
     with serving(answer) as server:
-        order = Order(server.url, WORKLOAD, 1, 600.0, 10.0, 600.0, None, None)
+        order = LoadOrder(server.url, WORKLOAD, 1, 600.0, 10.0, 600.0, None, None)
         command = [sys.executable, "-m", "serving.bench.generator"]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None and process.stdout is not None
@@ -102,5 +102,5 @@ def test_without_a_command_no_load_is_sent() -> None:
 
 
 def test_an_order_is_read_as_it_was_written() -> None:
-    order = Order("http://127.0.0.1/x", Workload("m", 1, 2, 0.5, 3), 4, 5.0, 6.0, 7.0, "t", None)
-    assert Order.parse(json.loads(order.text())) == order
+    order = LoadOrder("http://127.0.0.1/x", Workload("m", 1, 2, 0.5, 3), 4, 5.0, 6.0, 7.0, "t", None)
+    assert LoadOrder.parse(json.loads(order.text())) == order

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.bench.measure import Asked, Window, percentiles, step
+from serving.bench.measure import RequestTiming, Window, percentiles, step
 from serving.bench.workload import Workload
 from tests.serving.bench.made import requests_of
 
@@ -16,24 +16,24 @@ TIMES = st.floats(0, 100)
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> Asked:
+def requests(draw: st.DrawFn) -> RequestTiming:
     start, first, end = sorted(draw(st.tuples(TIMES, TIMES, TIMES)))
-    return Asked(1, start, end, first, draw(st.integers(1, 500)), draw(st.integers(1, 500)))
+    return RequestTiming(1, start, end, first, draw(st.integers(1, 500)), draw(st.integers(1, 500)))
 
 
 @given(st.lists(requests(), max_size=20), st.lists(st.floats(1, 99), max_size=5))
-def test_windows_that_adjoin_hold_every_token_once(asked: list[Asked], cuts: list[float]) -> None:
+def test_windows_that_adjoin_hold_every_token_once(asked: list[RequestTiming], cuts: list[float]) -> None:
     edges = [-1.0, *sorted(cuts), 101.0]
     for total, between in (
-        (sum(item.answer_tokens for item in asked), Asked.answered_between),
-        (sum(item.prompt_tokens for item in asked), Asked.read_between),
+        (sum(item.answer_tokens for item in asked), RequestTiming.answered_between),
+        (sum(item.prompt_tokens for item in asked), RequestTiming.read_between),
     ):
         counted = sum(between(item, low, high) for item in asked for low, high in itertools.pairwise(edges))
         assert counted == pytest.approx(total)
 
 
 @given(st.lists(requests(), max_size=20))
-def test_throughput_of_a_step_is_the_mean_of_its_slices_and_holds_all_tokens(asked: list[Asked]) -> None:
+def test_throughput_of_a_step_is_the_mean_of_its_slices_and_holds_all_tokens(asked: list[RequestTiming]) -> None:
     found = step(Window(1, -1.0, 101.0), asked)
     assert found.tokens_per_second * 102 == pytest.approx(sum(item.answer_tokens for item in asked))
     assert sum(found.slices) / len(found.slices) == pytest.approx(found.tokens_per_second)
@@ -59,7 +59,7 @@ def test_percentiles_are_in_order_and_among_the_values(values: list[float]) -> N
 
 
 def test_failed_requests_are_counted_by_name_and_give_no_tokens() -> None:
-    good, bad = Asked(1, 1.0, 2.0, 1.5, 10, 10), Asked(1, 1.0, 2.0, error="stream-cut")
+    good, bad = RequestTiming(1, 1.0, 2.0, 1.5, 10, 10), RequestTiming(1, 1.0, 2.0, error="stream-cut")
     found = step(Window(1, 0.0, 10.0), [good, bad, bad])
     assert (found.requests, found.errors) == (1, {"stream-cut": 2})
     assert found.tokens_per_second == pytest.approx(1.0)

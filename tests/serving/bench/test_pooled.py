@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from catalog.models import Task
-from serving.bench.reading import AnswerError, read_answer
-from serving.bench.runfile import read_run
+from serving.bench.answers import AnswerError, read_answer
+from serving.bench.run_file import read_run
 from serving.bench.workload import Workload
 from serving.commands.bench import bench
 from tests.rehearsal.model_server.conftest import Server, servers_in
+from tests.serving.bench.test_answers import Response
 from tests.serving.bench.test_command import NAME, outputs_of
-from tests.serving.bench.test_reading import Response
 from tests.serving.calling import caller
 
 WORDS = 40

@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from serving.bench.run import report
-from serving.bench.runfile import RunError, read_run
-from serving.bench.show import print_report
+from serving.bench.run_file import RunError, read_run
 from serving.bench.summary import Summary
+from serving.bench.terminal import print_report
 from serving.bench.verdict import Ending, Kind
 from tests.serving.bench.made import write_run
 

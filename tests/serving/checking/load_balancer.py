@@ -10,7 +10,7 @@ from typing import Any
 
 from google.oauth2.credentials import Credentials
 
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.live.google_backends import BACKEND_SERVICES
 from tests.serving.google.emulator import GoogleEmulator
 
@@ -47,7 +47,7 @@ class LoadBalancer:
         paths = (f"/projects/{PROJECT}/regions/{REGION}/backendServices/{name}" for name in self.services)
         return {BACKEND_SERVICES: ", ".join(paths)}
 
-    def client(self) -> Google:
+    def client(self) -> GoogleClient:
         """A client that has no answers yet."""
         self.emulator.handlers |= {
             ("compute", "regionBackendServices.get"): lambda v, _q, _d: self.services.get(v["backendService"]),
@@ -56,7 +56,7 @@ class LoadBalancer:
             ("compute", "regionBackendServices.getHealth"): lambda v, _q, _d: self._health(v),
         }
         good = Credentials(token=self.emulator.token)  # type: ignore[no-untyped-call]
-        return Google("p", lambda: good, 20.0, endpoints=self.emulator.endpoints, retries=0)
+        return GoogleClient("p", lambda: good, 20.0, endpoints=self.emulator.endpoints, retries=0)
 
     def _health(self, values: Values) -> dict[str, Any]:
         states = self.health[values["backendService"]]

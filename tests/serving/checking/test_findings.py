@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from serving.checking.failures import find_failure, load_failures
-from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, Words, worst
+from serving.checking.findings import Check, Finding, Outcome, Report, Verdict, VerdictTexts, worst
 from serving.checking.render import cell, print_report, render_markdown
 
 FAILURES = sorted(load_failures())
@@ -34,7 +34,7 @@ def report(draw: st.DrawFn) -> Report:
     return Report(
         environment="dev",
         where="a test",
-        words=Words("good", "bad", "unknown"),
+        words=VerdictTexts("good", "bad", "unknown"),
         outcomes=tuple(outcomes),
         seconds=1,
         proofs=frozenset(draw(st.sets(st.sampled_from(names)))),
@@ -73,7 +73,7 @@ def test_every_format_names_every_failure_and_ends_or_begins_with_the_verdict(ma
 def test_no_text_of_an_object_becomes_markup(texts: list[str]) -> None:
     check = Check("check", "title", "objects", (), lambda _: ())
     found = tuple(Finding(Verdict.FAIL, text, text, failure="unexpected", fix=text) for text in texts)
-    words = Words("good", "bad", "unknown")
+    words = VerdictTexts("good", "bad", "unknown")
     outcomes = (Outcome(check, found, 0),)
     made = Report(environment="dev", where="x", words=words, outcomes=outcomes, seconds=0, proofs=frozenset())
     output = io.StringIO()
@@ -89,7 +89,7 @@ def test_what_several_checks_found_is_told_once(found: list[Finding], count: int
     made = Report(
         environment="dev",
         where="x",
-        words=Words("good", "bad", "unknown"),
+        words=VerdictTexts("good", "bad", "unknown"),
         outcomes=tuple(Outcome(check, tuple(found), 0) for check in checks),
         seconds=0,
         proofs=frozenset(),

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from catalog.rules import find_rule
-from serving.alerts.every import every_alert
-from serving.checking.ask import ANY
-from serving.checking.failures import PARTS, RUNBOOK, Failure, Words, load_failures
+from serving.alerts.all_alerts import all_alerts
+from serving.checking.failures import PARTS, RUNBOOK, ErrorText, Failure, load_failures
+from serving.checking.runner import COMMON_FAILURES
 from serving.drift.findings import Kind
 from serving.preflight import registry as before
 from serving.runbook import render, symptoms
@@ -20,10 +20,10 @@ from serving.verify import registry as after
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = {path: (ROOT / path).read_text(encoding="utf-8") for path in render()}
 INDEX = f"{RUNBOOK}.md"
-BEFORE = {name for check in before.checks() for name in check.failures} | set(ANY)
-AFTER = {name for check in after.checks() for name in check.failures} | set(ANY)
+BEFORE = {name for check in before.checks() for name in check.failures} | set(COMMON_FAILURES)
+AFTER = {name for check in after.checks() for name in check.failures} | set(COMMON_FAILURES)
 PRINTED = {failure.id for failure in load_failures().values() if failure.part == "up-refresh-destroy"}
-ALERTED = {alert.section.partition("#")[2] for alert in every_alert()}
+ALERTED = {alert.section.partition("#")[2] for alert in all_alerts()}
 NAMED = BEFORE | AFTER | set(Kind) | PRINTED | ALERTED
 # What a sitting may take, lines.
 _SITTING = 900
@@ -49,7 +49,7 @@ def test_every_alert_leads_to_a_section_which_says_so_and_no_other_does() -> Non
         for line in re.findall(r"^\*\*Alert:\*\* (.*)$", body, re.MULTILINE)
         for alert in re.findall(r"`([a-z-]+)`", line)
     }
-    assert said == {(alert.runbook, alert.id) for alert in every_alert()}
+    assert said == {(alert.runbook, alert.id) for alert in all_alerts()}
     assert {f.id for f in load_failures().values() if f.part == "alerts"} <= ALERTED
 
 
@@ -100,7 +100,7 @@ def test_a_test_that_words_are_known_from_looks_for_them() -> None:
         assert f'"{failure.id}"' in (ROOT / place).read_text(encoding="utf-8"), (failure.id, place)
 
 
-def _tested(words: Words) -> bool:
+def _tested(words: ErrorText) -> bool:
     return words.source.startswith("tests/")
 
 
@@ -113,8 +113,8 @@ def test_a_section_says_how_it_looks_why_and_what_to_do(failure: Failure) -> Non
 
 
 def test_every_failure_in_the_code_is_one_of_the_runbook() -> None:
-    """Names in calls: `failed("name"`, `SymptomError("name"` and the like."""
-    calls = re.compile(r"(?:failed|warned|unknown|make|SymptomError|CannotAskError)\(\s*\"([a-z-]+)\"")
+    """Names in calls: `failed("name"`, `RequestError("name"` and the like."""
+    calls = re.compile(r"(?:failed|warned|unknown|make|RequestError|CannotAskError)\(\s*\"([a-z-]+)\"")
     found = set()
     for command in ("preflight", "verify"):
         for path in (ROOT / "serving" / command).rglob("*.py"):

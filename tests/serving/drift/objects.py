@@ -8,7 +8,7 @@ from typing import Any
 
 from serving.checking.findings import Finding, Report, Verdict
 from serving.drift.findings import Drift
-from serving.drift.judge import Policy, policy_of
+from serving.drift.object_drift import Policy, policy_of
 
 Obj = dict[str, Any]
 ENGINE, APPLIER, PERSON = "pulumi-kubernetes", "pulumi-kubernetes-4f1c", "kubectl-edit"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serving.drift.findings import Action
-from serving.drift.judge import judge
+from serving.drift.object_drift import object_drift
 from tests.serving.drift.objects import Obj, designed, drifts, edit, policy
 
 RECORDED: dict[str, Obj] = {
@@ -34,7 +34,7 @@ FIELDS = {
 @pytest.mark.parametrize("kind", RECORDED)
 def test_an_object_that_nobody_changed_has_what_controllers_write_by_design_only(kind: str) -> None:
     planned, live = RECORDED[kind]["planned"], RECORDED[kind]["live"]
-    found = list(judge(kind, planned, live, policy(planned)))
+    found = list(object_drift(kind, planned, live, policy(planned)))
     assert drifts(found) == []
     assert {item.writer.manager for item in designed(found) if item.writer} == DESIGNED.get(kind, set())
 
@@ -43,5 +43,5 @@ def test_an_object_that_nobody_changed_has_what_controllers_write_by_design_only
 def test_one_changed_field_of_a_recorded_object_is_found(kind: str) -> None:
     planned, live = RECORDED[kind]["planned"], copy.deepcopy(RECORDED[kind]["live"])
     edit(live, FIELDS[kind], "changed")
-    [finding] = drifts(judge(kind, planned, live, policy(planned)))
+    [finding] = drifts(object_drift(kind, planned, live, policy(planned)))
     assert (finding.path, finding.found, finding.refreshed) == (FIELDS[kind], "changed", Action.REVERT)

@@ -27,7 +27,7 @@ from serving.checking.render import print_report, render_markdown
 from serving.drift import run
 from serving.drift.findings import Action, Drift, Kind
 from serving.drift.planned import Planned, PlannedObject, PlannedRelease, planned
-from serving.drift.run import look
+from serving.drift.run import find_drift
 from serving.program.record import UNKNOWN, Recording, Resource
 from tests.serving.drift.objects import PERSON, Obj, drifts, edit, findings_of, healthy, policy, unasked
 from tests.serving.verify import deployed
@@ -101,7 +101,7 @@ class Scene:
         load_balancer = None if cloud else self.folder / "load-balancer.json"
         kubeconfig = self.stack.enter_context(self.api.running(self.folder))
         target = Target("a test", deployed.outputs(made, "http://127.0.0.1:1"), kubeconfig, load_balancer)
-        return look("dev", self.plan, target, google=no_credentials)
+        return find_drift("dev", self.plan, target, google=no_credentials)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_a_record_that_is_not_helms_is_said_so(scene: Scene) -> None:
 
 def test_a_server_that_is_gone_is_no_drift_and_no_traceback(scene: Scene, tmp_path: Path) -> None:
     target = Target("a test", deployed.outputs(deployed.deployment("dev"), "http://127.0.0.1:1"), None)
-    report = look("dev", scene.plan, target, google=no_credentials)
+    report = find_drift("dev", scene.plan, target, google=no_credentials)
     assert report.exit_code == 1
     assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "kubernetes-not-asked")}
 
@@ -260,7 +260,7 @@ def test_a_server_that_takes_connections_and_says_nothing_costs_its_time_only(
         kubeconfig = tmp_path / "hanging"
         kubeconfig.write_text(yaml.safe_dump(config(Server(url, [], threading.Event()))))
         target = Target("a test", deployed.outputs(deployed.deployment("dev"), "http://127.0.0.1:1"), kubeconfig)
-        report = look("dev", scene.plan, target, google=no_credentials)
+        report = find_drift("dev", scene.plan, target, google=no_credentials)
     assert report.exit_code == 1
     assert {(item.object, item.failure) for item in findings_of(report)} == {("the cluster", "time-is-up")}
 

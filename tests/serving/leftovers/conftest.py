@@ -11,8 +11,8 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from checks.environment import require
-from serving.google.asking import Google
-from serving.leftovers.find import Found, find
+from serving.google.client import GoogleClient
+from serving.leftovers.find import SearchResult, find
 from settings.derive import Deployment
 from settings.document import Document
 from tests.serving.google.emulator import GoogleEmulator
@@ -44,7 +44,7 @@ def of_group(service: str) -> str:
     return json.dumps({"cluster-uid": "5a1", "namespace": "llm-serving", "service-name": service, "port": "8000"})
 
 
-class Client(Google):
+class Client(GoogleClient):
     """A client whose methods are made of the documents once a process: that takes most of a second."""
 
     _built: ClassVar[dict[str, Any]] = {}
@@ -63,14 +63,14 @@ class Scene:
     deployment: Deployment
     compute: Compute = field(default_factory=lambda: Compute(PROJECT))
 
-    def client(self) -> Google:
+    def client(self) -> GoogleClient:
         """A client without answers yet."""
         self.compute.serve(self.google)
         good = Credentials(token=self.google.token)  # type: ignore[no-untyped-call]
         project = self.deployment.settings.project.id
         return Client(project, lambda: good, 60, endpoints=self.google.endpoints, retries=0)
 
-    def find(self) -> Found:
+    def find(self) -> SearchResult:
         """What is left."""
         return find(self.client(), self.deployment)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import CannotAskError
 from serving.leftovers.delete import delete
-from serving.leftovers.find import ClusterLivesError, Found
+from serving.leftovers.find import ClusterLivesError, SearchResult
 from serving.leftovers.kinds import KINDS, Leftover
 from tests.everything import examples
 from tests.serving.leftovers.compute import Compute, has_method
@@ -23,11 +23,11 @@ DISK = {"kubernetes.io/created-for/pvc/name": "weights", "storage.gke.io/created
 LABELS = {"goog-k8s-cluster-name": "tpu-serving-dev", "goog-k8s-cluster-location": "europe-west4"}
 
 
-def names(found: Found, *, foreign: bool | None = None) -> set[str]:
+def names(found: SearchResult, *, foreign: bool | None = None) -> set[str]:
     return {item.name for item in found.leftovers if foreign is None or item.foreign is foreign}
 
 
-def delete_all(scene: Scene, found: Found) -> tuple[dict[Leftover, str], list[str]]:
+def delete_all(scene: Scene, found: SearchResult) -> tuple[dict[Leftover, str], list[str]]:
     said: list[str] = []
     return delete(scene.client(), found.deletable, said.append, lambda _seconds: None), said
 

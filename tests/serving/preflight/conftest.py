@@ -13,9 +13,9 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from checks.environment import require
-from serving.checking.ask import ask_check
 from serving.checking.findings import Finding, Report, Verdict
-from serving.google.asking import Google
+from serving.checking.runner import run_check
+from serving.google.client import GoogleClient
 from serving.preflight.context import Context
 from serving.preflight.dns import PublicDns
 from serving.preflight.hub import Hub
@@ -127,7 +127,7 @@ class Scene:
         """What the checks get."""
         self.fake.serve(self.google)
         good = Credentials(token=self.google.token)  # type: ignore[no-untyped-call]
-        google = Google(
+        google = GoogleClient(
             self.deployment.settings.project.id,
             self.credentials or (lambda: good),
             self.seconds,
@@ -143,7 +143,7 @@ class Scene:
     def results(self, check: str) -> list[Finding]:
         """What one check says."""
         [wanted] = [item for item in checks() if item.name == check]
-        return list(ask_check(wanted, self.context(), "project p").findings)
+        return list(run_check(wanted, self.context(), "project p").findings)
 
     def only(self, check: str, verdict: Verdict) -> Finding:
         """The one result of a check that is not a pass; it has this verdict."""

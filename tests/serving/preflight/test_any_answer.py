@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving.checking.ask import ask_check
 from serving.checking.findings import Check
-from serving.google.asking import Google
+from serving.checking.runner import run_check
+from serving.google.client import GoogleClient
 from serving.preflight.context import Context
 from serving.preflight.hub import Hub, Repository
 from serving.preflight.registry import checks
@@ -93,7 +93,7 @@ ENVIRONMENTS = [
 ]
 
 
-class AnyGoogle(Google):
+class AnyGoogle(GoogleClient):
     """Answers with what is drawn."""
 
     def __init__(self, data: st.DataObject) -> None:
@@ -122,5 +122,5 @@ NAMED = [check for check in checks() if check.name not in ("quota", "disk-quota"
 @settings(max_examples=examples(40), derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_answer_makes_a_check_trip(check: Check, deployment: Deployment, data: st.DataObject) -> None:
-    outcome = ask_check(check, Context(deployment, AnyGoogle(data), OpenHub(1), DelegatedTo()))
+    outcome = run_check(check, Context(deployment, AnyGoogle(data), OpenHub(1), DelegatedTo()))
     assert [result.message for result in outcome.findings if result.failure == "unexpected"] == []

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from catalog.zones import by_distance
 from checks.shared.ranges import free_range
-from serving.checking.fixes import gcloud
+from serving.checking.gcloud import gcloud
 from serving.google.quotas import Limit, limit_for
-from serving.preflight.checks.ranges import IPv4, Taken, overlapping
+from serving.preflight.checks.ranges import IPv4, UsedRange, overlapping
 from tests.serving.google import discovery
 
 REGIONS = st.sampled_from(["europe-west4", "us-east5", "us-central1"])
@@ -63,7 +63,7 @@ def test_an_entry_without_a_region_counts_only_where_it_applies(locations: tuple
 @given(RANGES, st.lists(RANGES, max_size=10))
 def test_overlaps_are_those_that_share_an_address(wanted: IPv4, others: list[IPv4]) -> None:
     shared = [other for other in others if max(int(other[0]), int(wanted[0])) <= min(int(other[-1]), int(wanted[-1]))]
-    assert [item.range for item in overlapping(wanted, [Taken(other, "it") for other in others])] == shared
+    assert [item.range for item in overlapping(wanted, [UsedRange(other, "it") for other in others])] == shared
 
 
 @given(st.integers(12, 28), st.lists(PRIVATE, max_size=12))

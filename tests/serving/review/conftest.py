@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.plan.review import run, show
+from serving.plan.review import render, run
 from serving.plan.review.contract import Review
 from tests.project.test_hygiene import ROOT, files
 from tests.serving.against.comparing import EXTERNAL, SECOND
@@ -72,7 +72,7 @@ class Repository:
         """What the pull request of a branch with this edit says; a branch is made and asked once."""
         if name not in self.comments:
             self.branch(name, edit)
-            self.comments[name] = show.render_markdown(self.review())
+            self.comments[name] = render.render_markdown(self.review())
         return self.comments[name]
 
 

@@ -13,7 +13,7 @@ import pytest
 from cluster.errors import CannotAskError
 from cluster.target import Target
 from serving.checking.findings import Outcome, Report
-from serving.google.asking import Google
+from serving.google.client import GoogleClient
 from serving.verify.run import verify
 from tests.serving.verify import deployed
 from tests.serving.verify.api_server import ApiServer
@@ -21,13 +21,13 @@ from tests.serving.verify.model_server import Replicas
 from tests.serving.verify.web import Answer, serving
 
 
-def no_credentials() -> Google:
+def no_credentials() -> GoogleClient:
     """A client of Google's APIs on a machine without credentials."""
 
     def refuse() -> Any:
         raise CannotAskError("no-credentials", "a test has none")
 
-    return Google("p", refuse, 1.0)
+    return GoogleClient("p", refuse, 1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ class Scene:
     client_certificate: Path | None = None
     kubernetes: bool = True
     load_balancer: Path | None = None
-    google: Callable[[], Google] = no_credentials
+    google: Callable[[], GoogleClient] = no_credentials
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serving.live.answers import check_pooled
-from serving.live.symptoms import SymptomError
+from serving.live.request_errors import RequestError
 
 RIGHT: dict[str, dict[str, Any]] = {
     "embed": {"object": "list", "data": [{"index": 0, "embedding": [0.25, -0.5, 1]}]},
@@ -20,7 +20,7 @@ RIGHT: dict[str, dict[str, Any]] = {
 def test_a_right_answer_is_right_for_its_task_only(task: str) -> None:
     assert check_pooled(RIGHT[task], task)
     for other in set(RIGHT) - {task}:
-        with pytest.raises(SymptomError) as found:
+        with pytest.raises(RequestError) as found:
             check_pooled(RIGHT[task], other)
         assert found.value.failure == "wrong-shape"
 
@@ -38,5 +38,5 @@ def test_a_right_answer_is_right_for_its_task_only(task: str) -> None:
     ],
 )
 def test_an_answer_without_numbers_is_no_embedding(answer: dict[str, Any]) -> None:
-    with pytest.raises(SymptomError):
+    with pytest.raises(RequestError):
         check_pooled(answer, "embed")

@@ -16,8 +16,8 @@ import pytest
 
 from cluster.target import Target
 from serving.checking.findings import Verdict
-from serving.live.exchange import Client, Request
-from serving.live.symptoms import SymptomError
+from serving.live.http_client import HttpClient, Request
+from serving.live.request_errors import RequestError
 from serving.verify.run import verify
 from tests.serving.verify import deployed
 from tests.serving.verify.certificate import self_signed
@@ -245,13 +245,13 @@ def test_a_declared_name_is_asked_for_at_another_address_and_the_certificate_mus
 ) -> None:
     request = Request("GET", "/v1/models")
     with serving(Replicas([NAME])) as server:
-        Client(5, None, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
+        HttpClient(5, None, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
     assert [headers["Host"] for *_, headers in server.requests] == ["models.example.com"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = self_signed(tmp_path)
     context.load_cert_chain(certificate)
-    with serving(Replicas([NAME]), context) as server, pytest.raises(SymptomError) as refused:
-        Client(5, certificate, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
+    with serving(Replicas([NAME]), context) as server, pytest.raises(RequestError) as refused:
+        HttpClient(5, certificate, None, "models.example.com").ask(replace(request, url=f"{server.url}/v1/models"))
     assert "models.example.com" in refused.value.message
 
 

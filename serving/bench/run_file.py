@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from cluster.outputs import OutputsError, parse_outputs
 from cluster.target import Target
 from serving.bench.counters import Reading
-from serving.bench.events import Order, line
-from serving.bench.measure import Asked, Window
+from serving.bench.events import LoadOrder, line
+from serving.bench.measure import RequestTiming, Window
 from serving.bench.verdict import Ending
 from serving.bench.workload import Workload
 from serving.live.starts import Start
@@ -52,7 +52,7 @@ class Run:
     limits: Mapping[str, float]
     versions: Mapping[str, str]
     machine: str
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[RequestTiming] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     readings: dict[int, list[Reading]] = field(default_factory=dict)
     starts: list[dict[str, Any]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Run:
 class RunFile:
     """Writes a run."""
 
-    def __init__(self, path: Path, target: Target, model: ModelOutput, order: Order) -> None:
+    def __init__(self, path: Path, target: Target, model: ModelOutput, order: LoadOrder) -> None:
         self._file = path.open("x", encoding="utf-8", buffering=1)
         head = {
             "format": FORMAT,
@@ -179,9 +179,9 @@ def _with(run: Run, event: Mapping[str, Any]) -> Run:
     return run
 
 
-def asked_of(event: Mapping[str, Any]) -> Asked:
+def asked_of(event: Mapping[str, Any]) -> RequestTiming:
     """The request of an event."""
-    return Asked(**_known(Asked, event))
+    return RequestTiming(**_known(RequestTiming, event))
 
 
 def window_of(event: Mapping[str, Any]) -> Window:

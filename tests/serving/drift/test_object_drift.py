@@ -13,7 +13,7 @@ from catalog.field_managers import designed_fields
 from serving.checking.findings import Verdict
 from serving.drift.compare import hidden
 from serving.drift.findings import Action, Drift, Kind
-from serving.drift.judge import Policy, judge
+from serving.drift.object_drift import Policy, object_drift
 from serving.program.record import SECRET, UNKNOWN
 from tests.serving.drift.objects import (
     APPLIER,
@@ -51,7 +51,7 @@ def planned(body: Any, kind: str = "HealthCheckPolicy", key: str = "spec", **mor
 
 
 def findings(wanted: Obj, live: Obj, own: Policy | None = None) -> list[Drift]:
-    found = list(judge("it", wanted, live, own or policy(wanted)))
+    found = list(object_drift("it", wanted, live, own or policy(wanted)))
     assert drifts(found) == found
     return found
 
@@ -246,10 +246,10 @@ def test_what_a_controller_writes_by_design_is_no_drift_and_what_it_does_not_is(
     live["metadata"]["managedFields"].append(
         {"manager": "GoogleGKEGatewayController", "operation": "Update", "fieldsV1": own}
     )
-    found = list(judge("it", wanted, live, policy(wanted)))
+    found = list(object_drift("it", wanted, live, policy(wanted)))
     assert [item.verdict for item in found] == [PASS, PASS]
     edit(live, ("spec", "gatewayClassName"), "gke-l7-gxlb", manager="GoogleGKEGatewayController")
-    assert [item.failure for item in drifts(judge("it", wanted, live, policy(wanted)))] == [Kind.CHANGED]
+    assert [item.failure for item in drifts(object_drift("it", wanted, live, policy(wanted)))] == [Kind.CHANGED]
 
 
 def test_a_label_of_a_controller_that_is_not_known_to_write_it_is_drift() -> None:
@@ -264,7 +264,7 @@ def test_replicas_of_an_autoscaler_are_by_design_and_those_of_a_person_are_not()
         live = healthy(wanted, "helm")
         edit(live, ("spec", "replicas"), 3, manager=manager)
         live["metadata"]["managedFields"][-1]["subresource"] = "scale"
-        assert [item.verdict for item in judge("it", wanted, live, Policy(chart=True))] == [expected]
+        assert [item.verdict for item in object_drift("it", wanted, live, Policy(chart=True))] == [expected]
 
 
 def test_an_object_of_a_chart_is_touched_by_no_up() -> None:
@@ -295,4 +295,4 @@ def test_what_the_api_server_notes_on_a_used_token_is_by_design() -> None:
     wanted = planned({"type": "kubernetes.io/service-account-token"}, "Secret")
     live = healthy(wanted)
     edit(live, ("metadata", "labels", "kubernetes.io/legacy-token-last-used"), "2026-11-27", manager="kube-apiserver")
-    assert [item.verdict for item in judge("it", wanted, live, policy(wanted))] == [PASS]
+    assert [item.verdict for item in object_drift("it", wanted, live, policy(wanted))] == [PASS]

@@ -18,7 +18,7 @@ from settings.document import ROOT
 HOME = ROOT / ".state" / "acceptance"
 
 
-class KeptError(Exception):
+class RunFolderError(Exception):
     """The files can't be used; the message says why."""
 
 
@@ -37,7 +37,7 @@ class Progress(BaseModel):
         return self.record.ended is None
 
 
-class Kept:
+class RunFolder:
     """The folder of one environment's runs, readable by its user only."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Kept:
         """One command at a time.
 
         Raises:
-            KeptError: another command works on it, or the folder can't be used.
+            RunFolderError: another command works on it, or the folder can't be used.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,20 +57,20 @@ class Kept:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield
         except BlockingIOError:
-            raise KeptError(f"Another acceptance run works on {self.folder}. Wait for it, or end it.") from None
+            raise RunFolderError(f"Another acceptance run works on {self.folder}. Wait for it, or end it.") from None
 
     def load(self) -> Progress | None:
         """The run that the last call left; None where there is none.
 
         Raises:
-            KeptError: the file is not such a file.
+            RunFolderError: the file is not such a file.
         """
         try:
             return Progress.model_validate_json(self._progress.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError:
-            raise KeptError(
+            raise RunFolderError(
                 f"{self._progress} was written by another version. See what the stack has (pulumi stack), destroy it "
                 "(pulumi destroy), and delete the file."
             ) from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serving.checking.render import caution, cell, folded
-from serving.plan.against.show import render_markdown as difference_markdown
-from serving.plan.against.show import render_text
+from serving.plan.against.render import render_markdown as difference_markdown
+from serving.plan.against.render import render_text
 from serving.plan.review.contract import EnvironmentReview, Review
 
 _LOUDEST = ("refused", "removed", "changed", "incomparable", "new")

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from serving.live.symptoms import SymptomError, document, of_error, of_status
+from serving.live.request_errors import RequestError, document, of_error, of_status
 
 Result = TypeVar("Result")
 
@@ -34,7 +34,7 @@ class Request:
     body: dict[str, Any] | None = None
 
 
-class Client:
+class HttpClient:
     """Sends requests; each has `seconds` from beginning to end.
 
     `host` is the name that they ask for and that the certificate must have, where it is not that of the URL; `certificate`
@@ -59,7 +59,7 @@ class Client:
         """The JSON object that a request is answered with.
 
         Raises:
-            SymptomError: anything else.
+            RequestError: anything else.
         """
 
         async def read(response: httpx.Response) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Client:
         """The text that a request is answered with.
 
         Raises:
-            SymptomError: no success.
+            RequestError: no success.
         """
         return self.run(request, body_of)
 
@@ -79,7 +79,7 @@ class Client:
         """The status of the answer, whatever it is; `anonymous` leaves token and certificate out.
 
         Raises:
-            SymptomError: no answer.
+            RequestError: no answer.
         """
 
         async def read() -> int:
@@ -92,14 +92,14 @@ class Client:
         """What `read` makes of a successful answer.
 
         Raises:
-            SymptomError: no success, or no end in time.
+            RequestError: no success, or no end in time.
         """
 
         async def exchange() -> Result:
             async with self._client(request.url) as client, _followed(client, request) as response:
                 if response.status_code != 200:
                     text = await body_of(response)
-                    raise of_status(response.status_code, response.headers, text) or SymptomError("error-status", text)
+                    raise of_status(response.status_code, response.headers, text) or RequestError("error-status", text)
                 return await read(response)
 
         return self._limited(exchange, request.url)
@@ -112,14 +112,14 @@ class Client:
         started = time.monotonic()
         try:
             return asyncio.run(within())
-        except SymptomError:
+        except RequestError:
             raise
         except TimeoutError:
-            raise SymptomError("no-answer-in-time", f"no whole answer within {self.seconds:g} s: {url}") from None
+            raise RequestError("no-answer-in-time", f"no whole answer within {self.seconds:g} s: {url}") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             found = of_error(error)
             seconds = time.monotonic() - started
-            raise SymptomError(found.failure, f"{url}: {found.message} (after {seconds:.1f} s)") from error
+            raise RequestError(found.failure, f"{url}: {found.message} (after {seconds:.1f} s)") from error
 
     def _client(self, url: str, *, anonymous: bool = False) -> httpx.AsyncClient:
         context: ssl.SSLContext | bool = True
@@ -164,7 +164,7 @@ async def _followed(client: httpx.AsyncClient, request: Request) -> AsyncIterato
                 yield response
                 return
         if following in visited or len(visited) > _REDIRECTS:
-            raise SymptomError("redirect-loop", " -> ".join([*visited[:3], "..."] if len(visited) > 3 else visited))
+            raise RequestError("redirect-loop", " -> ".join([*visited[:3], "..."] if len(visited) > 3 else visited))
         visited.append(following)
 
 
@@ -172,7 +172,7 @@ async def body_of(response: httpx.Response) -> str:
     """The body as text.
 
     Raises:
-        SymptomError: it is longer than any right answer.
+        RequestError: it is longer than any right answer.
     """
     parts: list[bytes] = []
     size = 0
@@ -180,7 +180,7 @@ async def body_of(response: httpx.Response) -> str:
         parts.append(part)
         size += len(part)
         if size > _LARGEST_BODY:
-            raise SymptomError("answer-too-large", f"more than {_LARGEST_BODY} bytes from {response.url}")
+            raise RequestError("answer-too-large", f"more than {_LARGEST_BODY} bytes from {response.url}")
     return b"".join(parts).decode("utf-8", "replace")
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from serving.bench.counters import Reading
-from serving.bench.events import Event, Order, line
-from serving.bench.runfile import RunFile
+from serving.bench.events import Event, LoadOrder, line
+from serving.bench.run_file import RunFile
 from serving.bench.verdict import Ending
 
 _SHOWN_LINES = 3
@@ -27,7 +27,7 @@ class GeneratorError(Exception):
     """The load generator ended by itself; the message has its last words."""
 
 
-def drive(order: Order, file: RunFile, ask: Callable[[], Reading], tell: Callable[[Event], None]) -> Ending:
+def run_load(order: LoadOrder, file: RunFile, ask: Callable[[], Reading], tell: Callable[[Event], None]) -> Ending:
     """One run. `ask` reads the servers' counters, `tell` gets every event.
 
     The first Ctrl-C ends the run, not the command; the second one the command.
@@ -46,7 +46,7 @@ def drive(order: Order, file: RunFile, ask: Callable[[], Reading], tell: Callabl
             cwd=Path(__file__).resolve().parents[2],
             start_new_session=True,  # Ctrl-C is for the command, which passes it on
         )
-        driving = _Driving(process, file, ask, tell, asking)
+        driving = _Driver(process, file, ask, tell, asking)
         before = signal.signal(signal.SIGINT, driving.interrupt)
         try:
             ending = driving.run(order)
@@ -61,7 +61,7 @@ def drive(order: Order, file: RunFile, ask: Callable[[], Reading], tell: Callabl
     return ending
 
 
-class _Driving:
+class _Driver:
     def __init__(
         self,
         process: subprocess.Popen[str],
@@ -82,7 +82,7 @@ class _Driving:
         self._interrupted = True
         self._process.terminate()
 
-    def run(self, order: Order) -> Ending:
+    def run(self, order: LoadOrder) -> Ending:
         """From the order to the last word."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # why it is gone, its last words say

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.acceptance.place import Place
+from serving.acceptance.platform import Platform
 from settings.document import ROOT
 
 _POLICY = ("--policy-pack", str(ROOT / "policy"))
@@ -29,7 +29,7 @@ class PulumiError(Exception):
 
 
 @dataclass(frozen=True)
-class Took:
+class ResourceTime:
     """Seconds that the engine worked on a resource."""
 
     type: str
@@ -39,16 +39,16 @@ class Took:
 
 
 @dataclass(frozen=True)
-class Done:
+class PulumiResult:
     """How a command ended. `errors`: (resource's type or nothing, message); `changes`: operation -> resources."""
 
     code: int
     changes: dict[str, int] = field(default_factory=dict)
     errors: tuple[tuple[str, str], ...] = ()
-    took: tuple[Took, ...] = ()
+    took: tuple[ResourceTime, ...] = ()
 
 
-class Pulumi:
+class PulumiCli:
     """One stack.
 
     Args:
@@ -56,7 +56,7 @@ class Pulumi:
         say: gets each line that the CLI prints.
     """
 
-    def __init__(self, place: Place, stack: str, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, place: Platform, stack: str, folder: Path, say: Callable[[str], None]) -> None:
         self._place, self._stack, self._folder, self._say = place, stack, folder, say
 
     def version(self) -> str:
@@ -107,15 +107,15 @@ class Pulumi:
         outputs: dict[str, Any] = json.loads(self._asked("stack", "output", "--json", *self._named, _QUIET))
         return outputs
 
-    def preview(self, settings: Path) -> Done:
+    def preview(self, settings: Path) -> PulumiResult:
         """What `up` would do."""
         return self._run("preview", settings, *_POLICY, "--expect-no-changes")
 
-    def up(self, settings: Path) -> Done:
+    def up(self, settings: Path) -> PulumiResult:
         """Create or change everything, under the policy pack."""
         return self._run("up", settings, *_POLICY, "--yes", "--skip-preview")
 
-    def destroy(self, settings: Path) -> Done:
+    def destroy(self, settings: Path) -> PulumiResult:
         """Delete everything."""
         return self._run("destroy", settings, "--yes", "--skip-preview")
 
@@ -149,7 +149,7 @@ class Pulumi:
     def _program(self) -> str:
         return shutil.which("pulumi", path=self._variables.get("PATH")) or "pulumi"
 
-    def _run(self, command: str, settings: Path, *options: str) -> Done:
+    def _run(self, command: str, settings: Path, *options: str) -> PulumiResult:
         log = self._folder / f"{command}.events.json"
         log.unlink(missing_ok=True)
         arguments = [command, *self._named, "--config-file", str(settings), *options, *_PLAIN, "--event-log", str(log)]
@@ -190,11 +190,11 @@ class Pulumi:
         process.wait()
 
 
-def _read(log: Path, code: int, said: list[str]) -> Done:
+def _read(log: Path, code: int, said: list[str]) -> PulumiResult:
     """An event log's counts, times and errors; without any the CLI's own last words."""
     changes: dict[str, int] = {}
     began: dict[tuple[str, str], int] = {}
-    took: list[Took] = []
+    took: list[ResourceTime] = []
     errors: list[tuple[str, str]] = []
     for event in _events(log):
         at = event.get("timestamp", 0)
@@ -207,7 +207,7 @@ def _read(log: Path, code: int, said: list[str]) -> Done:
                 urn, operation = metadata["urn"], metadata["op"]
                 start = began.get((urn, operation), at)
                 if operation != "same":
-                    took.append(Took(metadata["type"], urn.rpartition("::")[2], operation, float(at - start)))
+                    took.append(ResourceTime(metadata["type"], urn.rpartition("::")[2], operation, float(at - start)))
         if "summaryEvent" in event:
             changes = event["summaryEvent"].get("resourceChanges") or {}
         said_of = event.get("diagnosticEvent")
@@ -215,7 +215,7 @@ def _read(log: Path, code: int, said: list[str]) -> Done:
             errors.append((_type_of(said_of.get("urn", "")), message))
     if code and not errors:
         errors = [("", line.strip()) for line in said if "error:" in line] or [("", line.strip()) for line in said[-1:]]
-    return Done(code, changes, tuple(dict.fromkeys(errors)), tuple(took))
+    return PulumiResult(code, changes, tuple(dict.fromkeys(errors)), tuple(took))
 
 
 def _events(log: Path) -> Iterator[dict[str, Any]]:

@@ -43,7 +43,7 @@ def policy_of(planned: Mapping[str, Any], *, provider_force: bool) -> Policy:
     return Policy(force=provider_force or managed_fields.forces(planned))
 
 
-def judge(name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy: Policy) -> Iterator[Drift]:
+def object_drift(name: str, planned: Mapping[str, Any], live: Mapping[str, Any], policy: Policy) -> Iterator[Drift]:
     """Every difference of one object, with what a controller makes by design told apart."""
     wanted, found = body(planned), owners(live)
     changed = list(differences(wanted, {key: live.get(key) for key in wanted}, found))

@@ -16,7 +16,7 @@ from settings.document import ROOT
 
 
 @dataclass(frozen=True)
-class Place:
+class Platform:
     """One place.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place:
         return "the emulated cloud of the running rehearsal" if self.emulated else "Google Cloud"
 
 
-def cloud(environment: str, file: Path, folder: Path, kubeconfig: Path | None) -> Place:
+def cloud(environment: str, file: Path, folder: Path, kubeconfig: Path | None) -> Platform:
     """Google Cloud. Without a kubeconfig gcloud writes one into `folder`, where the outputs are kept as well."""
 
     def find(outputs: dict[str, Any]) -> Target:
@@ -52,10 +52,10 @@ def cloud(environment: str, file: Path, folder: Path, kubeconfig: Path | None) -
         _get_credentials(target, own)
         return replace(target, kubeconfig=own)
 
-    return Place(False, ROOT, file, find)
+    return Platform(False, ROOT, file, find)
 
 
-def emulated(target: TargetFile, stack: str) -> Place:
+def emulated(target: TargetFile, stack: str) -> Platform:
     """The emulated cloud of a rehearsal.
 
     Raises:
@@ -71,7 +71,7 @@ def emulated(target: TargetFile, stack: str) -> Place:
         known = target.model_copy(update={"outputs": parse_outputs(outputs, stack)})
         return known.target(lambda _file: parse_outputs(outputs, stack))
 
-    return Place(True, project, project / f"Pulumi.{stack}.yaml", find, target.variables)
+    return Platform(True, project, project / f"Pulumi.{stack}.yaml", find, target.variables)
 
 
 def _get_credentials(target: Target, kubeconfig: Path) -> None:

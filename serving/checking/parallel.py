@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 _TELL_SECONDS = 5.0
 
 
-def ask_all(
+def run_all(
     limits: Mapping[str, float],
     ask: Callable[[str], Answer],
     late: Callable[[str, float], Answer],

@@ -6,7 +6,7 @@ from checks.environment import require
 from serving.plan.graph import Graph
 from serving.plan.invariants import findings as findings_on
 from serving.plan.plan import Plan
-from serving.program.record import Recording, record, uncollected
+from serving.program.record import Recording, record, without_garbage_collection
 from settings.derive import Deployment
 from settings.document import Document
 from settings.refusal import Finding, RefusedError, refusals
@@ -18,11 +18,11 @@ def planned(document: Document, recording: Recording | None = None) -> Plan:
     Raises:
         RefusedError: a rule refuses the settings, or what this program makes of them.
     """
-    return of_checked(document, *require(document), recording)
+    return plan_checked(document, *require(document), recording)
 
 
-@uncollected()
-def of_checked(
+@without_garbage_collection()
+def plan_checked(
     document: Document, deployment: Deployment, findings: list[Finding], recording: Recording | None = None
 ) -> Plan:
     """The plan of a document whose settings have been checked.

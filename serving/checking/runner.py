@@ -8,14 +8,14 @@ from typing import Any
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Check, Finding, Outcome, failed, passed, unknown
-from serving.checking.side_by_side import ask_all
+from serving.checking.parallel import run_all
 
 # What any check can end with.
-ANY = ("time-is-up", "unexpected")
+COMMON_FAILURES = ("time-is-up", "unexpected")
 Progress = Callable[[str], None]
 
 
-def ask_checks(
+def run_checks(
     checks: Iterable[Check],
     context: Any,
     limit: Callable[[Check], float],
@@ -32,9 +32,9 @@ def ask_checks(
         subject: what could not be asked, where it is the same for all checks.
     """
     by_name = {check.name: check for check in checks}
-    found = ask_all(
+    found = run_all(
         {name: limit(check) for name, check in by_name.items()},
-        lambda name: ask_check(by_name[name], context, subject),
+        lambda name: run_check(by_name[name], context, subject),
         lambda name, seconds: _late(by_name[name], seconds, subject),
         progress,
         tell_seconds,
@@ -42,7 +42,7 @@ def ask_checks(
     return {name: found[name] for name in by_name}
 
 
-def ask_check(check: Check, context: Any, subject: str = "") -> Outcome:
+def run_check(check: Check, context: Any, subject: str = "") -> Outcome:
     """What one check finds; must not raise."""
     started = time.monotonic()
     findings: list[Finding] = []

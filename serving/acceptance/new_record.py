@@ -14,7 +14,7 @@ from settings.document import ROOT
 from settings.served import ServedModel
 
 
-def fresh_record(plan: Plan, *, emulated: bool, consent: Literal["typed", "--yes"], cli: str) -> Record:
+def new_record(plan: Plan, *, emulated: bool, consent: Literal["typed", "--yes"], cli: str) -> Record:
     """The record of a run that begins now. `cli`: version of the Pulumi CLI."""
     deployment, cost = plan.deployment, plan.cost
     settings = deployment.settings

@@ -12,7 +12,7 @@ from rich.table import Table
 from serving.bench.compare import Comparison
 from serving.bench.events import Event
 from serving.bench.measure import PERCENTILES, Step, Window, step
-from serving.bench.runfile import asked_of, window_of
+from serving.bench.run_file import asked_of, window_of
 from serving.bench.summary import Summary
 from serving.bench.verdict import Kind
 from settings.text import count
@@ -20,8 +20,8 @@ from settings.text import count
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from serving.bench.measure import Asked
-    from serving.bench.run import Done
+    from serving.bench.measure import RequestTiming
+    from serving.bench.run import FinishedRun
 
 _COLOURS = {Kind.SATURATED: "green", Kind.NOT_SATURATED: "yellow", Kind.GENERATOR: "yellow", Kind.FAILING: "red"}
 
@@ -32,7 +32,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = console.status("") if console.is_terminal else None
-        self._requests: list[Asked] = []
+        self._requests: list[RequestTiming] = []
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
@@ -70,7 +70,7 @@ class Progress:
         self._console.print(f"  {text}, {found.requests} requests{failed}", highlight=False, markup=False)
 
 
-def print_report(console: Console, done: Done) -> None:
+def print_report(console: Console, done: FinishedRun) -> None:
     """The table, what there is to know besides, the files, the verdict: the last line is the answer."""
     summary, comparison = done.summary, done.comparison
     run = summary.run

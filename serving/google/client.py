@@ -29,7 +29,7 @@ _VERSIONS = {
 RETRIES = 3
 
 
-class Google:
+class GoogleClient:
     """One run's view of Google: answers are kept, so that what two checks need is asked once. Safe for threads.
 
     Args:

@@ -22,7 +22,7 @@ _EVERYTHING: dict[str, Any] = {
 
 
 @cache
-def every_deployment() -> Deployment:
+def deployment_with_all_alerts() -> Deployment:
     """An environment that has all of them."""
     settings, _, _ = parse(Document("every", "every.yaml", _EVERYTHING))
     assert settings is not None
@@ -30,11 +30,11 @@ def every_deployment() -> Deployment:
 
 
 @cache
-def every_alert() -> tuple[Alert, ...]:
+def all_alerts() -> tuple[Alert, ...]:
     """All of them."""
-    return alerts(every_deployment())
+    return alerts(deployment_with_all_alerts())
 
 
 def leading_to(section: str) -> list[Alert]:
     """The alerts that name a section of the runbook, `PART#ID`."""
-    return [alert for alert in every_alert() if alert.section == section]
+    return [alert for alert in all_alerts() if alert.section == section]

@@ -14,7 +14,7 @@ from typing import Any
 
 from catalog.models import Task
 from serving.live.answers import check_pooled
-from serving.live.symptoms import SymptomError, of_error, of_status
+from serving.live.request_errors import RequestError, of_error, of_status
 
 _DATA, _DONE = b"data:", b"[DONE]"
 _LONGEST_ERROR = 64 * 1024
@@ -29,7 +29,7 @@ class AnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Read:
+class TimedAnswer:
     """An answer: when its first text came (by the given clock), and the tokens of its usage."""
 
     first: float
@@ -37,7 +37,7 @@ class Read:
     answer_tokens: int
 
 
-def read_answer(response: Any, clock: Callable[[], float], task: Task = "chat") -> Read:
+def read_answer(response: Any, clock: Callable[[], float], task: Task = "chat") -> TimedAnswer:
     """Read an answer of Locust's client to its end.
 
     Raises:
@@ -56,7 +56,7 @@ def read_answer(response: Any, clock: Callable[[], float], task: Task = "chat") 
         raise AnswerError("stream-cut") from error
 
 
-def _read(stream: Any, clock: Callable[[], float]) -> Read:
+def _read(stream: Any, clock: Callable[[], float]) -> TimedAnswer:
     first: float | None = None
     usage: dict[str, Any] = {}
     while text := stream.readline(b"\n"):
@@ -76,14 +76,14 @@ def _read(stream: Any, clock: Callable[[], float]) -> Read:
     raise AnswerError("stream-cut")
 
 
-def _read_numbers(stream: Any, clock: Callable[[], float], task: Task) -> Read:
+def _read_numbers(stream: Any, clock: Callable[[], float], task: Task) -> TimedAnswer:
     body = stream.read()
     came = clock()  # before it is looked at
     answer = _event(body)
     try:
         check_pooled(answer, task)
-        return Read(came, int(answer["usage"]["prompt_tokens"]), 0)
-    except SymptomError as error:
+        return TimedAnswer(came, int(answer["usage"]["prompt_tokens"]), 0)
+    except RequestError as error:
         raise AnswerError(error.failure) from None
     except (LookupError, TypeError):
         raise AnswerError("no-usage") from None
@@ -109,11 +109,11 @@ def _has_text(event: dict[str, Any]) -> bool:
     return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
 
 
-def _checked(first: float | None, usage: dict[str, Any]) -> Read:
+def _checked(first: float | None, usage: dict[str, Any]) -> TimedAnswer:
     if first is None:
         raise AnswerError("empty-answer")
     try:
-        return Read(first, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+        return TimedAnswer(first, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
     except (LookupError, TypeError, ValueError):
         raise AnswerError("no-usage") from None
 

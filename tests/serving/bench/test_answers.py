@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.bench.reading import AnswerError, read_answer
+from serving.bench.answers import AnswerError, read_answer
 from serving.checking.failures import load_failures
 from tests.serving.verify.model_server import chunk, event, events
 
@@ -107,7 +107,7 @@ def test_every_name_has_a_section_in_the_runbook() -> None:
     folder = Path(__file__).resolve().parents[3] / "serving" / "bench"
     named = {
         name
-        for path in (folder / "reading.py", folder / "generator.py")
+        for path in (folder / "answers.py", folder / "generator.py")
         for name in re.findall(r'AnswerError\("([a-z-]+)"', path.read_text(encoding="utf-8"))
     }
     assert len(named) > 5

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from serving.live.symptoms import SymptomError
+from serving.live.request_errors import RequestError
 
 _CLIENTS = 4
 # Between an answer and a client's next request, seconds.
@@ -18,14 +18,14 @@ _PAUSE = 0.05
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestEnd:
     """A request's end, in seconds of a clock that only grows; `failure` is empty where it was answered."""
 
     ended: float
     failure: str = ""
 
 
-def seconds_without_answer(asked: Iterable[Asked]) -> float:
+def seconds_without_answer(asked: Iterable[RequestEnd]) -> float:
     """The time between the last answer before a failure and the first one after it, over all failures.
 
     A request that fails while others are answered costs next to none; failures before the first or after the last answer
@@ -42,12 +42,12 @@ def seconds_without_answer(asked: Iterable[Asked]) -> float:
     return lost + (end - last if failing and last is not None else 0.0)
 
 
-class Flow:
-    """Clients that ask within the block. `ask` sends one request, or raises SymptomError."""
+class BackgroundRequests:
+    """Clients that ask within the block. `ask` sends one request, or raises RequestError."""
 
     def __init__(self, ask: Callable[[], object]) -> None:
         self._ask, self._over = ask, threading.Event()
-        self.asked: list[Asked] = []
+        self.asked: list[RequestEnd] = []
         self._clients = [threading.Thread(target=self._run, daemon=True) for _ in range(_CLIENTS)]
 
     def __enter__(self) -> Self:
@@ -65,9 +65,9 @@ class Flow:
             failure = ""
             try:
                 self._ask()
-            except SymptomError as error:
+            except RequestError as error:
                 failure = error.failure
-            self.asked.append(Asked(time.monotonic(), failure))
+            self.asked.append(RequestEnd(time.monotonic(), failure))
 
     def answered(self) -> int:
         """Requests that were answered so far."""

@@ -10,7 +10,7 @@ _LONGEST = 60
 _KEYS = ("name", "rangeName")
 
 
-def leaves(before: Any, after: Any) -> list[str]:
+def field_changes(before: Any, after: Any) -> list[str]:
     """`path: before -> after` of everything that differs, in the order of the paths."""
     return [f"{path or 'value'}: {said(old)} -> {said(new)}" for path, old, new in _walk("", before, after)]
 

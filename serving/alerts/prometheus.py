@@ -15,12 +15,12 @@ _SECONDS = 10.0
 _STEP = 15
 
 
-class NotAnsweredError(Exception):
+class PrometheusError(Exception):
     """Prometheus could not be asked, or does not understand an expression; the message says which."""
 
 
 @dataclass(frozen=True)
-class Held:
+class ActiveAlert:
     """A condition that holds for the series with these labels; `pending` until it has held for as long as it must."""
 
     alert: Alert
@@ -43,15 +43,15 @@ class Held:
         }
 
 
-def evaluate(url: str, alerts: Iterable[Alert], now: float) -> list[Held]:
+def evaluate(url: str, alerts: Iterable[Alert], now: float) -> list[ActiveAlert]:
     """Ask a Prometheus, by its URL, for every condition of the alerts at `now` (seconds since 1970).
 
     Raises:
-        NotAnsweredError: it does not answer, or rejects an expression.
+        PrometheusError: it does not answer, or rejects an expression.
     """
     with httpx.Client(base_url=url, timeout=_SECONDS, trust_env=False) as client:
         return [
-            Held(alert, condition, *found)
+            ActiveAlert(alert, condition, *found)
             for alert in alerts
             for condition in alert.conditions
             for found in _series(client, condition, now)
@@ -77,8 +77,8 @@ def _answer(client: httpx.Client, asked: dict[str, Any]) -> list[Any]:
         answer = client.post("/api/v1/query_range", data=asked)
         document = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise NotAnsweredError(f"Prometheus does not answer: {error}") from None
+        raise PrometheusError(f"Prometheus does not answer: {error}") from None
     if document.get("status") != "success":
-        raise NotAnsweredError(f"Prometheus rejects an expression: {document.get('error')}: {asked['query']}")
+        raise PrometheusError(f"Prometheus rejects an expression: {document.get('error')}: {asked['query']}")
     found: list[Any] = document["data"]["result"]
     return found

@@ -25,7 +25,7 @@ _BY_STATUS = {401: "not-authorised", 403: "not-authorised", 429: "too-many-reque
 _LOGIN = "accounts.google.com"
 
 
-class SymptomError(Exception):
+class RequestError(Exception):
     """A request did not end in a right answer; `failure` is its section of the runbook."""
 
     def __init__(self, failure: str, message: str) -> None:
@@ -34,34 +34,34 @@ class SymptomError(Exception):
         self.message = message
 
 
-def of_error(error: Exception) -> SymptomError:
+def of_error(error: Exception) -> RequestError:
     """The name of what a request ended with instead of an answer."""
     text = _text(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return SymptomError("certificate-not-trusted", text)
+        return RequestError("certificate-not-trusted", text)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
-        return SymptomError("wrong-url", text)
+        return RequestError("wrong-url", text)
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLError):
-            return SymptomError("tls-mismatch", text)
+            return RequestError("tls-mismatch", text)
         if isinstance(cause, socket.gaierror):
-            return SymptomError("name-not-resolved", text)
+            return RequestError("name-not-resolved", text)
     if _TLS_ALERT in text:
-        return SymptomError("tls-mismatch", "the port answers with a TLS alert: it wants https")
+        return RequestError("tls-mismatch", "the port answers with a TLS alert: it wants https")
     for cause in _chain(error):
         for number in _errnos(cause):
             if number in _BY_ERRNO:
-                return SymptomError(_BY_ERRNO[number], text)
+                return RequestError(_BY_ERRNO[number], text)
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ConnectError):
-        return SymptomError("no-connection", text)
+        return RequestError("no-connection", text)
     if isinstance(error, httpx.TimeoutException):
-        return SymptomError("no-answer-in-time", text)
+        return RequestError("no-answer-in-time", text)
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-        return SymptomError("connection-closed", text)
-    return SymptomError("request-failed", text)
+        return RequestError("connection-closed", text)
+    return RequestError("request-failed", text)
 
 
-def of_status(status: int, headers: Mapping[str, str], body: str) -> SymptomError | None:
+def of_status(status: int, headers: Mapping[str, str], body: str) -> RequestError | None:
     """The name of an answer that is no success; None for 200."""
     if status == 200:
         return None
@@ -69,22 +69,22 @@ def of_status(status: int, headers: Mapping[str, str], body: str) -> SymptomErro
     lowered = body.lower()
     # Envoy's words for a failed handshake with the backend: field issues 6 and 15.
     if "wrong_version_number" in lowered or "tls_error" in lowered:
-        return SymptomError("backend-tls-mismatch", said)
+        return RequestError("backend-tls-mismatch", said)
     if status == 503:
         known = "no-healthy-upstream" if "no healthy upstream" in lowered else "service-unavailable"
-        return SymptomError(known, said)
+        return RequestError(known, said)
     if status == 504 or "upstream request timeout" in lowered:
-        return SymptomError("gateway-timeout", said)
+        return RequestError("gateway-timeout", said)
     if status == 404:
-        return SymptomError(_not_found(body), said)
+        return RequestError(_not_found(body), said)
     if status == 400 and "https port" in lowered:
-        return SymptomError("tls-mismatch", said)
+        return RequestError("tls-mismatch", said)
     if status in (301, 302, 303, 307, 308):
         place = headers.get("location", "")
-        return SymptomError(
+        return RequestError(
             "not-authorised" if _LOGIN in place else "redirected-elsewhere", f"HTTP {status} to {place}"
         )
-    return SymptomError(_BY_STATUS.get(status, "error-status"), said)
+    return RequestError(_BY_STATUS.get(status, "error-status"), said)
 
 
 def _not_found(body: str) -> str:
@@ -102,25 +102,25 @@ def document(headers: Mapping[str, str], body: str) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
-        SymptomError: HTML, no JSON, no object, or an error inside.
+        RequestError: HTML, no JSON, no object, or an error inside.
     """
     kind = headers.get("content-type", "")
     if "html" in kind or body.lstrip()[:1] == "<":
-        raise SymptomError("html-instead-of-json", f"content type {kind or 'unknown'}: {shown(body)}")
+        raise RequestError("html-instead-of-json", f"content type {kind or 'unknown'}: {shown(body)}")
     try:
         data = json.loads(body)
     except ValueError:
-        raise SymptomError("not-json", f"content type {kind or 'unknown'}: {shown(body)}") from None
+        raise RequestError("not-json", f"content type {kind or 'unknown'}: {shown(body)}") from None
     if not isinstance(data, dict):
-        raise SymptomError("wrong-shape", f"not a JSON object: {shown(body)}")
+        raise RequestError("wrong-shape", f"not a JSON object: {shown(body)}")
     raise_error_inside(data)
     return data
 
 
 def raise_error_inside(data: Mapping[str, Any]) -> None:
-    """Raise SymptomError where an object is an error that came with status 200."""
+    """Raise RequestError where an object is an error that came with status 200."""
     if data.get("error") or data.get("object") == "error":
-        raise SymptomError("error-in-success", shown(json.dumps(data)))
+        raise RequestError("error-in-success", shown(json.dumps(data)))
 
 
 def shown(body: str) -> str:
