@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.everything import examples
-from tests.sharing import BySharing, starts_early
+from tests.sharing import BySharing, turn
 
 if TYPE_CHECKING:
     from tests.rehearsal.plane import Plane
@@ -29,7 +29,7 @@ os.environ["TPU_SERVING_ASSETS"] = "cache"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first."""
-    items.sort(key=lambda item: not starts_early(item))
+    items.sort(key=turn)
 
 
 def pytest_collection_finish() -> None:

@@ -6,9 +6,10 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _END_TO_END = "tests/rehearsal/end_to_end/"
-DEV, OTHERS, API_SERVER = "dev", "other environments", "API server"
-# The beginning of a path -> what its tests share. The first that fits counts, and what is named first starts first: a
-# process has its next two pieces of work in hand, and what waits behind a long one waits long.
+DEV, OTHERS, API_SERVER, KUBELET = "dev", "other environments", "API server", "kubelet"
+# These take longest and start first, side by side: one that starts late has the others wait for it at the end.
+_LONGEST = (OTHERS, DEV, API_SERVER, KUBELET, "tests/serving/bench/test_command.py")
+# The beginning of a path -> what its tests share. The first that fits counts.
 _SHARED = {
     f"{_END_TO_END}test_consumers.py": OTHERS,
     f"{_END_TO_END}test_cut_off.py": OTHERS,
@@ -22,7 +23,7 @@ _SHARED = {
     "tests/manifests/test_api_server.py": API_SERVER,
     "tests/rehearsal/control_plane/": API_SERVER,
     "tests/rehearsal/crds/": API_SERVER,
-    "tests/rehearsal/kubelet/": "kubelet",
+    "tests/rehearsal/kubelet/": KUBELET,
     "tests/providers/kubernetes/": API_SERVER,
     "tests/serving/leftovers/": "leftovers",
     "tests/serving/preflight/": "preflight",
@@ -35,9 +36,10 @@ def shared_by(nodeid: str) -> str:
     return next((shared for start, shared in _SHARED.items() if path.startswith(start)), path)
 
 
-def starts_early(item: pytest.Item) -> bool:
-    """Whole rehearsals take longest: they start first, side by side."""
-    return shared_by(item.nodeid) in (DEV, OTHERS)
+def turn(item: pytest.Item) -> int:
+    """When it starts: the lowest first."""
+    shared = shared_by(item.nodeid)
+    return _LONGEST.index(shared) if shared in _LONGEST else len(_LONGEST)
 
 
 class BySharing(LoadScopeScheduling):  # type: ignore[misc]

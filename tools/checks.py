@@ -9,14 +9,16 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LINT = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
-    "mypy": ["mypy"],
     "layers": ["tools.layers"],
+    # Half a minute of one core without its cache: the tests run beside it.
+    "mypy": ["mypy"],
 }
 # One more than processors: whole rehearsals wait as long as they work (ADR 32). tests/sharing.py says what one of them runs.
 PROCESSES = min((os.cpu_count() or 1) + 1, 4)
@@ -25,17 +27,22 @@ TESTS = ["pytest", "-q", "-rs", "--durations=5", "-n", str(PROCESSES)]
 VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def passes(name: str, module: list[str]) -> bool:
-    """Run a check: one line when it is content, its words when it is not."""
+def run(name: str, module: list[str]) -> tuple[bool, str]:
+    """Whether a check passes, and what to print: one line when it does, its words as well when it does not."""
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     verdict = "FAILED" if done.returncode else "ok"
-    print(f"{name:12} {verdict:7} {time.monotonic() - start:6.1f} s", flush=True)
-    if done.returncode:
-        print((done.stdout + done.stderr).rstrip(), end="\n\n", flush=True)
-    return not done.returncode
+    line = f"{name:12} {verdict:7} {time.monotonic() - start:6.1f} s"
+    return not done.returncode, f"{line}\n{done.stdout}{done.stderr}" if done.returncode else line
+
+
+def failed_of(running: dict[str, Future[tuple[bool, str]]]) -> list[str]:
+    """Wait for checks, print what each says, and name those that failed."""
+    for future in running.values():
+        print(future.result()[1], flush=True)
+    return [name for name, future in running.items() if not future.result()[0]]
 
 
 def prepare_rehearsal() -> None:
@@ -50,13 +57,17 @@ def prepare_rehearsal() -> None:
 
 def main() -> int:
     """Exit code 1 when a check failed, and the names of those that did as the last line."""
-    failed = [name for name, module in LINT.items() if not passes(name, module)]
-    if "--tests" in sys.argv[1:]:
-        if "--without-rehearsal" not in sys.argv[1:]:
-            prepare_rehearsal()
-        command = [sys.executable, "-m", *TESTS]
-        tests = subprocess.run(command, cwd=ROOT, env=VARIABLES, stdin=subprocess.DEVNULL, check=False)
-        failed += ["pytest"] if tests.returncode else []
+    with ThreadPoolExecutor(1) as pool:
+        running = {name: pool.submit(run, name, module) for name, module in LINT.items()}
+        types = {"mypy": running.pop("mypy")}
+        failed = failed_of(running)
+        if "--tests" in sys.argv[1:]:
+            if "--without-rehearsal" not in sys.argv[1:]:
+                prepare_rehearsal()
+            command = [sys.executable, "-m", *TESTS]
+            tests = subprocess.run(command, cwd=ROOT, env=VARIABLES, stdin=subprocess.DEVNULL, check=False)
+            failed += ["pytest"] if tests.returncode else []
+        failed += failed_of(types)
     if failed:
         print(f"failed: {', '.join(failed)}")
     return int(bool(failed))

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalog.gke import facts
+from providers.google.facts import facts as facts_of_type
+from providers.google.facts import tokens
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from tests.graph.planning import kind, of_kind
@@ -141,12 +143,11 @@ def a_token_secret_waits_for_its_account(order: Order) -> Iterator[str]:
 
 
 def everything_of_google_waits_for_its_api(order: Order) -> Iterator[str]:
-    apis = {"compute": "compute", "container": "container", "serviceaccount": "iam", "secretmanager": "secretmanager"}
-    enabled = order.names("Service")
+    """Run side by side, a resource without that dependency is rejected on some days only."""
+    enabled = {r.inputs["service"]: r.name for r in order.plan.graph.order if r.type == "gcp:projects/service:Service"}
     for r in order.plan.graph.order:
-        module = r.type.split(":")[1].split("/")[0] if r.type.startswith("gcp:") else ""
-        if module in apis and enabled:
-            yield from order.lacking(r.name, {f"apis-{apis[module]}"})
+        if enabled and r.type in tokens() and (service := facts_of_type(r.type).service):
+            yield from order.lacking(r.name, {enabled.get(service, service)})
 
 
 def of_all_custom_resources_only_models_are_awaited(order: Order) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -29,9 +28,9 @@ def order_of(name: str) -> Order:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda i: i.__name__)
-def test_invariant(invariant: Callable[[Order], Iterator[str]], name: str) -> None:
-    assert list(invariant(order_of(name))) == []
+def test_every_invariant(name: str) -> None:
+    broken = {invariant.__name__: list(invariant(order_of(name))) for invariant in INVARIANTS}
+    assert {invariant: found for invariant, found in broken.items() if found} == {}
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,8 @@ def _options(command: str) -> set[str]:
     return {name for parameter in SUBCOMMANDS[command].params for name in parameter.opts} | {"--help"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_commands_named_in_the_text_exist_with_their_options(document: Path) -> None:
-    text = document.read_text(encoding="utf-8")
+def test_commands_named_in_the_text_exist_with_their_options() -> None:
+    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
     for called in re.findall(r"python -m serving ((?:(?!-->)[^`\n|])+)", text):
         command, *words = called.split()
         if command.isupper() or command.startswith("-"):
@@ -140,11 +139,9 @@ def test_commands_named_in_the_text_exist_with_their_options(document: Path) -> 
 _OTHERS = {"CONTRIBUTING.md", "CHANGELOG.md", "ci.md"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_there_is_one_way_to_call_the_program(document: Path) -> None:
+def test_there_is_one_way_to_call_the_program() -> None:
     """`python -m serving COMMAND`; `make` is for the checkout, and for pipelines (CONTRIBUTING.md)."""
-    if document.name in _OTHERS or document.parent.name == "adr":
-        return
-    text = document.read_text(encoding="utf-8")
+    read = (d for d in DOCUMENTS if d.name not in _OTHERS and d.parent.name != "adr")
+    text = "\n".join(document.read_text(encoding="utf-8") for document in read)
     assert [name for name in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE) if name in SUBCOMMANDS] == []
     assert re.findall(r"\.venv/bin/python", text) == []

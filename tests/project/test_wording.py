@@ -104,9 +104,8 @@ def test_the_check_finds_each_term_and_passes_over_what_is_allowed() -> None:
     assert found("X is no DNS-1035 label") and not found("the Connection refused at once; see credentials-refused")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_documents(document: Path) -> None:
-    assert found(document.read_text(encoding="utf-8")) == []
+def test_documents() -> None:
+    assert {str(d): terms for d in DOCUMENTS if (terms := found(d.read_text(encoding="utf-8")))} == {}
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in SUBCOMMANDS)], ids=" ".join)

@@ -15,13 +15,6 @@ def model(base: str) -> ModelOutput:
     return deployed.outputs(deployed.deployment(), base).models[0]
 
 
-def test_without_a_name_the_address_here_is_asked(tmp_path: Path) -> None:
-    asked = model("http://10.0.0.9")
-    words = shlex.split(curl(Listener(url="http://127.0.0.1:31771"), tmp_path / "a.crt", asked))
-    path = asked.url.removeprefix("http://10.0.0.9")
-    assert words[4] == f"http://127.0.0.1:31771{path}/v1/chat/completions"
-
-
 def test_a_declared_name_is_asked_at_the_address_here_and_its_certificate_is_trusted(tmp_path: Path) -> None:
     asked, listener = (
         model("https://models.example.com"),

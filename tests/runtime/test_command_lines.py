@@ -6,8 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from checks.objects import on_objects
 from settings.refusal import refusals
 
@@ -56,6 +54,5 @@ def test_the_corpus_is_large_and_of_both_kinds() -> None:
     assert sum(count for (accepted, _), count in counts.items() if not accepted) >= 60
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: " ".join(line.words))
-def test_a_command_line_is_refused_exactly_where_the_wheel_refuses_it(line: Line) -> None:
-    assert bool(rules_against(line.words) - OWN_RULES) != line.accepted, line.by
+def test_a_command_line_is_refused_exactly_where_the_wheel_refuses_it() -> None:
+    assert [line for line in LINES if bool(rules_against(line.words) - OWN_RULES) == line.accepted] == []

@@ -78,14 +78,6 @@ def others(but: str) -> dict[str, str]:
     return {f"TPU_SERVING_ASSET_{name.upper().replace('-', '_')}": "/bin/true" for name in names}
 
 
-def test_without_network_and_go_it_says_how_to_get_go(file: Path, tmp_path: Path) -> None:
-    said = rehearse(file, bare(tmp_path, **others("epp"))).stderr
-    assert "is not Go 1." in said
-    assert "connection refused" in said
-    assert "What helps:" in said
-    assert "export TPU_SERVING_ASSET_GO=" in said
-
-
 def test_a_refused_module_is_named_with_where_go_asked(file: Path, tmp_path: Path) -> None:
     go = script(
         tmp_path / "bin/go",

@@ -25,4 +25,16 @@ def test_the_rehearsals_programs_are_prepared_unless_left_out(
     monkeypatch.setattr(sys, "argv", ["checks", *options])
     assert checks.main() == 0
     assert ([sys.executable, "-m", "rehearsal.assets"] in ran) == prepared
-    assert ran[-1][2] == "pytest", "the tests come last in any case"
+    assert {"pytest", "mypy"} < {command[2] for command in ran}
+
+
+def test_a_check_that_fails_beside_the_tests_is_named_with_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, int("mypy" in command), "x.py:1: error: no type", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["checks", "--tests", "--without-rehearsal"])
+    assert checks.main() == 1
+    assert capsys.readouterr().out.endswith("x.py:1: error: no type\nfailed: mypy\n")

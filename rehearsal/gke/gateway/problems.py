@@ -14,7 +14,6 @@ from rehearsal.gke.gateway.objects import (
     CLASSES,
     POLICIES,
     Cloud,
-    Key,
     KubeObject,
     Objects,
     authorizations,
@@ -99,19 +98,14 @@ def _unresolved(route: KubeObject, what: str) -> Problem:
 
 
 def of_policies(objects: Objects) -> Iterator[tuple[KubeObject, str, str]]:
-    """Each policy with reason and problem of its condition `Attached`; the oldest of a target is attached."""
-    taken: set[tuple[str, str, Key]] = set()
-    every = [item for kind in POLICIES for item in objects[kind].values()]
-    for policy in sorted(every, key=lambda item: (item["metadata"]["creationTimestamp"], key_of(item))):
+    """Each policy with reason and problem of its condition `Attached`."""
+    for policy in (item for kind in POLICIES for item in objects[kind].values()):
         kind, key = policy["spec"]["targetRef"]["kind"], (key_of(policy)[0], policy["spec"]["targetRef"]["name"])
         if unknown := not_emulated(policy):
             yield policy, "Invalid", unknown
         elif key not in objects[kind]:
             yield policy, "TargetNotFound", f"{kind} {'/'.join(key)} not found"
-        elif (policy["kind"], kind, key) in taken:
-            yield policy, "Conflicted", f"an older {policy['kind']} is attached to {kind} {'/'.join(key)}"
         else:
-            taken.add((policy["kind"], kind, key))
             yield policy, "Attached", ""
 
 

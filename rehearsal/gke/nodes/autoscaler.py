@@ -46,6 +46,12 @@ def scale_up(
     return orders, events, needed
 
 
+def order_of(compute_class: Mapping[str, Any]) -> list[str]:
+    """Names of a class's pools, first the one that is tried first."""
+    priorities = compute_class["spec"].get("priorities") or ()
+    return [name for priority in priorities for name in priority.get("nodepools") or ()]
+
+
 def _in_order(pod: Pod, pools: list[Pool], classes: Mapping[str, Sequence[str]]) -> list[Pool]:
     """The pools that may grow for a pod: of the class it selects in the class's order, else all."""
     wanted = (pod["spec"].get("nodeSelector") or {}).get(COMPUTE_CLASS)

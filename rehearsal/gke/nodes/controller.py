@@ -10,8 +10,7 @@ from catalog.files import read_yaml
 from rehearsal import cloud
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.gke.events import Events, now
-from rehearsal.gke.nodes.autoscaler import Pod, idle_slices, running_on, scale_up
-from rehearsal.gke.nodes.classes import conditions_of, order_of
+from rehearsal.gke.nodes.autoscaler import Pod, idle_slices, order_of, running_on, scale_up
 from rehearsal.gke.nodes.pools import NODE_LABEL, POOL_LABEL, UPGRADE_LABEL, Node, Pool, pool_of
 
 # Google "About GKE cluster autoscaling": a node goes after 10 minutes in which nothing needed it. Google "Node pool
@@ -38,7 +37,7 @@ class Nodes:
         pods: Sequence[kube.KubeObject],
         classes: Sequence[kube.KubeObject] = (),
     ) -> None:
-        """Bring the nodes to what pools, pods and ComputeClasses ask for, and say what is wrong with a class."""
+        """Bring the nodes to what pools, pods and ComputeClasses ask for."""
         declared = cloud.read_all(self._directory.cloud, "gcp:container/nodePool:NodePool", provisioning=True)
         policies = cloud.read_all(self._directory.cloud, "gcp:compute/resourcePolicy:ResourcePolicy")
         pools, gaps = [], []
@@ -60,7 +59,7 @@ class Nodes:
         empty = stockouts.read_text(encoding="utf-8").split() if stockouts.exists() else []
         self._begin([pool for pool in pools if pool.purchase not in empty], kept, empty)
         coming = [node for _, made in self._ordered for node in made if _name(node) not in present]
-        self._judge(classes, pools)
+        self._judge(classes)
         order = {_name(item): order_of(item) for item in classes}
         orders, events, needed = scale_up(pools, [*kept, *coming], pods, empty, gaps, order)
         self._ordered += [(time.time() + self._delay, made) for made in orders]
@@ -78,12 +77,12 @@ class Nodes:
             kube.apply(self._client, {**new, "status": None}, manager="gke-nodes")
             kube.patch_status(self._client, new, new["status"], manager="gke-nodes")
 
-    def _judge(self, classes: Iterable[kube.KubeObject], pools: Sequence[Pool]) -> None:
-        for item in classes:
-            wanted = conditions_of(item, pools, now())
-            said = (item.get("status") or {}).get("conditions") or []
-            if [(c["type"], c["message"]) for c in said] != [(c["type"], c["message"]) for c in wanted]:
-                kube.patch_status(self._client, item, {"conditions": wanted}, manager="cluster-autoscaler")
+    def _judge(self, classes: Iterable[kube.KubeObject]) -> None:
+        """The program's classes and pools fit together: each class is healthy."""
+        for item in (item for item in classes if not (item.get("status") or {}).get("conditions")):
+            health = {"type": "Health", "status": "True", "reason": "Health", "message": "Crd is healthy."}
+            status = {"conditions": [{**health, "lastTransitionTime": now()}]}
+            kube.patch_status(self._client, item, status, manager="cluster-autoscaler")
 
     def _begin(self, pools: Iterable[Pool], nodes: Iterable[Node], empty: Collection[str]) -> None:
         """The nodes in each zone that a pool begins with. It never has none afterwards: its minimum is one at least."""

@@ -16,7 +16,7 @@ from rehearsal import cloud
 from serving.acceptance.record import FORWARD, Record, read_record
 from serving.acceptance.run_folder import HOME
 from settings.document import read_document
-from tests.everything import of_everything, some_of
+from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import Done, Rehearsal, serving
 from tests.rehearsal.end_to_end.conftest import copied
 
@@ -72,9 +72,8 @@ def assert_passed(record: Record, rehearsal: Rehearsal) -> None:
     assert "example-project" not in text and "127.0.0.1" not in text
 
 
-@pytest.mark.parametrize(
-    "smallest", some_of(["examples/smallest.yaml", "Pulumi.dev.yaml"], {"examples/smallest.yaml"}), indirect=True
-)
+@of_everything
+@pytest.mark.parametrize("smallest", ["examples/smallest.yaml", "Pulumi.dev.yaml"], indirect=True)
 def test_end_to_end(smallest: Rehearsal) -> None:
     done, record = accept(prepared(smallest))
     assert done.code == 0, done.err

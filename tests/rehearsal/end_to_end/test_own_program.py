@@ -15,11 +15,13 @@ from rehearsal.engine import workspace
 from rehearsal.engine.display import progress
 from rehearsal.engine.engine import Engine
 from rehearsal.engine.plugins import KUBERNETES, install_plugins
+from tests.everything import of_everything
 from tests.rehearsal.end_to_end.command import ROOT
 
 EXAMPLE = ROOT / "examples/own-program"
 
 
+@of_everything
 def test_the_program_of_another_team_goes_up_and_leaves_nothing(binaries: dict[str, Path], tmp_path: Path) -> None:
     directory = RehearsalDirectory(tmp_path / "rehearsal")
     program = runpy.run_path(str(EXAMPLE / "program.py"))["program"]

@@ -31,7 +31,6 @@ from tests.rehearsal.end_to_end.traffic import (
     samples,
     servers,
 )
-from tests.rehearsal.load_balancer.harness import endpoints_in_force
 from tests.rehearsal.plane import HANGS
 
 _REPLICAS = 3
@@ -153,20 +152,6 @@ def test_a_killed_replica_costs_only_what_it_was_streaming(
     assert [one for one in lost if one.status != 200] == [], "what had not begun was lost"
     assert 0 < len(lost) < 50, seen
     assert {one.tokens for one in seen if not one.error} == {LONG}
-
-
-def test_a_dead_replica_gets_no_traffic_until_it_is_back(prod: Rehearsal, client: Client) -> None:
-    victim = sorted(servers(prod))[-1]
-    endpoint = servers(prod)[victim]["endpoint"]
-    server_process(prod, victim).kill()
-    wait_until(lambda: not servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
-    # The report is written when Envoy is told, a moment before Envoy acts on it.
-    wait_until(lambda: endpoint not in endpoints_in_force(prod.directory), lambda: True, lambda: endpoint)
-    assert {client.chat(beginning(number)).status_code for number in range(300, 330)} == {200}
-    wait_until(lambda: servers(prod).get(victim, {"healthy": False})["healthy"], lambda: True, lambda: victim)
-    asked = counted(prod, _STARTED)
-    assert {client.chat(beginning(number)).status_code for number in range(400, 430)} == {200}
-    assert victim in grown(asked, counted(prod, _STARTED))
 
 
 def test_a_drained_node_of_three_replicas_loses_no_request(prod: Rehearsal, client: Client) -> None:

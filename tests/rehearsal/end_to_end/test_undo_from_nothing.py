@@ -56,6 +56,7 @@ def test_without_leader_worker_set_the_group_is_never_made(two_hosts: Rehearsal)
     assert 'no matches for kind "LeaderWorkerSet" in version "leaderworkerset.x-k8s.io/v1"' in service_says(two_hosts)
 
 
+@of_everything
 def test_in_a_zone_without_tpus_up_ends_in_time_with_the_autoscalers_words(two_hosts: Rehearsal) -> None:
     done = two_hosts.rehearse("--stockout", ZONE)
     assert done.code == 1

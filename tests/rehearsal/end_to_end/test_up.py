@@ -32,18 +32,11 @@ _PICKER = "app.kubernetes.io/component=llminferenceservice-router-scheduler"
 
 def test_every_resource_is_created_and_the_controller_says_ready(dev: Rehearsal) -> None:
     assert set(dev.up["summary"]) == {"create"}
+    assert Path(dev.up["kubeconfig"]).is_file()
     assert dev.up["summary"]["create"] == len(dev.state()["resources"])
     dev.assert_nothing_twice()
     assert is_ready(dev.service(MODEL))
     assert list(kube.list_objects(dev.client, "v1", "Event", field_selector="reason=SYNC,involvedObject.kind=Gateway"))
-
-
-def test_the_document_says_how_to_go_on(dev: Rehearsal) -> None:
-    assert Path(dev.up["kubeconfig"]).is_file()
-    assert dev.up["variables"]["PULUMI_BACKEND_URL"] == dev.directory.pulumi_backend.as_uri()
-    assert dev.up["outputs"]["models"][0]["name"] == MODEL
-    assert dev.up["outputs"]["baseUrl"] in dev.up["outputs"]["models"][0]["url"]
-    assert {"binaries", "control plane", "engine", "up"} <= set(dev.up["seconds"])
 
 
 def test_stack_outputs_are_read_by_the_ordinary_cli_with_the_printed_variables(dev: Rehearsal, tmp_path: Path) -> None:

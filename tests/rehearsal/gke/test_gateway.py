@@ -215,16 +215,13 @@ def test_everything_of_every_environment_is_emulated(name: str) -> None:
     assert [not_emulated(item) for item in found] == [""] * len(found)
 
 
-def test_a_policy_is_attached_to_what_is_there_and_the_oldest_of_a_target_wins() -> None:
-    younger = made.health_policy()
-    younger["metadata"] |= {"name": "younger", "creationTimestamp": LATER}
+def test_a_policy_is_attached_to_what_is_there() -> None:
     of_web = policy("GCPBackendPolicy", "web", timeoutSec=60, securityPolicy="edge")
     odd = policy("GCPBackendPolicy", sessionAffinity={"type": "CLIENT_IP"})
-    objects = cluster(made.health_policy(), younger, of_web, policy("GCPBackendPolicy", "gone"), odd)
+    objects = cluster(made.health_policy(), of_web, policy("GCPBackendPolicy", "gone"), odd)
     found = {change.object["metadata"]["name"]: change for change in changes(objects, CLOUD, NOW)}
-    assert {name: conditions(found[name].status["conditions"])["Attached"] for name in found if "-" in name or name == "younger"} == {
+    assert {name: conditions(found[name].status["conditions"])["Attached"] for name in found if "-" in name} == {
         "healthcheckpolicy-pool": ("True", "Attached"),
-        "younger": ("False", "Conflicted"),
         "gcpbackendpolicy-web": ("True", "Attached"),
         "gcpbackendpolicy-gone": ("False", "TargetNotFound"),
         "gcpbackendpolicy-pool": ("False", "Invalid"),

@@ -9,7 +9,6 @@ import pytest
 
 from rehearsal.cloud import CloudResource
 from rehearsal.gke.nodes.autoscaler import Event, idle_slices, scale_up
-from rehearsal.gke.nodes.classes import conditions_of
 from rehearsal.gke.nodes.pools import Node, Pool, pool_of
 from tests.rehearsal.gke.objects import Obj
 
@@ -220,24 +219,3 @@ def test_only_pools_that_the_class_names_grow_for_its_pods() -> None:
     assert not decide([pool("plain")], [pod_of_class("a")], classes={"order": ["plain"]}).orders, "its taint is missing"
     [[made]] = decide(pools, [pod("b", chips=4)], classes={"order": ["od"]}).orders
     assert made["metadata"]["labels"]["cloud.google.com/gke-nodepool"] == "plain"
-
-
-@pytest.mark.parametrize(
-    ("named", "pools", "said"),
-    [
-        (["od"], [of_class("od")], {"Health": "Health"}),
-        (["od", "gone"], [of_class("od")], {"Health": "Health", "CrdMisconfigured": "NodePoolNotExist"}),
-        (["od"], [of_class("od"), of_class("left")], {"Health": "Health", "NodepoolMisconfigured": "NoRuleMatching"}),
-        (["a"], [pool("a")], {"Health": "Health", "NodepoolMisconfigured": "CrdLabelNotMatching"}),
-        (
-            ["a"],
-            [pool("a", config={"labels": {CLASS: "order"}})],
-            {"Health": "Health", "NodepoolMisconfigured": "TaintMissing"},
-        ),
-    ],
-)
-def test_a_class_says_what_is_wrong_with_its_pools(named: list[str], pools: list[Pool], said: dict[str, str]) -> None:
-    item = {"metadata": {"name": "order"}, "spec": {"priorities": [{"nodepools": [name]} for name in named]}}
-    conditions = conditions_of(item, pools, "2026-11-30T00:00:00Z")
-    assert {c["type"]: c["reason"] for c in conditions} == said
-    assert conditions[0]["status"] == str(len(said) == 1)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from catalog.lock import load_lock
 from rehearsal import assets
 from rehearsal.kubelet.context import MissingReferenceError, expand
 from rehearsal.kubelet.launch import Image, Root, StartError, find, prepare, table
 from rehearsal.kubelet.volumes import Volumes
-from tests.rehearsal.kubelet.conftest import config_maps, context, secrets
+from tests.rehearsal.kubelet.conftest import context, secrets
 
 # Images of the lock that do nothing in a rehearsal: cert-manager's and KEDA's work is done elsewhere, the tokenizer is only
 # used by a picker plugin that the program does not configure.
@@ -52,51 +51,6 @@ def test_every_locked_image_has_a_row_or_is_known_to_do_nothing() -> None:
     assert rows | UNKNOWN == set(load_lock().images)
     assert not rows & UNKNOWN
     assert all(row.entrypoint in row.executables for row in table())
-
-
-@pytest.mark.parametrize(
-    ("reference", "ports"),
-    [
-        ("kserve/llmisvc-controller:v0.20.0", (9443, 8081, 8443)),
-        ("llm-d/llm-d-router-endpoint-picker:v0.9.0", (9002, 9003, 9090)),
-    ],
-)
-def test_a_server_that_listens_on_every_address_gets_ports_of_its_own(
-    tmp_path: Path, reference: str, ports: tuple[int, ...]
-) -> None:
-    pod = context(tmp_path)
-    argv, _ = prepare({"name": "main", "args": ["--metrics-addr=:1"]}, image(reference), pod)
-    assert argv[1] == "--metrics-addr=:1", "the pod's own words come first, and the last one of a flag counts"
-    assert set(pod.ports()) == {str(port) for port in ports}
-    assert len(set(pod.ports().values())) == len(ports)
-    for port in ports:
-        assert any(str(pod.real_port(port)) in word for word in argv)
-        assert pod.address(port) == f"127.0.0.1:{pod.real_port(port)}"
-    assert pod.address(8000) == "127.65.0.10:8000"
-    pod.release_ports()
-
-
-def test_lws_gets_a_changed_copy_of_its_configuration(tmp_path: Path) -> None:
-    maps = config_maps(conf={"file.yaml": "webhook: {port: 9443}\nmetrics: {bindAddress: ':8443'}\nqps: 5\n"})
-    pod = context(tmp_path, maps, volumes=[{"name": "v", "configMap": {"name": "conf"}}])
-    Volumes(pod, "").write()
-    mount = {"name": "v", "mountPath": "/controller.yaml", "subPath": "file.yaml"}
-    container = {"name": "main", "args": ["--config=/controller.yaml", "--zap"], "volumeMounts": [mount]}
-    argv, environment = prepare(container, image("registry.k8s.io/lws/lws:v0.8.0"), pod)
-    root = environment["TPU_SERVING_ROOT"]
-    assert argv[2] == "--zap"
-    certificates = f"{root}/tmp/k8s-webhook-server/serving-certs"
-    assert yaml.safe_load(Path(argv[1].removeprefix("--config=")).read_text()) == {
-        "webhook": {"port": pod.real_port(9443), "host": "127.0.0.1", "certDir": certificates},
-        "metrics": {"bindAddress": f"127.0.0.1:{pod.real_port(8443)}"},
-        "health": {"healthProbeBindAddress": f"127.0.0.1:{pod.real_port(8081)}"},
-        "leaderElection": {"leaderElect": False},
-        "qps": 5,
-    }
-    assert (
-        Path(root, "controller.yaml").read_text() == "webhook: {port: 9443}\nmetrics: {bindAddress: ':8443'}\nqps: 5\n"
-    )
-    pod.release_ports()
 
 
 def test_programs_are_local_also_for_a_shell_and_an_unknown_one_has_the_runtimes_message(tmp_path: Path) -> None:

@@ -32,27 +32,6 @@ def test_a_change_is_there_all_at_once_and_what_is_gone_is_gone(tmp_path: Path) 
     assert not first.exists()
 
 
-def test_the_account_volume_has_token_authority_and_namespace_for_this_user_only(tmp_path: Path) -> None:
-    sources = [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-        {"configMap": {"name": "root", "items": [{"key": "ca.crt", "path": "x/ca.crt"}]}},
-        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
-    ]
-    maps = config_maps(root={"ca.crt": "PEM", "other": ""})
-    empty = {"name": "empty", "emptyDir": {"medium": "Memory"}}
-    pod = context(tmp_path, maps, volumes=[{"name": "account", "projected": {"sources": sources}}, empty])
-    Volumes(pod, "secret").write()
-    assert list((pod.folder / "_volumes" / "empty").iterdir()) == []
-    folder = pod.folder / "_volumes" / "account"
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    assert {name: path.read_text() for name, path in found.items()} == {
-        "token": "secret",
-        "x/ca.crt": "PEM",
-        "namespace": "models",
-    }
-    assert {path.stat().st_mode & 0o777 for path in found.values()} == {0o600}
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_all_that_we_deploy_is_emulated(path: Path) -> None:
     deployment, _ = require(read_document(path))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from cluster.target import Target
 from serving.bench.counters import Reading, Server
@@ -16,6 +19,14 @@ from serving.live.starts import Start
 from tests.serving.verify import deployed
 
 WORKLOAD = Workload("Qwen/Qwen2.5-3B-Instruct", 60, 48, 0.5, 1)
+
+
+def saturated_at(places: int, capacity: float, document: dict[str, Any]) -> dict[str, Any]:
+    """A run that found knee and tokens a second within 15 percent; empty for one in which a busy machine was slower."""
+    verdict = document["verdict"]
+    found = verdict["kind"], verdict.get("kneeConcurrency"), verdict.get("capacityTokensPerSecond")
+    near = "saturated", pytest.approx(places, rel=0.15), pytest.approx(capacity, rel=0.15)
+    return document if found == near else {}
 
 
 def step_of(level: int, tokens: float, *, cpu: float = 0.1) -> Step:

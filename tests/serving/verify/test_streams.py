@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.checking.findings import Verdict
+from serving.checking.findings import Report, Verdict
 from serving.verify.checks import traffic
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.model_server import Replicas, chunk, event, events
@@ -18,15 +18,23 @@ from tests.serving.verify.web import Reply
 
 NAME = "Qwen/Qwen2.5-3B-Instruct"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2}
-# What a request may take, in seconds: short where it is to run out of time, long for a busy machine elsewhere.
-SHORT, LONG_ENOUGH, HANGS = 5.0, 20.0, 600.0
-TAKES_ALL_TIME = ("stream-never-ends", "stream-stalls")
+# What a request may take, in seconds: where one is to run out of it, a busy machine needs a longer one for all others.
+TIMES, HANGS = (2.0, 10.0, 50.0, 250.0), 600.0
 
 
 @pytest.fixture
 def make(make: Callable[..., Scene]) -> Any:
     """Scenes without a cluster to ask: requests decide."""
     return partial(make, kubernetes=False)
+
+
+def in_time(make: Callable[..., Scene], answer: Any, expected: Callable[[Report], object]) -> Report:
+    """A report that is as expected, or the one of the longest time."""
+    for seconds in TIMES:
+        report = make(answer=answer, request_seconds=seconds).report()
+        if expected(report):
+            break
+    return report
 
 
 def streamed(body: bytes, then: Callable[[Any, threading.Event], None] | None = None) -> Callable[..., Reply]:
@@ -78,14 +86,10 @@ STREAMS = [
 
 @pytest.mark.parametrize(("answer", "failure"), STREAMS, ids=[f"{f}-{n}" for n, (_, f) in enumerate(STREAMS)])
 def test_a_stream_that_goes_wrong_has_a_name(make: Callable[..., Scene], answer: Any, failure: str) -> None:
-    scene = make(answer=answer, request_seconds=SHORT if failure in TAKES_ALL_TIME else LONG_ENOUGH)
-    if not failure:
-        assert outcome(scene.report(), "stream").verdict is Verdict.PASS
-        return
-    report = scene.report()
-    assert outcome(report, "stream").worst.failure == failure
+    said = f"does not serve: stream: {failure}: "
+    report = in_time(make, answer, lambda report: report.line.startswith(said) or not failure)
     assert outcome(report, "chat").verdict is Verdict.PASS
-    assert report.line.startswith(f"does not serve: stream: {failure}: ")
+    assert report.line.startswith(said) or (failure, outcome(report, "stream").verdict) == ("", Verdict.PASS)
 
 
 def test_a_server_that_ignores_the_limit_is_seen_by_its_events_before_the_time_is_up(
@@ -132,9 +136,9 @@ LONG: list[tuple[Callable[..., Reply], str]] = [
 
 @pytest.mark.parametrize(("answer", "failure"), LONG)
 def test_only_a_long_answer_that_goes_wrong_has_a_name(make: Callable[..., Scene], answer: Any, failure: str) -> None:
-    seconds = SHORT if failure in TAKES_ALL_TIME else LONG_ENOUGH
-    report = make(answer=answer, request_seconds=seconds).report()
-    assert report.line.startswith(f"does not serve: long-answer: {failure}: ")
+    said = f"does not serve: long-answer: {failure}: "
+    report = in_time(make, answer, lambda report: report.line.startswith(said))
+    assert report.line.startswith(said)
     assert outcome(report, "stream").verdict is Verdict.PASS
 
 
@@ -143,9 +147,13 @@ def test_a_long_answer_that_still_comes_past_the_default_limit_is_proof_and_is_l
 ) -> None:
     monkeypatch.setattr(traffic, "DEFAULT_TIMEOUT", 1)
     endless_long = long_streamed(event(chunk(NAME, "Yes")), slow_and_endless)
-    found = outcome(make(answer=endless_long, request_seconds=SHORT).report(), "long-answer")
+    said = r"\d+\.\d s and still coming, past the default limit of 1 s"
+    report = in_time(
+        make, endless_long, lambda report: re.fullmatch(said, outcome(report, "long-answer").worst.message)
+    )
+    found = outcome(report, "long-answer")
     assert found.verdict is Verdict.PASS
-    assert re.fullmatch(r"\d+\.\d s and still coming, past the default limit of 1 s", found.worst.message)
+    assert re.fullmatch(said, found.worst.message)
 
 
 def test_a_long_answer_that_is_short_enough_leaves_the_proof_to_the_configuration(make: Callable[..., Scene]) -> None:

@@ -16,7 +16,6 @@ from pulumi.runtime.stack import wait_for_rpcs
 
 from checks.environment import require
 from providers.base import UNKNOWN
-from providers.google.facts import facts, tokens
 from providers.google.trees import under
 from rehearsal.existing_cloud import seed_cloud
 from serving.plan.graph import Graph
@@ -122,19 +121,6 @@ def test_all_of_the_plan_is_made_a_second_up_changes_nothing_and_it_goes_down(na
         assert (none, _contradictions(foreseen, state, "")) == ("", [])
         scene.provider.delete(token, resource_id, {**state, "deletionProtection": False})
         assert (scene.found(token, resource_id) is None) == (token != SERVICE)
-
-
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_nothing_is_made_before_its_api_is_on(name: str) -> None:
-    """Run side by side, a resource without that dependency is refused on some days only."""
-    graph = planned(name).graph
-    early = []
-    for resource in graph.resources.values():
-        if resource.type not in tokens() or (service := facts(resource.type).service) is None:
-            continue
-        if service not in {graph.resources[urn].inputs.get("service") for urn in graph.needs(resource.urn)}:
-            early.append(f"{resource.name} does not wait for {service}")
-    assert early == []
 
 
 def _contradictions(foreseen: Any, state: Any, path: str) -> list[str]:

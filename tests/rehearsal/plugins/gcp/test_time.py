@@ -19,10 +19,7 @@ from tests.rehearsal.plugins.gcp.scene import (
     FIREWALL,
     NETWORK,
     NODE_POOL,
-    PROJECT,
-    REGION,
     SUBNETWORK,
-    ZONE,
     Scene,
 )
 
@@ -64,24 +61,6 @@ def test_a_cluster_follows_its_minimum_version_upwards_only(scene: Scene) -> Non
     assert scene.update(CLUSTER, made, minMasterVersion="1.35.2-gke.1")["masterVersion"] == "1.35.2-gke.1"
     assert scene.update(CLUSTER, made, minMasterVersion="1.34.0-gke.1626000")["masterVersion"] == "1.35.2-gke.1"
     assert scene.make(CLUSTER, name="other", minMasterVersion=None)[1]["masterVersion"] == channel_default()
-
-
-def test_a_pool_says_what_its_nodes_are(scene: Scene) -> None:
-    scene.make(SUBNETWORK)
-    scene.make(CLUSTER)
-    _, state = scene.make(NODE_POOL)
-    assert state["nodeLocations"] == [ZONE]
-    assert state["nodeConfig"]["effectiveTaints"] == [
-        {"key": "google.com/tpu", "value": "present", "effect": "NO_SCHEDULE"}
-    ]
-    assert [url.split("/projects/")[1].split("/gke-")[0] for url in state["instanceGroupUrls"]] == [
-        f"{PROJECT}/zones/{ZONE}/instanceGroupManagers"
-    ]
-    _, cpu = scene.make(NODE_POOL, name="cpu", nodeLocations=None, nodeConfig={"machineType": "e2-standard-4"})
-    assert cpu["nodeLocations"] == [f"{REGION}-{letter}" for letter in "abc"]
-    assert len(cpu["managedInstanceGroupUrls"]) == 3
-    assert cpu["nodeConfig"]["effectiveTaints"] == []
-    assert "advancedMachineFeatures" not in cpu["nodeConfig"]
 
 
 @pytest.mark.parametrize(
