@@ -38,7 +38,7 @@ class ConsumerOutput(_Output):
         description="certificate: the client shows one with this URI; serviceAccount, tags: those of its VM."
     )
     identity: str = Field(
-        description="URI of the certificate, e-mail of the service account, or tags as tagValues/NUMBER in a row."
+        description="URI of the certificate, e-mail of the service account, or tags as tagValues/NUMBER, separated by spaces."
     )
 
 
