@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 _END_TO_END = "tests/rehearsal/end_to_end/"
 DEV, OTHERS, API_SERVER, KUBELET = "dev", "other environments", "API server", "kubelet"
 # These take longest and start first, side by side: one that starts late has the others wait for it at the end.
-_LONGEST = (OTHERS, DEV, API_SERVER, KUBELET, "tests/serving/bench/test_command.py")
+_LONGEST = (OTHERS, DEV, API_SERVER, KUBELET)
 # The beginning of a path -> what its tests share. The first that fits counts.
 _SHARED = {
     f"{_END_TO_END}test_consumers.py": OTHERS,

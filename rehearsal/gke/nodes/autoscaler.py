@@ -140,8 +140,6 @@ def _amounts(resources: Mapping[str, Any] | None, key: str) -> Counter[str]:
 def _refusal(pod: Pod, node: Node, free: Counter[str]) -> str:
     """Why a pod does not fit, in the autoscaler's words; "" where it fits."""
     spec = pod["spec"]
-    if (spec.get("affinity") or {}).get("nodeAffinity"):
-        return "not emulated: node affinity"
     if node["spec"].get("unschedulable"):
         return "node(s) were unschedulable"
     if not (spec.get("nodeSelector") or {}).items() <= node["metadata"]["labels"].items():

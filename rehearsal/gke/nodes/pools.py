@@ -20,7 +20,7 @@ UPGRADE_LABEL = "rehearsal.tpu-serving/upgrade"
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 COMPUTE_CLASS = "cloud.google.com/compute-class"
-_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule"}
 _CHIPS, _PREFIX = "cloud.google.com/gke-accelerator-count", "cloud.google.com/gke-tpu-"
 
 
@@ -65,8 +65,6 @@ def pool_of(resource: CloudResource, policies: Iterable[CloudResource]) -> Pool:
         ValueError: it is not emulated; the message says what.
     """
     state, config = resource.state, resource.state["nodeConfig"]
-    if not state.get("autoscaling"):
-        raise ValueError("not emulated: a node pool without autoscaling")
     policy = str(get(state, "placementPolicy.policyName")).rpartition("/")[2]
     topologies = [get(item.state, "workloadPolicy.acceleratorTopology") for item in policies if item.name == policy]
     vcpus, gib, labels, unit = _machine(config["machineType"], get(state, "placementPolicy.tpuTopology"), *topologies)
