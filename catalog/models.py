@@ -11,8 +11,9 @@ from catalog.files import read_yaml
 from catalog.records import record
 
 _SCHEME = "hf://"
-# `70b`, `0.6b`, `8x7b`; not `a3b`, which is what a token uses of it.
-_SIZE = re.compile(r"(?<![a-z0-9.])(?:(?P<experts>\d+)x)?(?P<count>\d+(?:\.\d+)?)b(?![a-z])")
+# `70b`, `0.6b`, `8x7b`, `1t`; not `a3b`, nor the `17b` of `17b-128e`, which are what a token uses of it.
+_SIZE = re.compile(r"(?<![a-z0-9.])(?:(?P<experts>\d+)x)?(?P<count>\d+(?:\.\d+)?)(?P<unit>[bt])(?![a-z0-9]|-\d+e\b)")
+_BILLIONS = {"b": 1, "t": 1000}
 Task = Literal["chat", "embed", "rerank", "score"]
 
 
@@ -149,5 +150,5 @@ def named(source: str) -> Named:
     model = _by_words().get(_words(own)[0])
     exact = model is not None and model.id.lower().startswith(f"{publisher}/")
     size = None if model else _SIZE.search(own)
-    billions = float(size["count"]) * int(size["experts"] or 1) if size else None
+    billions = float(size["count"]) * int(size["experts"] or 1) * _BILLIONS[size["unit"]] if size else None
     return Named(model, checkpoint, exact, billions)

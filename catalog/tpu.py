@@ -6,6 +6,7 @@ Everything about a slice that can be derived is derived here, once. Source and d
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,7 @@ class Generation:
 
     `devices_per_chip`: what JAX, and so tensor parallelism, counts; they share the `hbm_gib` of the chip. `multi_host_run`:
     topologies of several hosts on which upstream has served a model. `experimental`: what the runtime's pages call it.
+    `most_cubes`: of 4x4x4 chips in the largest slice; every topology of whole cubes exists, its sides in ascending order.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Generation:
     multi_host_run: tuple[str, ...] = ()
     experimental: bool = False
     workload_policy: bool = False
+    most_cubes: int = 0
     disk_type: str = "hyperdisk-balanced"
 
 
@@ -144,7 +147,27 @@ def find_shape(generation: str, topology: str, machine_type: str | None = None) 
 
     Without `machine_type` the single-host form wins (v6e 2x4 is one ct6e-standard-8t, not two -4t).
     """
-    return _index().get((generation, topology, machine_type))
+    return _index().get((generation, topology, machine_type)) or _of_cubes(generation, topology, machine_type)
+
+
+def _of_cubes(generation: str, topology: str, machine_type: str | None) -> SliceShape | None:
+    facts = generations().get(generation)
+    if facts is None or not facts.most_cubes or not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){2}", topology):
+        return None
+    sides = [int(side) for side in topology.split("x")]
+    if sides != sorted(sides) or any(side % 4 for side in sides) or math.prod(sides) > 64 * facts.most_cubes:
+        return None
+    name, machine = next((name, m) for name, m in facts.machines.items() if m.multi_host)
+    if machine_type not in (None, name):
+        return None
+    return SliceShape(generation, topology, name, math.prod(sides) // machine.chips, machine.chips)
+
+
+def shapes_of(generation: str | None, topology: str) -> list[SliceShape]:
+    """Every slice of a generation and topology: one for each machine type that forms it."""
+    listed = [shape for shape in all_shapes() if (shape.generation, shape.topology) == (generation, topology)]
+    found = find_shape(generation, topology) if generation and not listed else None
+    return [found] if found else listed
 
 
 def topologies(generation: str) -> tuple[str, ...]:

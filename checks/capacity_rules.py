@@ -17,9 +17,6 @@ from settings.text import count
 if TYPE_CHECKING:
     from settings.capacity import Entry
 
-# Google "Spot VMs" in GKE: of the 30 seconds after a preemption notice, pods have the first 15.
-_SPOT_SECONDS = 15
-
 
 @rule("TP05")
 def zone(deployment: Deployment) -> Iterator[Found]:
@@ -211,14 +208,35 @@ def budget(deployment: Deployment) -> Iterator[Found]:
 
 @rule("TP22")
 def spot_cuts_answers(deployment: Deployment) -> Iterator[Found]:
-    """A spot node's pods get 15 seconds, whatever their grace period says."""
+    """What a spot node's pods get is short, whatever their grace period says."""
+    capacity = deployment.settings.capacity
     if all(bought.kind != "spot" for bought in deployment.purchases):
         return
+    fixes = ["Let clients retry"]
+    if capacity.spot_grace_seconds is None:
+        fixes.append("write spotGraceSeconds: 120 under capacity")
+    if deployment.purchases[0].kind == "spot":
+        fixes.append("put onDemand or a reservation before spot in `capacity.order`")
     for index, model in indexed(deployment):
-        if model.answer_seconds > _SPOT_SECONDS:
+        if model.answer_seconds > capacity.spot_answer_seconds:
             said = (
                 f"An answer may take {model.answer_seconds} s; a spot node that Google takes back ends it "
-                f"after {_SPOT_SECONDS} s."
+                f"after {capacity.spot_answer_seconds} s."
             )
-            fix = "Let clients retry, or put onDemand or a reservation before spot in `capacity.order`."
-            yield Found(("models", index, "longestAnswerSeconds"), model.settings.longest_answer_seconds, said, fix)
+            path: Path = ("models", index, "longestAnswerSeconds")
+            yield Found(path, model.settings.longest_answer_seconds, said, f"{', or '.join(fixes)}.")
+
+
+@rule("TP24")
+def longer_grace(deployment: Deployment) -> Iterator[Found]:
+    """The longer grace belongs to spot nodes, and nobody has shown it on TPU machines."""
+    seconds, path = deployment.settings.capacity.spot_grace_seconds, ("capacity", "spotGraceSeconds")
+    if seconds is None:
+        return
+    if all(bought.kind != "spot" for bought in deployment.purchases):
+        yield Found(path, seconds, "No chips are bought by spot, and nothing reads it.", "Remove it.")
+        return
+    said = "Google documents it for spot nodes (Preview); whether TPU machine images keep to it is not known."
+    yield Found(
+        path, seconds, said, "Count on 15 s, until you have seen a longer answer end on a node that was taken back."
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from checks.registry import Found, at, rule
 from checks.shared.versions import gke_version_problem
 from settings.derive import Deployment
+
+# Google "Prepare an Arm workload": kubernetes.io/arch=arm64:NoSchedule; of accelerators, "About GPUs" and "About TPUs in GKE".
+_TOO_MANY = 1000  # settings.cpu_pool: nodes of which none holds a picker, or more than a pool has
+_TAINTED = re.compile(r"(t2a|[cn]\da|a\d\w*|g\d|ct\d\w*|tpu\d\w*)-")
 
 
 @rule("CL02")
@@ -21,8 +26,12 @@ def gke_version(deployment: Deployment) -> Iterator[Found]:
 
 @rule("CL10")
 def cpu_nodes(deployment: Deployment) -> Iterator[Found]:
-    """The autoscaler's least is not above its most."""
+    """The autoscaler's least is not above its most; the nodes are such as controllers run on."""
     pool = deployment.settings.cluster.cpu_pool
+    if _TAINTED.match(pool.machine_type):
+        said = f"GKE taints nodes of {pool.machine_type} (Arm, GPU or TPU), and controllers tolerate no such taint."
+        fix = "Write machineType: e2-standard-4, or another x86 machine without accelerators."
+        yield Found(("cluster", "cpuPool", "machineType"), pool.machine_type, said, fix)
     if pool.max_nodes is not None and pool.min_nodes > pool.max_nodes:
         said = f"At least {pool.min_nodes} nodes and at most {pool.max_nodes} is not a range."
         yield Found(("cluster", "cpuPool", "maxNodes"), pool.max_nodes, said, f"Write maxNodes: {pool.min_nodes}.")
@@ -61,7 +70,11 @@ def room_for_pickers(deployment: Deployment) -> Iterator[Found]:
     """The CPU pool holds controllers, one endpoint picker a model, and the Jobs that fill the bucket."""
     pool = deployment.settings.cluster.cpu_pool
     needed, most = deployment.cpu_pool_room, deployment.cpu_pool_most_nodes
-    if needed is not None and needed.nodes > most:
+    if needed is not None and needed.nodes >= _TOO_MANY:
+        said = f"A node {pool.machine_type} has room for no endpoint picker beside GKE's own pods."
+        fix = "Write machineType: e2-standard-4, or a larger one."
+        yield Found(("cluster", "cpuPool", "machineType"), pool.machine_type, said, fix)
+    elif needed is not None and needed.nodes > most:
         said = (
             f"{needed.text} and the controllers ask for {needed.cpu:.1f} CPUs and {needed.memory_gib:.1f} GiB; "
             f"{most} nodes {pool.machine_type} have {most * needed.node_cpu:.1f} and {most * needed.node_memory_gib:.1f}."

@@ -54,9 +54,7 @@ def one_is_left(deployment: Deployment) -> Iterator[Found]:
     """Nothing holds a request for the minutes that a first replica needs."""
     for path, model in models(deployment):
         if model.scaling is not None and model.scaling.min == 0 and not model.scaling.by_clock:
-            said = (
-                "With no replica a request fails: the load balancer's callout ends after 10 s, a replica needs minutes."
-            )
+            said = "By load no replica would be left."
             fix = "Write min: 1; for nights and weekends without any, a schedule with otherwise: 0."
             yield Found((*path, "scaling", "min"), 0, said, fix)
 

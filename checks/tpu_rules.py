@@ -12,6 +12,7 @@ from checks.registry import Found, rule
 from checks.shared.indexed import indexed
 from settings.derive import GIB, Deployment, ServedModel
 from settings.refusal import Path
+from settings.text import count
 
 # Share of the chips' memory above which weights leave little for the cache of several requests; a rule of thumb (gke.md 6).
 _WEIGHTS_SHARE = 0.75
@@ -122,8 +123,18 @@ def memory_fit(deployment: Deployment) -> Iterator[Found]:
         beside = f" and {cache / GIB:.1f} GiB of cache for one request" if cache else ""
         stored = f"{model.weights_bytes / GIB:.0f} GiB of weights ({model.bits_per_weight:g} bits each)"
         said = f"{stored}{beside} do not fit into {_usable(model) * have / GIB:.0f} of {have / GIB:.0f} GiB of chip memory."
-        fix = f"Write topology: {fit}." if fit else "Choose a generation with more memory, or a shorter contextLength."
+        fix = f"Write topology: {fit}." if fit else _elsewhere(model)
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+
+
+def _elsewhere(model: ServedModel) -> str:
+    """What else would do where no slice of the generation holds a model."""
+    slices = [shape for generation in generations() for shape in _shapes(generation) if _fits(model, shape)]
+    least = min(slices, key=_memory, default=None)
+    fixes = [f"a slice with more memory, such as {least.generation} {least.topology}"] if least else []
+    if (model.weights_bytes or 0) <= _usable(model) * _memory(model.shape):
+        fixes.append("a shorter contextLength")
+    return f"Choose {', or '.join(fixes)}." if fixes else "Choose a smaller model, or weights of fewer bits."
 
 
 @rule("TP15")
@@ -134,9 +145,8 @@ def memory_left(deployment: Deployment) -> Iterator[Found]:
         if weights <= _WEIGHTS_SHARE * have or not _holds(model, model.shape):
             continue
         left = max(0.0, _usable(model) * have - weights)
-        said = (
-            f"Beside {weights / GIB:.0f} GiB of weights, {left / GIB:.0f} GiB are left for the cache of all requests."
-        )
+        requests = f": {count(int(left / model.cache_bytes), 'request')} of full length" if model.cache_bytes else ""
+        said = f"Beside {weights / GIB:.0f} GiB of weights, {left / GIB:.0f} GiB are left for the cache{requests}."
         fix = "Choose a larger topology, or serverFlags: {kv-cache-dtype: fp8, max-num-seqs: 16}."
         yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
 

@@ -9,6 +9,7 @@ import pulumi
 
 from components.sdk import container
 from manifests.compute_class import LABEL as COMPUTE_CLASS
+from settings.capacity import CRITICAL_PODS_SECONDS
 
 OAUTH_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
@@ -42,6 +43,7 @@ def node_config(
     compute_class: str | None = None,
     spot: bool | None = None,
     flex_start: bool | None = None,
+    spot_grace_seconds: int | None = None,
     max_run_duration: str | None = None,
     reservation_affinity: container.NodePoolNodeConfigReservationAffinityArgs | None = None,
 ) -> container.NodePoolNodeConfigArgs:
@@ -52,6 +54,12 @@ def node_config(
     taint = compute_class and container.NodePoolNodeConfigTaintArgs(
         key=COMPUTE_CLASS, value=compute_class, effect="NO_SCHEDULE"
     )
+    grace = None
+    if spot_grace_seconds is not None:
+        grace = container.NodePoolNodeConfigKubeletConfigArgs(
+            shutdown_grace_period_seconds=spot_grace_seconds,
+            shutdown_grace_period_critical_pods_seconds=CRITICAL_PODS_SECONDS,
+        )
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
         disk_size_gb=disk_gib,
@@ -63,6 +71,7 @@ def node_config(
         spot=spot,
         flex_start=flex_start,
         max_run_duration=max_run_duration,
+        kubelet_config=grace,
         reservation_affinity=reservation_affinity,
         service_account=nodes.service_account,
         oauth_scopes=OAUTH_SCOPES,

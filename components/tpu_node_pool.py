@@ -116,6 +116,7 @@ class TpuNodePool(Component):
             generations()[self._args.shape.generation].disk_type,
             compute_class=self._args.compute_class,
             spot=True if bought.kind == "spot" else None,
+            spot_grace_seconds=bought.grace_seconds,
             flex_start=True if bought.kind == "flexStart" else None,
             max_run_duration=f"{bought.hours * 3600}s" if bought.hours else None,
             reservation_affinity=affinity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,8 @@ from settings.text import count
 
 _NARROWEST, _WIDEST = 60, 100
 _INDENT = 8
+_SHELL = re.compile(r" *(gcloud|kubectl|pulumi|--)")
+_QUOTED = re.compile(r"'[^']* [^']*'|\"[^\"]* [^\"]*\"")
 _LABEL = 9  # as wide as "Runbook: "
 
 
@@ -63,7 +66,19 @@ def labelled(label: str, text: str, width: int, pasted: Iterable[str] = ()) -> I
     for index, line in enumerate(_wrap(text, width - len(margin))):
         yield " " * _INDENT + label.ljust(_LABEL) + line if index == 0 else margin + line
     for line in pasted:
-        yield margin + line
+        yield from (margin + part for part in _folded(line, width - len(margin)))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """A shell command over as many lines as it needs, each but the last with the sign that it goes on; else the line as it is."""
+    if len(line) <= width or _SHELL.match(line) is None or _QUOTED.search(line):
+        return [line]
+    goes_on = " \\"
+    indent = " " * (len(line) - len(line.lstrip()))
+    first, *rest = _wrap(line.strip().removesuffix(goes_on), width - len(indent) - 4)
+    end = goes_on if line.endswith(goes_on) else ""
+    parts = [indent + first, *(f"{indent}  {part}" for part in rest)]
+    return [*(part + goes_on for part in parts[:-1]), parts[-1] + end]
 
 
 def _wrap(text: str, width: int) -> list[str]:

@@ -13,11 +13,14 @@ from settings.base import Section
 Reservation = Annotated[
     str,
     Field(
-        pattern=r"^(projects/[-a-z0-9:.]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?(/reservationBlocks/[-a-z0-9]+)?$"
+        pattern=r"^(projects/[-a-z0-9:.]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?(/reservationBlocks/[-a-z0-9]+(/reservationSubBlocks/[-a-z0-9]+)?)?$"
     ),
 ]
 Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z0-9]+$")]
 _HOURS = f"How long a node may run, in hours (at most {LONGEST_RUN_HOURS})."
+# Google "Spot VMs" in GKE: 30 seconds from the notice on, of which pods have the first 15, and system pods the rest.
+_SPOT_SECONDS, CRITICAL_PODS_SECONDS = 30, 15
+_WORDS = ("onDemand", "flexStart", "spot")
 Keep = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -49,14 +52,16 @@ class Entry(Section):
 
 
 def short_entry(value: Any) -> Any:
-    """An entry that is a word: `spot` means `{spot: {}}`.
+    """An entry that is a word, or a key without a value: `spot` and `spot:` mean `{spot: {}}`.
 
     Raises:
         PydanticKnownError: it is another word.
     """
+    if isinstance(value, dict):
+        return {key: {} if key in _WORDS and below is None else below for key, below in value.items()}
     if not isinstance(value, str):
         return value
-    if value not in ("onDemand", "flexStart", "spot"):
+    if value not in _WORDS:
         expected = "'onDemand', 'flexStart', 'spot' or a mapping such as {reservation: my-reservation}"
         raise PydanticKnownError("literal_error", {"expected": expected})
     return {value: {}}
@@ -72,6 +77,10 @@ class Capacity(Section):
         None, description="Reservation name, or projects/P/reservations/R where another project owns it."
     )
     max_run_hours: int | None = Field(None, ge=1, description=f"flexStart: {_HOURS}")
+    spot_grace_seconds: Literal[120] | None = Field(
+        None,
+        description="Seconds from Google's notice to the end of a spot node, the last 15 for system pods; 30 when left out.",
+    )
     order: list[Annotated[Entry, BeforeValidator(short_entry)]] = Field(
         default_factory=list,
         max_length=8,
@@ -95,3 +104,8 @@ class Capacity(Section):
         le=64,
         description="Slices above the replicas that a pool may grow by during an update; derived when left out.",
     )
+
+    @property
+    def spot_answer_seconds(self) -> int:
+        """What a server on a spot node has to end its answers."""
+        return (self.spot_grace_seconds or _SPOT_SECONDS) - CRITICAL_PODS_SECONDS

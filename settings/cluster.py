@@ -24,7 +24,9 @@ class ControlPlane(Section):
         True, description="Reach the API by its DNS name, guarded by IAM; no address lists needed."
     )
     authorized_networks: list[AuthorizedNetwork] = Field(
-        default_factory=list, description="Ranges that may use the IP endpoint; none closes it to the public."
+        default_factory=list,
+        max_length=100,  # Google "GKE quotas and limits"
+        description="Ranges that may use the IP endpoint; none closes it to the public.",
     )
     cidr: Cidr = Field("172.16.0.0/28", description="Range of the private control plane, a /28.")
 

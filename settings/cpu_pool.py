@@ -16,6 +16,9 @@ _EVICTION_GIB = 0.1
 # GiB of memory to a vCPU by kind of machine (Google "General-purpose machine family"); other series differ a little.
 _GIB_PER_CPU = {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}
 _MACHINE = re.compile(r"[a-z]\d[a-z]?-(standard|highmem|highcpu)-(\d+)")
+_CUSTOM = re.compile(r"(?:[a-z]\d[a-z]?-)?custom-(\d+)-(\d+)(?:-ext)?")
+# Shared-core machines: GKE leaves pods 0.94 of their CPUs, as of one core.
+_SHARED = {"e2-micro": (1, 1.0), "e2-small": (1, 2.0), "e2-medium": (1, 4.0)}
 _LEAST = 3  # a node in each zone
 
 
@@ -48,14 +51,14 @@ class Room:
 
 def room(machine_type: str, pickers: int, *, fillings: int = 0, keda: bool = False) -> Room | None:
     """The room for controllers, endpoint pickers and filling Jobs on nodes of a type; None where its size is not known."""
-    found = _MACHINE.fullmatch(machine_type)
-    if found is None:
+    size = _size(machine_type)
+    if size is None:
         return None
-    requests, cores = facts()["cpuPoolRequests"], int(found.group(2))
+    cores, memory = size
+    requests = facts()["cpuPoolRequests"]
     daemons, picker, filling = requests["daemonsOfANode"], requests["picker"], requests["filling"]
     parts = [requests["shared"], *([requests["keda"]] if keda else [])]
     shared = {key: sum(part[key] for part in parts) for key in ("cpu", "memoryGib")}
-    memory = cores * _GIB_PER_CPU[found.group(1)]
     return Room(
         pickers,
         fillings,
@@ -64,6 +67,15 @@ def room(machine_type: str, pickers: int, *, fillings: int = 0, keda: bool = Fal
         cores - _share(cores, _RESERVED_CPU) - daemons["cpu"],
         memory - _share(memory, _RESERVED_MEMORY) - _EVICTION_GIB - daemons["memoryGib"],
     )
+
+
+def _size(machine_type: str) -> tuple[int, float] | None:
+    """CPUs and GiB of memory of a machine type, None where they are not known."""
+    if found := _CUSTOM.fullmatch(machine_type):
+        return int(found.group(1)), int(found.group(2)) / 1024
+    if found := _MACHINE.fullmatch(machine_type):
+        return int(found.group(2)), int(found.group(2)) * _GIB_PER_CPU[found.group(1)]
+    return _SHARED.get(machine_type)
 
 
 def most_nodes(needed: Room | None) -> int:

@@ -207,6 +207,8 @@ class Deployment:
         floors += [(floor, name) for name in used if (floor := generations()[name].min_gke_version) is not None]
         if self.settings.capacity.order:
             floors.append((str(facts()["computeClassFloor"]), "an order of purchases (ComputeClass)"))
+        if any(bought.grace_seconds for bought in self.purchases):
+            floors.append((str(facts()["spotGraceFloor"]), "spotGraceSeconds"))
         gateway = self.settings.gateway
         if gateway.tls and gateway.tls.client_ca_certificate:
             floors.append((str(facts()["clientCertificateFloor"]), "the validation of client certificates"))

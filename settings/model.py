@@ -71,7 +71,7 @@ class Model(Section):
         None,
         ge=16,
         le=100_000_000,
-        description="Longest prompt and answer together, in tokens; the model's own when left out.",
+        description="Longest prompt and answer together, in tokens; 4096, or less where the model has less, when left out.",
     )
     longest_answer_tokens: int | None = Field(
         None, ge=1, description="Longest answer in tokens; the context when left out."

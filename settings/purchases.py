@@ -23,6 +23,7 @@ class Purchase:
     Attributes:
         hours: flex-start: how long a node may run.
         keep: slices that are always on.
+        grace_seconds: of spot: from the notice to the end of a node, where it is not GKE's default.
         tag: what tells its pools apart from those of other entries and zones, whatever their order; empty for the only one.
     """
 
@@ -31,6 +32,7 @@ class Purchase:
     reservation: str | None = None
     hours: int | None = None
     keep: int = 0
+    grace_seconds: int | None = None
     tag: str = ""
 
 
@@ -49,12 +51,13 @@ def purchases(capacity: Capacity, zone: str) -> tuple[Purchase, ...]:
     """Purchases in order of preference: the one of the short form, or each entry of `order` zone by zone."""
     if not capacity.order:
         hours = capacity.max_run_hours or LONGEST_RUN_HOURS if capacity.purchase == "flexStart" else None
-        return (Purchase(capacity.purchase, zone, capacity.reservation, hours),)
+        grace = capacity.spot_grace_seconds if capacity.purchase == "spot" else None
+        return (Purchase(capacity.purchase, zone, capacity.reservation, hours, grace_seconds=grace),)
     zones = tuple(dict.fromkeys((zone, *capacity.zones)))
-    return tuple(bought for entry in capacity.order for bought in _bought(entry, zones))
+    return tuple(bought for entry in capacity.order for bought in _bought(entry, zones, capacity.spot_grace_seconds))
 
 
-def _bought(entry: Entry, zones: tuple[str, ...]) -> Iterator[Purchase]:
+def _bought(entry: Entry, zones: tuple[str, ...], spot_grace: int | None) -> Iterator[Purchase]:
     """A reservation lies in one zone; the minimum of an entry in the first of its zones."""
     kinds = kinds_of(entry)
     if len(kinds) != 1:
@@ -69,7 +72,8 @@ def _bought(entry: Entry, zones: tuple[str, ...]) -> Iterator[Purchase]:
     keep = entry.on_demand.keep if entry.on_demand else 0
     for index, place in enumerate(zones):
         tag = f"{_TAGS[kind]}-{_letter(place)}"
-        yield Purchase(kind, place, hours=hours, keep=0 if index else keep, tag=tag)
+        grace = spot_grace if kind == "spot" else None
+        yield Purchase(kind, place, hours=hours, keep=0 if index else keep, grace_seconds=grace, tag=tag)
 
 
 def _letter(zone: str) -> str:

@@ -65,7 +65,7 @@ def _type(schema: Any) -> str:
     if schema.get("type") == "object":
         return f"mapping of names to {_type(schema['additionalProperties'])}"
     limits = [
-        f"{word} {schema[key]:g}"
+        f"{word} {schema[key]:.15g}"
         for key, word in (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"))
         if key in schema
     ]

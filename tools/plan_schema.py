@@ -202,6 +202,7 @@ def _estimate_definitions() -> dict[str, Any]:
                 "criticalPathSeconds": {**_COUNT, "description": "A model of unknown size counts without its weights."},
                 "slowestSeconds": {**_COUNT, "description": "The same with everything as slow as reported."},
                 "serialSeconds": {**_COUNT, "description": "All steps one after the other."},
+                "chipsWaitSeconds": {**_COUNT, "description": "Until GKE gives up on TPU nodes without an error."},
                 "path": {**_TEXTS, "description": "Names of the resources on the critical path, in order."},
             },
             "Estimated time of the first `pulumi up`.",

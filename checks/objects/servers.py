@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.lock import is_moving_tag, runtime_version
 from catalog.runtimes import load_runtime
-from catalog.tpu import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, all_shapes
+from catalog.tpu import ACCELERATOR_LABEL, TOPOLOGY_LABEL, TPU_RESOURCE, shapes_of
 from catalog.vllm_flags import load_flags
 from checks.objects.check import Check, Context, Found, on_each
 from checks.objects.pods import (
@@ -149,7 +149,7 @@ def devices_of_the_slice(resource: Resource, _: Context) -> Iterator[Found]:
     for pod in pods_of(resource):
         label = text(pod.spec, "nodeSelector", ACCELERATOR_LABEL)
         topology = text(pod.spec, "nodeSelector", TOPOLOGY_LABEL)
-        shapes = [s for s in all_shapes() if (s.generation, s.topology) == (generation_of_label(label), topology)]
+        shapes = shapes_of(generation_of_label(label), topology)
         if not shapes:
             continue
         devices = shapes[0].devices

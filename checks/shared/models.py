@@ -17,7 +17,9 @@ _FORMS = {
     "oci+native": "oci+native://REGISTRY/NAME:TAG",
 }
 _PLACES = {
-    "hf": re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w./-]+)?"),
+    "hf": re.compile(
+        r"[\w.-]{1,96}/[\w.-]{1,96}(:[\w.-]+)?", re.ASCII
+    ),  # _download_hf: exactly one slash, revision included
     "s3": re.compile(r"[a-z0-9][a-z0-9.-]+(/\S*)?"),
     "pvc": re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/\S*)?"),
     "oci": re.compile(r"\S+"),

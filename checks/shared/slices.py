@@ -7,7 +7,7 @@ import re
 from functools import cache
 
 from catalog.gke import LONGEST_RUN_HOURS
-from catalog.tpu import TPU_RESOURCE, SliceShape, all_shapes, chips_of, generations
+from catalog.tpu import TPU_RESOURCE, SliceShape, all_shapes, chips_of, find_shape, generations, shapes_of
 from checks.shared.problem import Problem
 
 OWNED_LABELS = "cloud.google.com/gke-tpu-"
@@ -46,9 +46,9 @@ def machine_problem(machine_type: str) -> Problem | None:
 
 def topology_problem(machine_type: str, topology: str) -> Problem | None:
     """TP01: the machine forms the topology. `2x2x1` on a two-dimensional generation is answered with `2x2`."""
-    forms = [shape.topology for shape in machines().get(machine_type, ())]
-    if topology in forms:
+    if find_machine_shape(machine_type, topology) is not None:
         return None
+    forms = [shape.topology for shape in machines().get(machine_type, ())]
     near = [t for t in forms if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
     fix = f"Write tpuTopology: {near[-1]}." if near else f"{machine_type} forms: {', '.join(forms)}."
     return Problem(f"{machine_type} forms no {topology}.", fix)
@@ -56,7 +56,8 @@ def topology_problem(machine_type: str, topology: str) -> Problem | None:
 
 def find_machine_shape(machine_type: str, topology: str) -> SliceShape | None:
     """The slice of a machine type and topology."""
-    return next((shape for shape in machines().get(machine_type, ()) if shape.topology == topology), None)
+    forms = machines().get(machine_type)
+    return find_shape(forms[0].generation, topology, machine_type) if forms else None
 
 
 def label_problem(label: str) -> Problem | None:
@@ -87,7 +88,7 @@ def accelerator_problem(name: str) -> Problem | None:
 def chips_problem(label: str, topology: str, asked: int) -> Problem | None:
     """TP03: a pod asks for all chips of its node. None also where label or topology are unknown (TP01, TP12)."""
     generation = generation_of_label(label)
-    shapes = [s for s in all_shapes() if s.generation == generation and s.topology == topology]
+    shapes = shapes_of(generation, topology)
     chips = sorted({shape.chips_per_host for shape in shapes}, reverse=True)
     if not chips or asked in chips:
         return None

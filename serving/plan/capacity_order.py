@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog.gke import facts
 from catalog.preflight import quota_metric
 from catalog.zones import is_listed, listed_zones
 from settings.cost import estimate
@@ -22,7 +23,7 @@ _NAMES: dict[Kind, str] = {
 class Quota:
     """Chips of a TPU family that a quota of the region must hold: for the replicas, and during a rolling update.
 
-    `title` is the family; where an order draws on several quotas, also what is bought from this one.
+    `title` is the family, or the quota's own id where the family's is not drawn on; with an order also what is bought from it.
     """
 
     metric: str
@@ -60,6 +61,14 @@ def entries(deployment: Deployment) -> list[Entry]:
     return found
 
 
+def longest_wait(deployment: Deployment) -> int:
+    """Seconds that GKE waits for a TPU node that never comes and of which no error says so."""
+    limits = facts()["nodeWait"]
+    if all(bought.kind == "flexStart" for bought in deployment.purchases):
+        return int(limits["flexStartMinutes"]) * 60
+    return int(limits["hours"]) * 3600
+
+
 def order_line(entry: Entry) -> str:
     """An entry in a line: what is bought where, and what the environment costs with all replicas on it."""
     cost = "price unknown" if entry.per_hour is None else f"${entry.per_hour * 24:,.2f}/day with all replicas on it"
@@ -72,14 +81,16 @@ def quotas(deployment: Deployment) -> list[Quota]:
     for need in deployment.quota():
         drawn.setdefault((quota_metric(need.family, need.purchase), need.family), []).append(need)
     return [
-        Quota(metric, family, _title(deployment, needs), needs[0].steady, needs[0].update)
+        Quota(metric, family, _title(deployment, metric, needs), needs[0].steady, needs[0].update)
         for (metric, family), needs in drawn.items()
     ]
 
 
-def _title(deployment: Deployment, needs: list[QuotaNeed]) -> str:
+def _title(deployment: Deployment, metric: str, needs: list[QuotaNeed]) -> str:
+    name = metric.rsplit("/", 1)[-1].removesuffix("-per-project-region")
+    quota = needs[0].family if name == "TPUS-PER-TPU-FAMILY" else name
     how = f" ({', '.join(_NAMES[need.purchase] for need in needs)})" if deployment.settings.capacity.order else ""
-    return f"{needs[0].family}{how}"
+    return f"{quota}{how}"
 
 
 def bought(deployment: Deployment) -> str:

@@ -53,7 +53,7 @@ def _closing(plan: Plan) -> list[str]:
         for q in quotas(plan.deployment)
     ]
     if (found := monthly_range(plan.deployment)) is not None:
-        lines.append(f"- Cost range: {scaling.cost_line(found, plan.cost.currency)}")
+        lines.append(f"- Cost as scaled: {scaling.cost_line(found, plan.cost.currency)}")
     lines += [f"- {cell(m.name)}: {cell(said.strip())}" for m in plan.deployment.models for said in scaling.lines(m)]
     if plan.deployment.settings.capacity.order:
         lines += [f"- Order {place}: {said}" for place, said in enumerate(map(order_line, entries(plan.deployment)), 1)]

@@ -9,7 +9,7 @@ from typing import Any
 from catalog.durations import Figure, filling_seconds, model_start_seconds, seconds_of, start_figures
 from manifests.base import Manifest
 from serving.plan import scaling
-from serving.plan.capacity_order import Entry, entries, quotas
+from serving.plan.capacity_order import Entry, entries, longest_wait, quotas
 from serving.plan.graph import Graph
 from serving.program.record import Resource
 from settings import names
@@ -133,6 +133,7 @@ class Plan:
                 "criticalPathSeconds": round(longest),
                 "slowestSeconds": round(self.slowest),
                 "serialSeconds": round(serial),
+                "chipsWaitSeconds": longest_wait(self.deployment),
                 "path": [r.name for r in path],
             },
             "startFigures": [figure._asdict() for figure in self.figures],

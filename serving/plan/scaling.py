@@ -71,4 +71,6 @@ def _times(model: ServedModel, scaling: Scaling) -> list[dict[str, Any]]:
 
 def cost_line(found: CostRange, currency: str) -> str:
     """What a month costs at least and at most."""
+    if found.least == found.most:
+        return f"{found.most:,.0f} {currency} a month, replicas by the clock"
     return f"{found.least:,.0f} to {found.most:,.0f} {currency} a month: by load from fewest to most replicas, by the clock as scheduled"

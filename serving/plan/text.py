@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from catalog.zones import nearest_zones
 from serving.plan import scaling
-from serving.plan.capacity_order import entries, quotas
+from serving.plan.capacity_order import entries, longest_wait, quotas
 from serving.plan.plan import Plan
 from serving.program.record import Resource
 from serving.refusals import describe
@@ -95,7 +95,7 @@ def _models(plan: Plan) -> Iterator[str]:
         yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {_minutes(m.startup_budget_seconds)})"
         if m.store is not None:
             yield from _from_the_bucket(plan, m)
-        yield f"      request timeout {m.answer_seconds} s"
+        yield f"      context {m.context_length:,} tokens, request timeout {m.answer_seconds} s"
         yield from (f"      {line}" for line in scaling.lines(m))
 
 
@@ -172,6 +172,9 @@ def _time(plan: Plan) -> Table:
     for resource in path:
         at += plan.seconds(resource)
         table.add_row(resource.name, _minutes(plan.seconds(resource)), _minutes(at))
+    table.add_row(
+        "TPU nodes without chips, nor an error: GKE waits", f"up to {longest_wait(plan.deployment) / 3600:g} h"
+    )
     return table
 
 
@@ -217,7 +220,7 @@ def _closing(plan: Plan, console: Console) -> None:
         if others:
             console.print(f"[bold]Other zones[/] listed for {generation}: {', '.join(others)}")
     if (found := monthly_range(deployment)) is not None:
-        console.print(f"[bold]Cost range[/] {scaling.cost_line(found, plan.cost.currency)}")
+        console.print(f"[bold]Cost as scaled[/] {scaling.cost_line(found, plan.cost.currency)}")
     console.print(f"[bold]CPU pool[/] {cpu_pool(plan)}")
     if (store := deployment.store) is not None and store.created:
         end = (
@@ -236,7 +239,7 @@ def _closing(plan: Plan, console: Console) -> None:
     if plan.warnings:
         console.print("[bold yellow]Warnings[/]")
         for line in describe(plan.warnings, console.width):
-            console.print(Text.from_ansi(line))
+            console.print(Text.from_ansi(line), soft_wrap=True)  # a command is pasted as it is
     if not plan.warnings:
         console.print("No warnings.")
 

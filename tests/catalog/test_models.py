@@ -29,6 +29,8 @@ def test_any_other_source_is_unknown_and_no_error(source: str) -> None:
         ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", "meta-llama/Llama-3.1-8B-Instruct", "fp8", False),
         ("unsloth/Qwen3-32B_GGUF", "Qwen/Qwen3-32B", None, False),
         ("someone/Qwen3-32B-AWQ", "Qwen/Qwen3-32B", "auto_awq", False),
+        ("nvidia/Llama-3.3-70B-Instruct-FP4", "meta-llama/Llama-3.3-70B-Instruct", "modelopt_fp4", False),
+        ("Intel/Qwen3-32B-int4-AutoRound", "Qwen/Qwen3-32B", "inc", False),
         ("someone/Qwen3-32B-finetuned-AWQ", None, "auto_awq", False),
     ],
 )  # fmt: skip
@@ -46,13 +48,24 @@ def test_a_name_says_which_model_it_is_and_how_it_is_stored(
 def test_the_size_of_an_unknown_model_is_what_its_name_says() -> None:
     sizes = {
         name: named(f"hf://example/{name}").billions
-        for name in ("Large-405B-Instruct", "Small-0.5B", "Mix-8x7B-v0.1", "Coder-480B-A35B", "Model-A3B", "v2")
+        for name in (
+            "Large-405B-Instruct",
+            "Small-0.5B",
+            "Mix-8x7B-v0.1",
+            "Coder-480B-A35B",
+            "Scout-17B-16E-Instruct",
+            "Ling-1T",
+            "Model-A3B",
+            "v2",
+        )
     }
     assert sizes == {
         "Large-405B-Instruct": 405,
         "Small-0.5B": 0.5,
         "Mix-8x7B-v0.1": 56,
         "Coder-480B-A35B": 480,
+        "Scout-17B-16E-Instruct": None,
+        "Ling-1T": 1000,
         "Model-A3B": None,
         "v2": None,
     }

@@ -81,5 +81,18 @@ def test_quota_is_asked_once_where_spot_and_flex_start_draw_on_the_same_one() ->
     made = deployment({"order": ["onDemand", "flexStart", "spot"], "zones": ZONES})
     assert [(q.title, q.steady, q.update) for q in quotas(made)] == [
         ("CT6E (on demand)", 8, 12),
-        ("CT6E (flex-start, spot)", 8, 12),
+        ("PREEMPTIBLE-TPU-V6E (flex-start, spot)", 8, 12),
     ]
+
+
+def test_a_quota_is_called_as_it_is_asked_for() -> None:
+    titles = [quotas(deployment({"purchase": bought}))[0].title for bought in ("onDemand", "spot", "flexStart")]
+    assert titles == ["CT6E", "PREEMPTIBLE-TPU-V6E", "PREEMPTIBLE-TPU-V6E"]
+
+
+def test_a_longer_grace_is_that_of_spot_alone() -> None:
+    made = deployment({"order": ["onDemand", "flexStart", "spot"], "spotGraceSeconds": 120})
+    assert [bought.grace_seconds for bought in made.purchases] == [None, None, 120]
+    assert made.settings.capacity.spot_answer_seconds == 105
+    assert made.version_floor == ("1.35.0-gke.1171000", "spotGraceSeconds")
+    assert deployment({"purchase": "spot"}).settings.capacity.spot_answer_seconds == 15

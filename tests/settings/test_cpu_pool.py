@@ -41,5 +41,12 @@ def test_larger_machines_never_need_more_nodes(models: int) -> None:
     assert all(found is not None and found.nodes * found.node_cpu >= found.cpu for found in nodes)
 
 
+def test_custom_and_shared_core_machines_have_a_size() -> None:
+    custom, shared = room("n2-custom-4-16384", 3), room("e2-medium", 1)
+    assert custom is not None and custom == room("n2-standard-4", 3)
+    assert shared is not None and shared.node_cpu == pytest.approx(0.94 - 0.5)
+    assert shared.nodes == 1000
+
+
 def test_a_machine_of_unknown_size_is_not_judged() -> None:
     assert room("custom-machine", 10) is None

@@ -246,6 +246,45 @@ def test_values_that_nothing_could_take_are_refused(tmp_path: Path, text: str, p
     assert _refused(tmp_path, f"{GOOD}  {text}\n") == [("ST02", path)]
 
 
+# What is wrong is taken out before the rest is read, and must not make its neighbours wrong.
+@pytest.mark.parametrize(
+    ("models", "more", "path"),
+    [
+        (
+            '{schedule: [{from: "*/5 7 * * *", to: "0 9 * * *", timezone: UTC, replicas: 1}], otherwise: 0}',
+            "",
+            "models[0].scaling.schedule[0].from",
+        ),
+        (
+            '{schedule: [{from: "0 7 * * *", to: "0 9 * * *", timezone: UTC+1, replicas: 1}], otherwise: 0}',
+            "",
+            "models[0].scaling.schedule[0].timezone",
+        ),
+        (
+            None,
+            "tpu-serving:gateway: {gatewayClassName: gke-l7-regional-external-managed, "
+            "waiver: {reason: internal test until Friday, until: 31.12.2999}}",
+            "gateway.waiver.until",
+        ),
+    ],
+)
+def test_one_wrong_value_is_one_finding(tmp_path: Path, models: str | None, more: str, path: str) -> None:
+    text = GOOD.replace("tpu:", f"scaling: {models}, tpu:") if models else GOOD
+    assert _refused(tmp_path, f"{text}  {more}\n") == [("ST02", path)]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("contextLength: 100000001", "Write contextLength: 100000000 or less."),
+        ("replicas: 5000", "Write replicas: 1000 or less."),
+    ],
+)
+def test_a_limit_is_written_as_it_can_be_pasted(tmp_path: Path, text: str, fix: str) -> None:
+    [finding] = check(written(tmp_path, GOOD.replace("tpu:", f"{text}, tpu:")))[1]
+    assert finding.fix == fix
+
+
 @pytest.mark.parametrize(
     "text", ["parametersBillion: .inf", "parametersBillion: 1.0e+300", "contextLength: 99999999999999999999999"]
 )

@@ -125,6 +125,12 @@ def test_another_way_to_buy_chips_replaces_the_pool(before: str, after: str, wor
     assert sorted((quota.before, quota.after) for quota in made.quota) == [(0, 4), (4, 0)]
 
 
+def test_a_longer_grace_of_spot_nodes_recreates_them() -> None:
+    made = compared(SPOT, edited("{purchase: spot}", "{purchase: spot, spotGraceSeconds: 120}", SPOT))
+    [reason] = the_model(made.models).restart_because
+    assert "GKE recreates the nodes of pool" in reason
+
+
 def test_a_larger_disk_of_the_shared_pool_restarts_the_other_model_too() -> None:
     made = compared(DEV, DEV + SECOND + "      diskGib: 300\n")
     restarted = [m for m in made.models if m.change == "restarted"]
