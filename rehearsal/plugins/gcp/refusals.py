@@ -58,13 +58,8 @@ def refuse_delete(token: str, state: Values) -> None:
 
 
 def _refuse_taken(token: str, resource_id: str, directory: RehearsalDirectory) -> None:
-    if cloud.find(directory.cloud, token, resource_id) is None:
-        return
-    if token == CLUSTER:
-        raise CloudError(409, f"Already exists: {resource_id}.", "alreadyExists")
-    if token == NODE_POOL:
-        raise ProviderError(f"resource - {resource_id} - already exists")
-    raise CloudError(409, f"The resource '{resource_id}' already exists", "alreadyExists")
+    if cloud.find(directory.cloud, token, resource_id) is not None:
+        raise CloudError(409, f"The resource '{resource_id}' already exists", "alreadyExists")
 
 
 def _refuse_region(inputs: Values) -> None:
