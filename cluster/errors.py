@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 _SHOWN = 300
 
 
@@ -20,3 +22,12 @@ class CannotAskError(Exception):
         self.message = " ".join(message.split())[:_SHOWN]
         self.fix = fix
         self.status = status
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

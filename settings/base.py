@@ -1,8 +1,8 @@
-"""What all sections share: strict pydantic models, camelCase in YAML and snake_case in Python."""
+"""What all sections share, and all data for others: pydantic models, camelCase outside and snake_case in Python."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,6 +22,22 @@ class Section(BaseModel):
         populate_by_name=False,
         defer_build=True,  # one schema for the whole file instead of one more for each section
     )
+
+
+class Contract(BaseModel):
+    """Data that others read: exactly these keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that is printed and documented."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def schema_for(cls, title: str) -> dict[str, Any]:
+        """JSON Schema, draft 2020-12."""
+        schema = cls.model_json_schema(by_alias=True, mode="serialization")
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
 
 
 Cidr = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", examples=["10.0.0.0/20"])]

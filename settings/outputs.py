@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+
+from settings.base import Contract
 
 # Every version is a schema in docs/contract, and an entry of its changelog.
 CONTRACT_VERSION = "1.6"
 
 
-class _Output(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class GatewayOutput(_Output):
+class GatewayOutput(Contract):
     """The way in."""
 
     name: str
@@ -29,7 +26,7 @@ class GatewayOutput(_Output):
     )
 
 
-class ConsumerOutput(_Output):
+class ConsumerOutput(Contract):
     """A team that may ask some models; with any, everybody else is answered with 403."""
 
     name: str
@@ -42,14 +39,14 @@ class ConsumerOutput(_Output):
     )
 
 
-class Dashboard(_Output):
+class Dashboard(Contract):
     """A page for people."""
 
     name: str
     url: str
 
 
-class ModelOutput(_Output):
+class ModelOutput(Contract):
     """What a client of a model needs."""
 
     name: str
@@ -80,7 +77,7 @@ class ModelOutput(_Output):
     scheduler: dict[str, Any] = Field(description="The endpoint picker's configuration, in full.")
 
 
-class Outputs(_Output):
+class Outputs(Contract):
     """Everything exported. A field is removed or changes its type only with a new major version."""
 
     contract_version: str = CONTRACT_VERSION

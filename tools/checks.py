@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINT = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
-    "layers": ["tools.layers"],
+    "layers": ["lint-imports", "--no-cache", "--no-logo"],
     # Half a minute of one core without its cache: the tests run beside it.
     "mypy": ["mypy"],
 }
@@ -27,12 +27,11 @@ TESTS = ["pytest", "-q", "-rs", "--durations=5", "-n", str(PROCESSES)]
 VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def run(name: str, module: list[str]) -> tuple[bool, str]:
+def run(name: str, tool: str, *arguments: str) -> tuple[bool, str]:
     """Whether a check passes, and what to print: one line when it does, its words as well when it does not."""
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    command = [str(Path(sys.executable).with_name(tool)), *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     verdict = "FAILED" if done.returncode else "ok"
     line = f"{name:12} {verdict:7} {time.monotonic() - start:6.1f} s"
     return not done.returncode, f"{line}\n{done.stdout}{done.stderr}" if done.returncode else line
@@ -58,7 +57,7 @@ def prepare_rehearsal() -> None:
 def main() -> int:
     """Exit code 1 when a check failed, and the names of those that did as the last line."""
     with ThreadPoolExecutor(1) as pool:
-        running = {name: pool.submit(run, name, module) for name, module in LINT.items()}
+        running = {name: pool.submit(run, name, *command) for name, command in LINT.items()}
         types = {"mypy": running.pop("mypy")}
         failed = failed_of(running)
         if "--tests" in sys.argv[1:]:

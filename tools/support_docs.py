@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from catalog.gke import inference_pool_floor, parse_gke_version
 from catalog.lock import load_lock
 from catalog.tpu import SliceShape, all_shapes, generations
 from checks.environment import require
-from serving.acceptance.record import Record, read_record, record_schema
+from serving.acceptance.record import Record, read_record
 from settings.document import ROOT, read_document
 
 RECORDS = ROOT / "docs/acceptance"
@@ -90,8 +89,3 @@ def _of_shape(shape: SliceShape, records: dict[str, Record]) -> Iterator[str]:
 def _notes() -> Iterator[str]:
     yield "Which models the runtime's own matrix has for a generation: rules [MD02](rules.md#md02) and"
     yield "[MD03](rules.md#md03). A zone may have no TPUs of a generation: `plan` warns ([TP05](rules.md#tp05))."
-
-
-def record_schema_text() -> str:
-    """`docs/acceptance/record.schema.json`."""
-    return json.dumps(record_schema(), indent=2) + "\n"

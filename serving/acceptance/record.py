@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
+
+from settings.base import Contract
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 Name = Literal["preflight", "up", "verify", "preview", "drift", "change", "back", "destroy", "leftovers"]
@@ -33,11 +34,7 @@ class RecordError(Exception):
     """The file is no record; the message says why."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Finding(_Part):
+class Finding(Contract):
     """What a step found that is no pass. Texts are redacted."""
 
     verdict: Literal["warn", "unknown", "fail"]
@@ -48,7 +45,7 @@ class Finding(_Part):
     cause: str = Field("", description="The usual cause, in the runbook's words.")
 
 
-class Timing(_Part):
+class Timing(Contract):
     """Resources of one kind: the slowest of them beside the plan's estimate."""
 
     resource: str
@@ -57,7 +54,7 @@ class Timing(_Part):
     estimate_seconds: float | None = None
 
 
-class Step(_Part):
+class Step(Contract):
     """One step. `changes` counts resources by the engine's operation; `findings` are those of all attempts."""
 
     name: Name
@@ -72,7 +69,7 @@ class Step(_Part):
     timings: tuple[Timing, ...] = ()
 
 
-class Model(_Part):
+class Model(Contract):
     """A model. `source` only where the catalogue knows it: any other may name its owner."""
 
     source: str | None
@@ -83,7 +80,7 @@ class Model(_Part):
     context_length: int | None
 
 
-class Environment(_Part):
+class Environment(Contract):
     """What of the environment matters, without any of its names."""
 
     tier: str
@@ -93,7 +90,7 @@ class Environment(_Part):
     models: tuple[Model, ...]
 
 
-class Cost(_Part):
+class Cost(Contract):
     """The plan's estimate. `complete` is false where a price is not known."""
 
     currency: str
@@ -102,7 +99,7 @@ class Cost(_Part):
     prices_as_of: str
 
 
-class Record(_Part):
+class Record(Contract):
     """One run, over all calls that it took."""
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
@@ -146,7 +143,7 @@ class Record(_Part):
 
     def to_json(self) -> str:
         """The file that docs/acceptance/record.schema.json describes."""
-        return json.dumps({**self.model_dump(mode="json", by_alias=True), "verdict": self.verdict}, indent=2) + "\n"
+        return json.dumps({**self.as_json(), "verdict": self.verdict}, indent=2) + "\n"
 
 
 def read_record(path: Path) -> Record:
@@ -185,6 +182,6 @@ def parse_record(text: str, origin: str) -> Record:
 
 def record_schema() -> dict[str, Any]:
     """The JSON schema of a record."""
-    schema = Record.model_json_schema(by_alias=True, mode="serialization")
+    schema = Record.schema_for("Record")
     schema["properties"]["verdict"] = {"type": "string", "title": "Verdict"}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return schema

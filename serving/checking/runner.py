@@ -1,14 +1,15 @@
-"""Ask all checks side by side, each within its time; whatever keeps one from an answer is an answer too."""
+"""Run checks in parallel, each within its time; whatever keeps one from an answer is an answer too."""
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Check, Finding, Outcome, failed, passed, unknown
-from serving.checking.parallel import run_all
 
 # What any check can end with.
 COMMON_FAILURES = ("time-is-up", "unexpected")
@@ -32,13 +33,28 @@ def run_checks(
         subject: what could not be asked, where it is the same for all checks.
     """
     by_name = {check.name: check for check in checks}
-    found = run_all(
-        {name: limit(check) for name, check in by_name.items()},
-        lambda name: run_check(by_name[name], context, subject),
-        lambda name, seconds: _late(by_name[name], seconds, subject),
-        progress,
-        tell_seconds,
-    )
+    waiting = {name: limit(check) for name, check in by_name.items()}
+    done: queue.Queue[Outcome] = queue.Queue()
+    started = time.monotonic()
+    for check in by_name.values():
+        # A daemon: a thread that hangs in a system call must not keep the program from ending.
+        ask = threading.Thread(target=lambda one=check: done.put(run_check(one, context, subject)), daemon=True)
+        ask.start()
+    found: dict[str, Outcome] = {}
+    while waiting:
+        left = min(waiting.values()) - (time.monotonic() - started)
+        try:
+            outcome = done.get(timeout=max(0.0, min(left, tell_seconds)))
+        except queue.Empty:
+            elapsed = time.monotonic() - started
+            for name in [name for name, most in waiting.items() if elapsed >= most]:
+                found[name] = _late(by_name[name], elapsed, subject)
+                del waiting[name]
+            if waiting and left > 0:
+                progress(f"{elapsed:.0f} s: still asking {', '.join(waiting)}")
+            continue
+        if waiting.pop(outcome.check.name, None) is not None:
+            found[outcome.check.name] = outcome
     return {name: found[name] for name in by_name}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_call, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, end_with, require_packages, wrong_calls
 from serving.commands.target_options import AuthorityFile, Kubeconfig, TokenFile, Url
 
 if TYPE_CHECKING:
@@ -265,6 +265,6 @@ def _compare(plan: Plan, files: list[Path]) -> None:
         try:
             record = read_record(file)
         except RecordError as error:
-            wrong_call(str(error), False)
+            end_with(str(error), False)
         for line in compare(plan, record):
             typer.echo(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, load, print_json, wrong_calls
 from serving.commands.target_options import OutputsFile
 
 if TYPE_CHECKING:
@@ -40,12 +40,10 @@ def alerts(
         python -m serving alerts prod --grafana panels.json
     """
     as_json = output is Format.JSON
-    from checks.environment import require
     from cluster.target import TargetError
-    from settings.document import find_environment, read_document
 
     with wrong_calls(as_json, TargetError, OSError):
-        deployment, _ = require(read_document(find_environment(environment)))
+        deployment = load(environment)
         if grafana is not None:
             _write(deployment, grafana)
             raise typer.Exit
@@ -71,7 +69,7 @@ def _point(deployment: Deployment, as_json: bool) -> NoReturn:
 
     found = on_the_cloud(deployment, declared(deployment))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
     else:
         typer.echo(f"{deployment.name}: {found['where']} evaluates {len(found['notAsked'])} alerts")
         typer.echo(f"Incidents: {found['incidents']}")
@@ -107,14 +105,12 @@ def _ask(deployment: Deployment, url: str, as_json: bool) -> NoReturn:
         held = evaluate(url, (alert for alert in asked if not alert.of_google), time.time())
     except PrometheusError as error:
         if as_json:
-            typer.echo(
-                json.dumps({"environment": deployment.name, "where": where, "verdict": f"not known: {error}"}, indent=2)
-            )
+            print_json({"environment": deployment.name, "where": where, "verdict": f"not known: {error}"})
         else:
             typer.secho(f"not known: {error}", fg="red", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps(document(deployment, where, asked, held), indent=2))
+        print_json(document(deployment, where, asked, held))
     else:
         for line in lines(deployment, where, asked, held):
             typer.echo(line)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
+from serving.commands.options import (
+    Environment,
+    Format,
+    FormatOption,
+    end_with,
+    print_json,
+    require_packages,
+    wrong_calls,
+)
 from serving.commands.target_options import (
     AuthorityFile,
     ClientCertificate,
@@ -19,7 +24,6 @@ from serving.commands.target_options import (
     OutputsFile,
     TokenFile,
     Url,
-    checked_certificate,
     chosen_target,
 )
 
@@ -102,9 +106,14 @@ def bench(
         # What can be judged without an environment comes first.
         earlier = read_run(against) if against is not None else None
         target = chosen_target(
-            environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
+            environment,
+            outputs=outputs,
+            kubeconfig=kubeconfig,
+            url=url,
+            ca_file=ca_file,
+            token_file=token_file,
+            client_certificate=client_certificate,
         )
-        target = replace(target, client_certificate=checked_certificate(client_certificate))
         prepared = prepare(target, options, earlier, directory, secrets.randbits(32))
     raise typer.Exit(_run(prepared, as_json))
 
@@ -143,9 +152,9 @@ def _run(prepared: Bench, as_json: bool) -> int:
     try:
         done = prepared.run(progress)
     except GeneratorError as error:
-        return _failed(str(error), as_json)
+        end_with(str(error), as_json, 1)
     except OSError as error:
-        return _failed(f"{prepared.folder}: {error.strerror or error}", as_json)
+        end_with(f"{prepared.folder}: {error.strerror or error}", as_json, 1)
     finally:
         progress.stop()
     _report(done, as_json)
@@ -166,7 +175,7 @@ def _report(done: FinishedRun, as_json: bool) -> None:
         document: dict[str, Any] = {**done.summary.as_json(), "page": str(done.page)}
         if done.comparison is not None:
             document["against"] = done.comparison.as_json()
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        print_json(document)
         return
     from rich.console import Console
 
@@ -183,17 +192,9 @@ def _does_not_serve(prepared: Bench, error: RequestError, as_json: bool) -> int:
     known = find_failure(error.failure)
     if as_json:
         document = {"error": error.message, "failure": error.failure, "runbook": known.anchor}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        print_json(document)
         return 1
     typer.secho(f"does not serve, no load was sent: {error.failure}: {error.message}", fg="red", err=True)
     typer.echo(f"  Likely cause: {known.why}\n  Runbook: {known.anchor}", err=True)
     typer.echo(f"  Everything about it: python -m serving verify {prepared.target.outputs.environment}", err=True)
-    return 1
-
-
-def _failed(message: str, as_json: bool) -> int:
-    if as_json:
-        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
-    else:
-        typer.secho(message, fg="red", err=True)
     return 1

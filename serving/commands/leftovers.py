@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages, wrong_calls
+from serving.commands.options import Environment, Format, FormatOption, load, print_json, require_packages, wrong_calls
 from serving.commands.reporting import progress
 
 if TYPE_CHECKING:
@@ -50,15 +49,12 @@ def leftovers(
     """
     as_json = output is Format.JSON
     require_packages("cloud", as_json=as_json)
-    from checks.environment import require
-    from settings.document import find_environment, read_document
-
     with wrong_calls(as_json):
         if yes and not delete:
             raise ValueError("--yes: it answers the question of --delete, which was not given")
         if delete and not yes and (as_json or not can_answer()):
             raise ValueError("--delete asks before it deletes, and nobody can answer here; add --yes")
-        deployment, _ = require(read_document(find_environment(environment)))
+        deployment = load(environment)
     from cluster.errors import CannotAskError
     from serving.leftovers.find import ClusterLivesError, find
 
@@ -123,7 +119,7 @@ def _end(
     if as_json:
         from serving.leftovers.report import as_json as document
 
-        typer.echo(json.dumps(document(deployment, found, left, verdict), indent=2))
+        print_json(document(deployment, found, left, verdict))
     else:
         for item, why in (left or {}).items():
             typer.secho(f"not deleted: {item.kind.title} {item.name}: {why}", fg="red", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.options import Format
+from serving.commands.options import Format, FormatOption
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def lock(
     check: Annotated[bool, typer.Option("--check", help="Show the lock and check it; the default.")] = False,
     update_digests: Annotated[bool, typer.Option("--update-digests", help="Ask the registries, fill digests.")] = False,
-    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Show, check or refresh pinned charts and images.
 

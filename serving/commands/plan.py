@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment
+from serving.commands.options import Environment, print_json, rejections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,13 +59,11 @@ def plan(
     """
     # Imported here: `--help` needs no settings, and a refused file needs neither Pulumi nor a provider.
     from checks.environment import require
-    from serving.refusals import print_findings
     from settings.document import find_environment, read_document
-    from settings.refusal import RefusedError
 
     if against is not None and output not in (Format.TEXT, Format.MARKDOWN, Format.JSON):
         raise typer.BadParameter(f"--against has no {output.value}; use text, markdown or json.")
-    try:
+    with rejections(output is Format.JSON):
         path = find_environment(environment)
         document = read_document(path)
         deployment, findings = require(document)
@@ -75,9 +72,6 @@ def plan(
         from serving.plan.build import plan_checked  # only now: a refused file needs no Pulumi
 
         planned = plan_checked(document, deployment, findings)
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
     if against is None:
         sys.stdout.write(_render(planned, output, resources))
     else:
@@ -87,17 +81,11 @@ def plan(
 def _difference(planned: Plan, path: Path, against: str, output: Format) -> None:
     """Print the comparison; leaves with 2 where the other side can't be read or is refused, 1 where it can't be done."""
     from serving.plan.against import render, run, source
-    from serving.refusals import print_findings
-    from settings.refusal import RefusedError
 
-    try:
+    with rejections(output is Format.JSON, "The other side, --against:"):
         made = run.against(planned, source.find(against, path))
-    except RefusedError as refused:
-        typer.echo("The other side, --against:", err=True)
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
     if output is Format.JSON:
-        sys.stdout.write(json.dumps(made.as_json(), indent=2) + "\n")
+        print_json(made.as_json())
     else:
         sys.stdout.write(render.render_markdown(made) if output is Format.MARKDOWN else render.render_text(made))
     if made.not_done:
@@ -106,9 +94,9 @@ def _difference(planned: Plan, path: Path, against: str, output: Format) -> None
 
 def _render(planned: Plan, output: Format, resources: bool) -> str:
     if output is Format.JSON:
-        from pydantic_core import to_json  # json.dumps indents in Python, and takes long over many models
+        from serving.plan.document import document
 
-        return to_json(planned.as_json(), indent=2, fallback=str).decode() + "\n"
+        return document(planned).model_dump_json(by_alias=True, indent=2) + "\n"
     if output is Format.YAML:
         import yaml
 

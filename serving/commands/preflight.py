@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.commands.options import Environment, require_packages, wrong_calls
+from serving.commands.options import Environment, load, require_packages, wrong_calls
 from serving.commands.reporting import ReportFormat, ReportFormatOption, progress, write_report
 
 if TYPE_CHECKING:
@@ -35,15 +35,13 @@ def preflight(
         python -m serving preflight prod --strict --format json
     """
     require_packages("cloud", as_json=output is ReportFormat.JSON)
-    from checks.environment import require
     from serving.commands.durations import parse_duration
-    from settings.document import find_environment, read_document
 
     with wrong_calls(output is ReportFormat.JSON):
         seconds = parse_duration(timeout)
         if seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
-        deployment, _ = require(read_document(find_environment(environment)))
+        deployment = load(environment)
     from serving.preflight.run import preflight as ask
 
     report = ask(context(deployment, seconds), strict=strict, progress=progress())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from serving.commands.options import Environment, Format, FormatOption, require_packages
+from serving.commands.options import (
+    Environment,
+    Format,
+    FormatOption,
+    end_with,
+    print_json,
+    rejections,
+    require_packages,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,16 +121,11 @@ def _environment(environment: str, output: Format) -> tuple[Deployment, Path]:
     """The environment and its file, or the end of the command where it is rejected."""
     # Imported here: `--help` and a refused file need neither the engine nor a client.
     from checks.environment import require
-    from serving.refusals import print_findings
     from settings.document import find_environment, read_document
-    from settings.refusal import RefusedError
 
-    try:
+    with rejections(output is Format.JSON):
         path = find_environment(environment)
         return require(read_document(path))[0], path
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
 
 
 def _stockouts(named: list[str], deployment: Deployment, output: Format) -> list[str]:
@@ -159,7 +160,7 @@ def _list_undos(error: str, as_json: bool) -> None:
     undos = list(load_undos().values())
     if as_json:
         rows = [{"id": u.id, "undoes": u.undoes, "symptom": u.symptom, "look": u.look} for u in undos]
-        sys.stdout.write(json.dumps({**({"error": error} if error else {}), "undos": rows}, indent=2) + "\n")
+        print_json({**({"error": error} if error else {}), "undos": rows})
         return
     to_error = bool(error)
     if error:
@@ -201,7 +202,7 @@ def _report(
             "drain": drained,
             "verify": verdict.as_json() if verdict else None,
         }
-        sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+        print_json(document)
     elif verdict is not None:
         from serving.checking.render import print_report
 
@@ -287,14 +288,9 @@ def down(
     from rehearsal.control_plane import ControlPlaneError
     from rehearsal.directory import DirectoryError, RehearsalDirectory
     from rehearsal.end import LeftoverError, end
-    from serving.refusals import print_findings
-    from settings.refusal import RefusedError
 
-    try:
+    with rejections(output is Format.JSON):
         directory = RehearsalDirectory(rehearsal_folder(environment))
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is Format.JSON)
-        raise typer.Exit(2) from None
     console = _console(output)
     running = directory.path.exists()
     try:
@@ -304,7 +300,7 @@ def down(
     except OSError as error:
         _failed(_of_the_system(error), output)
     if output is Format.JSON:
-        sys.stdout.write(json.dumps({"environment": environment, "wasRunning": running, "notes": notes}) + "\n")
+        print_json({"environment": environment, "wasRunning": running, "notes": notes})
         return
     for note in notes:
         console.print(f"  note: {note}", highlight=False)
@@ -325,12 +321,8 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _failed(message: str, output: Format, code: int = 1) -> NoReturn:
-    """Say what went wrong and end the command."""
-    if output is Format.JSON:
-        sys.stdout.write(json.dumps({"error": message}, indent=2) + "\n")
-    else:
-        typer.secho(f"failed: {message}", fg="red", err=True)
-    raise typer.Exit(code) from None
+    as_json = output is Format.JSON
+    end_with(message if as_json else f"failed: {message}", as_json, code)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

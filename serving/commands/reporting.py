@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from serving.commands.options import print_json
 
 if TYPE_CHECKING:
     from serving.checking.findings import Report
@@ -42,7 +43,7 @@ def write_report(report: Report, output: ReportFormat) -> int:
     from serving.checking.render import print_report, render_markdown
 
     if output is ReportFormat.JSON:
-        sys.stdout.write(json.dumps(report.as_json(), indent=2, default=str) + "\n")
+        print_json(report.as_json())
     elif output is ReportFormat.MARKDOWN:
         sys.stdout.write(render_markdown(report))
     else:

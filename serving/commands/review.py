@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from serving.commands.options import rejections
 from serving.commands.reporting import ReportFormat, ReportFormatOption
 
 
@@ -30,18 +31,13 @@ def review(
         python -m serving review --against origin/main --format markdown --output review.md
     """
     from serving.plan.review import render, run
-    from serving.refusals import print_findings
-    from settings.refusal import RefusedError
 
     def tell(name: str) -> None:
         if sys.stderr.isatty():
             typer.echo(f"Planning {name} ...", err=True)
 
-    try:
+    with rejections(output is ReportFormat.JSON):
         made = run.review(against, tell=tell)
-    except RefusedError as refused:
-        print_findings(refused.findings, refused.origin, output is ReportFormat.JSON)
-        raise typer.Exit(2) from None
     if output is ReportFormat.JSON:
         text = json.dumps(made.as_json(), indent=2) + "\n"
     else:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.commands.options import Format
+from serving.commands.options import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
     from catalog.rules import Rule
@@ -24,7 +22,7 @@ _PLACES = {
 
 def rules(
     rule: Annotated[str | None, typer.Argument(metavar="RULE", help="Id of a rule, for example GW01.")] = None,
-    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """List the rules, or print one in full.
 
@@ -43,7 +41,7 @@ def rules(
     if rule is None:
         listed = list(load_rules().values())
         if output is Format.JSON:
-            _print_json({"rules": [as_json(entry) for entry in listed]})
+            print_json({"rules": [as_json(entry) for entry in listed]})
         else:
             _print(_table(listed))
         return
@@ -52,7 +50,7 @@ def rules(
         typer.secho(_unknown(rule, list(load_rules())), fg="red", err=True)
         raise typer.Exit(2)
     if output is Format.JSON:
-        _print_json(as_json(found))
+        print_json(as_json(found))
     else:
         _print(_everything(found))
 
@@ -137,7 +135,3 @@ def _everything(rule: Rule) -> Iterator[str]:
 def _print(lines: Iterator[str]) -> None:
     for line in lines:
         typer.echo(line.rstrip())
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")

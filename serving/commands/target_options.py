@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,22 +26,6 @@ ClientCertificate = Annotated[
 ]
 
 
-def checked_certificate(path: Path | None) -> Path | None:
-    """The file of a client certificate.
-
-    Raises:
-        ValueError: it does not hold a certificate and its key.
-    """
-    import ssl
-
-    if path is not None:
-        try:  # an empty password, or an encrypted key would be asked for
-            ssl.create_default_context().load_cert_chain(path, password="")
-        except (ssl.SSLError, OSError) as error:
-            raise ValueError(f"{path} does not hold a certificate and its key in PEM ({error})") from None
-    return path
-
-
 def chosen_target(
     environment: str,
     *,
@@ -49,6 +34,7 @@ def chosen_target(
     url: str | None = None,
     ca_file: Path | None = None,
     token_file: Path | None = None,
+    client_certificate: Path | None = None,
 ) -> Target:
     """The environment that the options name; without --outputs its running rehearsal.
 
@@ -61,8 +47,9 @@ def chosen_target(
     from serving.program.outputs import planned_outputs
 
     with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
+    certificate = _certificate(client_certificate)
     found = find_rehearsal(environment, planned_outputs) if outputs is None else cloud_target(environment, outputs)
-    return with_options(found)
+    return replace(with_options(found), client_certificate=certificate)
 
 
 def options_of(
@@ -109,3 +96,14 @@ def _text(path: Path | None) -> str | None:
     if not text or any(character.isspace() for character in text):
         raise ValueError(f"{path} does not hold one token")
     return text
+
+
+def _certificate(path: Path | None) -> Path | None:
+    import ssl
+
+    if path is not None:
+        try:  # an empty password, or an encrypted key would be asked for
+            ssl.create_default_context().load_cert_chain(path, password="")
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError(f"{path} does not hold a certificate and its key in PEM ({error})") from None
+    return path

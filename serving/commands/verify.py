@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from serving.commands.target_options import (
     OutputsFile,
     TokenFile,
     Url,
-    checked_certificate,
     chosen_target,
 )
 
@@ -60,9 +58,14 @@ def verify(
         if request_seconds <= 0:
             raise ValueError("--timeout 0: a request needs some time")
         found = chosen_target(
-            environment, outputs=outputs, kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file
+            environment,
+            outputs=outputs,
+            kubeconfig=kubeconfig,
+            url=url,
+            ca_file=ca_file,
+            token_file=token_file,
+            client_certificate=client_certificate,
         )
-        found = replace(found, client_certificate=checked_certificate(client_certificate))
     from serving.verify.run import verify as ask
 
     report = ask(found, quick=quick, wait_seconds=wait_seconds, request_seconds=request_seconds, progress=progress())

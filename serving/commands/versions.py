@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from serving.commands.lock import REHEARSED_PICKER
-from serving.commands.options import Format
+from serving.commands.options import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +47,7 @@ class Pinned:
 
 
 def versions(
-    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Show newer versions than the pinned ones, and old lists.
 
@@ -70,7 +69,7 @@ def versions(
             sys.stdout.flush()
     lists = list(_lists())
     if output is Format.JSON:
-        sys.stdout.write(json.dumps([asdict(line) for line in (*lines, *lists)], indent=2) + "\n")
+        print_json([asdict(line) for line in (*lines, *lists)])
         return
     count = sum(bool(line.newer) for line in lines)
     silent = sum(line.error is not None for line in lines)

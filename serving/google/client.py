@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cluster.errors import CannotAskError
@@ -96,21 +96,37 @@ class GoogleClient:
         """
         return self._ask(api, method, parameters)
 
-    def everything(self, api: str, method: str, **parameters: Any) -> list[dict[str, Any]]:
-        """All pages of a list.
+    def listed(self, api: str, method: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, of all pages.
 
         Raises:
             CannotAskError: there is no answer, or what is listed from does not exist.
         """
-        pages, token = [], None
+        for page in self._pages(api, method, parameters):
+            yield from page.get("items", ())
+
+    def aggregated(self, collection: str, **parameters: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The items of a collection of Compute Engine, each with its scope ("zones/ZONE", "regions/REGION", "global").
+
+        Raises:
+            CannotAskError: as `listed`, or a scope gave no answer.
+        """
+        method = f"{collection}.aggregatedList"
+        for page in self._pages("compute", method, parameters):
+            if missing := page.get("unreachables"):
+                raise CannotAskError("google-error", f"compute {method}: no answer from {', '.join(missing)}")
+            for scope, inside in page.get("items", {}).items():
+                yield from ((scope, item) for item in inside.get(collection, ()))
+
+    def _pages(self, api: str, method: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        token = None
         while True:
             page = self.find(api, method, **parameters, **({"pageToken": token} if token else {}))
             if page is None:
                 raise CannotAskError("google-error", f"{api} {method}: 404, nothing to list from")
-            pages.append(page)
-            token = page.get("nextPageToken")
-            if not token:
-                return pages
+            yield page
+            if not (token := page.get("nextPageToken")):
+                return
 
     def credentials(self) -> Any:
         """The run's credentials.
@@ -158,6 +174,11 @@ class GoogleClient:
 
             self._threads.http = AuthorizedHttp(credentials, http=Http(timeout=self.seconds))
         return self._threads.http
+
+
+def last_part(url: Any) -> str:
+    """The name at the end of a resource's URL; empty where there is none."""
+    return str(url or "").rpartition("/")[2]
 
 
 def quiet() -> None:

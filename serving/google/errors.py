@@ -6,10 +6,9 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Any
 
-from cluster.errors import CannotAskError
+from cluster.errors import CannotAskError, causes
 from serving.checking.gcloud import gcloud
 from serving.google.credentials import LOGIN
 
@@ -74,7 +73,7 @@ def _refused(said: str, message: str, reasons: set[str], service: str, project: 
 def _without_answer(error: Exception, what: str) -> CannotAskError:
     from google.auth.exceptions import RefreshError
 
-    kinds = list(_chain(error))
+    kinds = list(causes(error))
     said = f"{what}: {type(error).__name__}: {error}"
     if any(isinstance(kind, RefreshError) for kind in kinds):
         return CannotAskError("credentials-refused", said, LOGIN)
@@ -114,11 +113,3 @@ def _read(body: Any) -> tuple[str, set[str], str]:
     reasons = {str(item["reason"]) for item in (*details, *legacy) if item.get("reason")}
     services = [str(item["metadata"]["service"]) for item in details if "service" in (item.get("metadata") or {})]
     return str(inside.get("message", "")), reasons, services[0] if services else ""
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__

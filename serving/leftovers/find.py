@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.leftovers import is_disk_of_cluster, is_of_cluster, is_of_gke
 from cluster.errors import CannotAskError
-from serving.google.client import GoogleClient
+from serving.google.client import GoogleClient, last_part
 from serving.leftovers.kinds import DISK, GROUP, INSTANCE, KINDS, MANAGER, NETWORK, Kind, Leftover
 from settings.derive import Deployment
 
@@ -76,7 +76,7 @@ def _refuse_living(google: GoogleClient, deployment: Deployment, made: bool) -> 
     for cluster in answer.get("clusters", ()):
         name, place = cluster.get("name"), cluster.get("location")
         own = (name, place) == (deployment.cluster_name, deployment.region)
-        if own or (made and _last(cluster.get("network")) == deployment.network_name):
+        if own or (made and last_part(cluster.get("network")) == deployment.network_name):
             raise ClusterLivesError(
                 f"cluster {name} in {place} is {cluster.get('status', 'there')}: what is in its network is in use."
             )
@@ -114,15 +114,12 @@ class _Search:
         if kind is NETWORK:
             yield from [("global", self._network)] if self._network and self._made else []
             return
-        method = f"{kind.collection}.{'aggregatedList' if kind.everywhere else 'list'}"
-        for page in self._google.everything("compute", method, project=self._project(kind)):
-            if missing := page.get("unreachables"):
-                raise CannotAskError("google-error", f"compute {method}: no answer from {', '.join(missing)}")
-            if not kind.everywhere:
-                yield from (("global", item) for item in page.get("items", ()))
-                continue
-            for scope, inside in page.get("items", {}).items():
-                yield from ((scope, item) for item in inside.get(kind.collection, ()))
+        project = self._project(kind)
+        if kind.everywhere:
+            yield from self._google.aggregated(kind.collection, project=project)
+        else:
+            found = self._google.listed("compute", f"{kind.collection}.list", project=project)
+            yield from (("global", item) for item in found)
 
     def _foreign(self, kind: Kind, item: Item) -> bool | None:
         """Whether somebody else's is in the way; None for what is not of this environment."""
@@ -176,7 +173,3 @@ def _path(url: Any) -> str:
     """`projects/...` of a resource's URL."""
     text = str(url or "")
     return text[text.find("projects/") :] if "projects/" in text else ""
-
-
-def _last(url: Any) -> str:
-    return str(url or "").rpartition("/")[2]

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from cluster.errors import causes
+
 # First bytes of a TLS alert (record type 21), which a client of plain HTTP shows as an illegal status line.
 _TLS_ALERT = "\\x15\\x03"
 _SHOWN = 300
@@ -41,14 +43,14 @@ def of_error(error: Exception) -> RequestError:
         return RequestError("certificate-not-trusted", text)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return RequestError("wrong-url", text)
-    for cause in _chain(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLError):
             return RequestError("tls-mismatch", text)
         if isinstance(cause, socket.gaierror):
             return RequestError("name-not-resolved", text)
     if _TLS_ALERT in text:
         return RequestError("tls-mismatch", "the port answers with a TLS alert: it wants https")
-    for cause in _chain(error):
+    for cause in causes(error):
         for number in _errnos(cause):
             if number in _BY_ERRNO:
                 return RequestError(_BY_ERRNO[number], text)
@@ -127,14 +129,6 @@ def shown(body: str) -> str:
     """The beginning of a body on one line."""
     text = " ".join(body.split())
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _errnos(error: BaseException) -> Iterator[int | None]:

@@ -12,20 +12,20 @@ from settings.text import count
 
 def render_markdown(plan: Plan) -> str:
     """The whole comment."""
-    data, deployment, cost = plan.as_json(), plan.deployment, plan.cost
+    deployment, cost = plan.deployment, plan.cost
     exposure = "external" if deployment.settings.gateway.external else "internal"
     lines = [
-        f"### `{deployment.name}`: {count(len(data['models']), 'model')}, "
+        f"### `{deployment.name}`: {count(len(deployment.models), 'model')}, "
         f"{count(deployment.chips, 'chip')} in {', '.join(deployment.zones)}, "
         f"{'' if cost.complete else 'at least '}${cost.per_hour * 24:,.2f}/day, {exposure}",
         "",
         "| model | slice | replicas | chips | URL |",
         "| --- | --- | ---: | ---: | --- |",
     ]
-    for m, row in zip(deployment.models, data["models"], strict=True):
+    for m in deployment.models:
         shape = f"{m.shape.generation} {m.shape.topology}, {m.shape.machine_type}"
         lines.append(
-            f"| {cell(m.name)} | {shape} | {scaling.replicas(m).split(' replica')[0]} | {m.chips} | {_code(row['url'])} |"
+            f"| {cell(m.name)} | {shape} | {scaling.replicas(m).split(' replica')[0]} | {m.chips} | {_code(plan.model_url(m))} |"
         )
     lines += ["", f"| cost ({cost.currency}, prices of {cost.prices_as_of}) | per hour | per day | per month |"]
     lines += ["| --- | ---: | ---: | ---: |"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from settings.cost import CostRange
-from settings.scaling import Scaling
 from settings.schedule import words
 from settings.scheduled import asked_for
 from settings.served import ServedModel
-from settings.start import added_seconds, burst_seconds, up_window
+from settings.start import burst_seconds, up_window
 from settings.text import count
 
 
@@ -39,34 +37,6 @@ def lines(model: ServedModel) -> Iterator[str]:
         yield f"otherwise {count(scaling.otherwise, 'replica')}"
     else:
         yield "at all other times none: clients get 503"
-
-
-def as_json(model: ServedModel) -> dict[str, Any] | None:
-    """The same for programs; None where the number of replicas is fixed."""
-    scaling = model.settings.scaling
-    if scaling is None:
-        return None
-    return {
-        "by": "clock" if scaling.by_clock else "load",
-        "fewest": model.least_replicas,
-        "most": model.most_replicas,
-        "startSeconds": list(added_seconds(model)),
-        "burstSeconds": None if scaling.by_clock else list(burst_seconds(model)),
-        "times": _times(model, scaling),
-    }
-
-
-def _times(model: ServedModel, scaling: Scaling) -> list[dict[str, Any]]:
-    return [
-        {
-            "from": window.from_,
-            "to": window.to,
-            "timezone": window.timezone,
-            "replicas": window.replicas,
-            "askedFor": asked_for(model, window.from_),
-        }
-        for window in scaling.schedule
-    ]
 
 
 def cost_line(found: CostRange, currency: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from cluster.errors import CannotAskError
 from cluster.reading import Cluster
@@ -56,7 +57,7 @@ def verify(
         left = wait_seconds - elapsed
         found = report.named if until_named else report.good and len(pending) == len(asked)
         if found or left <= 0:
-            return report
+            return replace(report, notes=_starts(context))
         if report.good:
             if until_named:
                 time.sleep(min(pause, left))
@@ -80,7 +81,6 @@ def _report(context: Context, outcomes: list[Outcome], seconds: float, *, quick:
         outcomes=tuple(outcomes),
         seconds=seconds,
         proofs=proofs,
-        notes=_starts(context),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from catalog.tpu import find_shape
 from checks.objects import context_of
 from serving.drift.google import _backend_wanted
+from serving.plan.document import document
 from serving.plan.invariants import findings
 from serving.plan.plan import Plan
 from serving.plan.text import render_text
@@ -41,11 +42,11 @@ def test_the_request_timeout_is_decided_in_served_alone(monkeypatch: pytest.Monk
 
 def test_the_topology_is_decided_where_the_shape_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file says 2x2, the deployment 2x4: nothing else looks at the file again."""
-    assert "2x2" in json.dumps(planned_dev().as_json())
+    assert "2x2" in json.dumps(document(planned_dev()).as_json())
     monkeypatch.setattr(derive, "find_shape", lambda *_: find_shape("v6e", "2x4"))
     plan = planned_dev()
-    assert "2x2" not in json.dumps(plan.as_json())
-    assert {model["topology"] for model in plan.as_json()["models"]} == {"2x4"}
+    assert "2x2" not in json.dumps(document(plan).as_json())
+    assert {model["topology"] for model in document(plan).as_json()["models"]} == {"2x4"}
     [service] = of_kind(plan, "LLMInferenceService")
     assert service.inputs["spec"]["template"]["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == "2x4"
     assert findings(plan.deployment, plan.graph) == []

@@ -10,6 +10,7 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN as SENTINEL
 
 from checks.environment import require
+from serving.plan.document import document
 from serving.plan.graph import Graph
 from serving.plan.plan import Plan
 from serving.program import record as recorder
@@ -68,15 +69,15 @@ def with_token(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """The gated example as the engine runs it: with the token's value in its configuration."""
     plain = recorder.engine_config
     monkeypatch.setattr(recorder, "engine_config", lambda d: {**plain(d), "tpu-serving:hfToken": TOKEN})
-    document = read_document(ROOT / "examples/gated-model.yaml")
-    deployment, findings = require(document)
-    return Plan(deployment, Graph(recorder.record(document)), findings)
+    read = read_document(ROOT / "examples/gated-model.yaml")
+    deployment, findings = require(read)
+    return Plan(deployment, Graph(recorder.record(read)), findings)
 
 
 def test_the_value_of_a_token_is_a_secret_field_and_nowhere_in_the_plan(with_token: Plan) -> None:
     [secret] = [r for r in of_kind(with_token, "Secret") if r.name == "model-llama-8b-token"]
     assert secret.secrets == ["stringData"] or secret.secrets == ["stringData.HF_TOKEN"]
-    shown = json.dumps(with_token.as_json()) + json.dumps(with_token.objects())
+    shown = document(with_token).model_dump_json() + json.dumps(with_token.objects())
     assert TOKEN not in shown
     assert "[secret]" in json.dumps(secret.inputs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serving.plan.document import document
 from tests.serving.against.comparing import DEV, edited, plan_of
 
 ORDER = edited("contextLength: 2048", "contextLength: 2048\n      replicas: 2") + (
@@ -16,13 +17,13 @@ FIXED = 0.27254
 
 def test_an_order_costs_from_all_on_its_first_entry_to_all_on_its_last() -> None:
     plan = plan_of(ORDER)
-    first, last = (entry["perHour"] for entry in plan.as_json()["order"])
+    first, last = (entry["perHour"] for entry in document(plan).as_json()["order"])
     assert round(first, 5) == 24.03254  # 8 chips x 2.97 + 0.27254
     assert round(last, 5) == 19.27254  # the kept slice 4 x 2.97, the other 4 x 1.78, + 0.27254
 
 
 def test_quota_holds_the_replicas_and_one_slice_more_during_an_update() -> None:
-    assert plan_of(ORDER).as_json()["quota"] == [
+    assert document(plan_of(ORDER)).as_json()["quota"] == [
         {
             "metric": f"compute.googleapis.com/{name}-per-project-region",
             "region": "europe-west4",
@@ -35,7 +36,7 @@ def test_quota_holds_the_replicas_and_one_slice_more_during_an_update() -> None:
 
 
 def test_a_month_of_a_scaled_model_is_between_its_fewest_and_its_most_replicas() -> None:
-    least, most = plan_of(SCALED).as_json()["cost"]["perMonthRange"]
+    least, most = document(plan_of(SCALED)).as_json()["cost"]["perMonthRange"]
     assert least == 8871.35  # (4 x 2.97 + 0.27254) x 730
     assert most == 34888.55  # (16 x 2.97 + 0.27254) x 730
 
@@ -54,7 +55,7 @@ def test_the_critical_path_is_the_sum_of_its_steps() -> None:
 
 def test_a_wait_without_an_error_is_named_with_and_without_an_order() -> None:
     waits = [
-        plan_of(text).as_json()["time"]["chipsWaitSeconds"]
+        document(plan_of(text)).as_json()["time"]["chipsWaitSeconds"]
         for text in (DEV, ORDER, DEV + "  tpu-serving:capacity: {purchase: flexStart}\n")
     ]
     assert waits == [36_000, 36_000, 1800]

@@ -8,42 +8,19 @@ Exit codes: 0 good, 1 a command failed or found something, 2 the call was wrong.
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from checks.environment import require
 from settings.derive import Deployment
-from settings.document import ROOT, find_environment, read_document
-from settings.refusal import RefusedError
+from settings.document import ROOT, environment_name, find_environment
+from tools.ci.commands import Command, run_all, run_or_print
 
 _SERVING = (sys.executable, "-m", "serving")
 _QUIET = "--non-interactive"
 # The report of a night is an issue's text, which has a limit of its own: the end of an output says how it went.
 _LAST_LINES = 60
-
-
-@dataclass(frozen=True)
-class Command:
-    """A program with its arguments; `into`: the file that takes its standard output; `variable`: one for it alone."""
-
-    arguments: tuple[str, ...]
-    into: Path | None = None
-    variable: tuple[str, str] | None = None
-
-    @property
-    def shown(self) -> str:
-        """As a person would type it."""
-        first = "python" if self.arguments[0] == sys.executable else self.arguments[0]
-        text = shlex.join([first, *self.arguments[1:]])
-        if self.variable is not None:
-            text = f"{self.variable[0]}={shlex.quote(self.variable[1])} {text}"
-        return text + (f" > {shlex.quote(str(self.into))}" if self.into else "")
 
 
 class Environment:
@@ -101,41 +78,11 @@ class Environment:
 STEPS = ("preview", "up", "verify", "deploy", "nightly")
 
 
-def run(commands: list[Command]) -> int:
-    """Run them until one fails; its exit code is 1 whatever the program's was."""
-    for command in commands:
-        sys.stderr.write(f"+ {command.shown}\n")
-        if _run(command, capture=False).returncode:
-            return 1
-    return 0
-
-
 def report(name: str, commands: list[Command], file: Path) -> int:
     """Run all of them, whatever an earlier one said, and write what they found as Markdown."""
-    done = []
-    for command in commands:
-        sys.stderr.write(f"+ {command.shown}\n")
-        done.append((command, _run(command, capture=True)))
+    done = [(command, command.run(capture=True)) for command in commands]
     file.write_text("\n".join(_report(name, done)) + "\n", encoding="utf-8")
     return int(any(result.returncode for _, result in done))
-
-
-def _run(command: Command, *, capture: bool) -> subprocess.CompletedProcess[str]:
-    if command.into is not None:
-        command.into.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        command.arguments,
-        cwd=ROOT,
-        env={**os.environ, **dict([command.variable] if command.variable else [])},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if capture or command.into else None,
-        stderr=subprocess.STDOUT if capture and not command.into else None,
-        text=True,
-        check=False,
-    )
-    if command.into is not None and done.returncode == 0:
-        command.into.write_text(done.stdout, encoding="utf-8")
-    return done
 
 
 def _report(name: str, done: list[tuple[Command, subprocess.CompletedProcess[str]]]) -> Iterator[str]:
@@ -162,21 +109,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where `nightly` writes its report")
     options = parser.parse_args(arguments)
-    try:
-        deployment, _ = require(read_document(find_environment(options.environment)))
-    except RefusedError as refused:
-        sys.stderr.write(f"{refused}\n")
-        return 2
-    commands: list[Command] = getattr(Environment(deployment), options.step)()
-    if options.dry_run:
-        print("\n".join(command.shown for command in commands))
-        return 0
-    if missing := sorted({c.arguments[0] for c in commands if shutil.which(c.arguments[0]) is None}):
-        sys.stderr.write(f"not on the PATH: {', '.join(missing)} (docs/ci.md says what a pipeline needs)\n")
-        return 2
-    if options.step == "nightly":
-        return report(deployment.name, commands, options.output or ROOT / f".state/cloud/{deployment.name}.nightly.md")
-    return run(commands)
+
+    def commands_of(deployment: Deployment) -> list[Command]:
+        commands: list[Command] = getattr(Environment(deployment), options.step)()
+        return commands
+
+    def nightly(commands: list[Command]) -> int:
+        name = environment_name(find_environment(options.environment))
+        return report(name, commands, options.output or ROOT / f".state/cloud/{name}.nightly.md")
+
+    run = nightly if options.step == "nightly" else run_all
+    return run_or_print(options.environment, commands_of, dry_run=options.dry_run, run=run)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+from settings.base import Contract
 
 
-class Against(_Shape):
+class Against(Contract):
     """The other side: what the environment is compared with."""
 
     kind: Literal["ref", "file", "outputs"]
@@ -20,14 +17,14 @@ class Against(_Shape):
     environment: str
 
 
-class Count(_Shape):
+class Count(Contract):
     """A number before and after."""
 
     before: int
     after: int
 
 
-class Money(_Shape):
+class Money(Contract):
     """An estimate with all replicas running."""
 
     per_hour: float
@@ -35,7 +32,7 @@ class Money(_Shape):
     per_month: float = Field(description="730 hours.")
 
 
-class CostChange(_Shape):
+class CostChange(Contract):
     """Cost before and after."""
 
     currency: str
@@ -45,7 +42,7 @@ class CostChange(_Shape):
     unpriced: list[str] = Field(description="What has no known price on either side, and so is not in the sums.")
 
 
-class ChipChange(_Shape):
+class ChipChange(Contract):
     """Chips of one kind in one place."""
 
     generation: str | None = Field(description="null where the other side does not say.")
@@ -55,7 +52,7 @@ class ChipChange(_Shape):
     after: int
 
 
-class QuotaChange(_Shape):
+class QuotaChange(Contract):
     """Quota of one TPU family that has to be there."""
 
     metric: str
@@ -67,7 +64,7 @@ class QuotaChange(_Shape):
     during_update_after: int
 
 
-class ModelChange(_Shape):
+class ModelChange(Contract):
     """A model that differs. `restarted`: its servers are replaced; `changed`: they are not."""
 
     name: str
@@ -80,7 +77,7 @@ class ModelChange(_Shape):
     breaks_clients: list[str] = Field(description="What clients use today and will get an error for.")
 
 
-class GatewayChange(_Shape):
+class GatewayChange(Contract):
     """Something about the way in."""
 
     what: str
@@ -89,7 +86,7 @@ class GatewayChange(_Shape):
     loud: bool = Field(description="Clients notice it, or more people get in.")
 
 
-class Loss(_Shape):
+class Loss(Contract):
     """Something that holds an address, data or TPU capacity, and is replaced or deleted."""
 
     action: Literal["replaced", "deleted"]
@@ -99,7 +96,7 @@ class Loss(_Shape):
     because: list[str]
 
 
-class RuleChange(_Shape):
+class RuleChange(Contract):
     """A rule that speaks now, or no longer."""
 
     rule: str
@@ -108,7 +105,7 @@ class RuleChange(_Shape):
     message: str
 
 
-class Update(_Shape):
+class Update(Contract):
     """A resource that is added, deleted, replaced or changes in place."""
 
     action: Literal["added", "deleted", "replaced", "updated"]
@@ -117,7 +114,7 @@ class Update(_Shape):
     properties: list[str] = Field(description="What changes in it: `path: before -> after`.")
 
 
-class Difference(_Shape):
+class Difference(Contract):
     """What becomes of an environment."""
 
     environment: str
@@ -141,17 +138,3 @@ class Difference(_Shape):
     rules: list[RuleChange]
     resources: list[Update]
     notes: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """The documented shape (docs/difference-schema.json)."""
-        return self.model_dump(mode="json", by_alias=True)
-
-
-def difference_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12, of a difference."""
-    schema = Difference.model_json_schema(by_alias=True, mode="serialization")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "serving plan --against --format json",
-    }

@@ -79,13 +79,12 @@ def of_plan(plan: Plan) -> Side:
     services = {r.inputs["metadata"]["name"]: r.inputs["spec"] for r in plan.graph.order if r.type == SERVICE_TYPE}
     chips: Counter[ChipKind] = Counter()
     models: dict[str, Model] = {}
-    described = {row["name"]: row for row in plan.as_json()["models"]}
     for m in deployment.models:
         chips[(m.shape.generation, bought(deployment), ", ".join(deployment.zones))] += m.chips
         spec = services[m.name]
         models[m.name] = Model(
             m.name,
-            described[m.name]["url"],
+            plan.model_url(m),
             m.most_replicas,
             m.chips,
             {

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from serving.plan.against.contract import Difference
+from settings.base import Contract
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Refusal(_Shape):
+class Refusal(Contract):
     """Why a file is refused."""
 
     rule: str
@@ -23,7 +19,7 @@ class Refusal(_Shape):
     fix: str
 
 
-class EnvironmentReview(_Shape):
+class EnvironmentReview(Contract):
     """One environment. `refused`: the file as it is now; `incomparable`: the other side can't be read or is refused."""
 
     environment: str
@@ -34,7 +30,7 @@ class EnvironmentReview(_Shape):
     refusals: list[Refusal]
 
 
-class Review(_Shape):
+class Review(Contract):
     """Every environment of the checkout, and those that only the other side has."""
 
     against: str
@@ -44,17 +40,3 @@ class Review(_Shape):
     def refused(self) -> bool:
         """Whether a file is refused as it is now."""
         return any(e.state == "refused" for e in self.environments)
-
-    def as_json(self) -> dict[str, Any]:
-        """The documented shape (docs/review-schema.json)."""
-        return self.model_dump(mode="json", by_alias=True)
-
-
-def review_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12, of a review."""
-    schema = Review.model_json_schema(by_alias=True, mode="serialization")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "serving review --format json",
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
@@ -10,12 +10,10 @@ from catalog.tpu import Generation, generations
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.checking.gcloud import gcloud
 from serving.google.errors import GOOGLE_FAILURES
-from serving.google.quotas import Quota, find_quota, limit_for
+from serving.google.quotas import find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 from settings.text import count
-
-_UNLIMITED = -1
 
 
 @check(
@@ -48,49 +46,61 @@ def _best(results: list[Finding]) -> Finding:
 
 
 def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Finding:
-    name, dimensions = f"{item.id}: {generation} chips in {context.region}", item.dimensions(context.region)
+    title = f"{item.id}: {generation} chips in {context.region}"
     needed = count(update, "chip") + (
         f" ({steady} for the replicas, {update - steady} for an update)" if update > steady else ""
     )
-    found = find_quota(context.google, item.id)
-    fix = _request(context, item, update)
-    if found is None:
-        return unknown("quota-id-unknown", name, needed=needed, message="404", fix=_console(context))
-    limit = limit_for(found.limits, dimensions)
-    if limit is None:
-        entries = f"{len(found.limits)} entries, none for this region"
-        return unknown("quota-not-listed", name, needed=needed, message=entries, fix=fix)
-    said = count(limit, "chip")
-    if limit <= _UNLIMITED:
-        return passed(name, f"{generation} chips unlimited", needed)
-    if limit >= update:
-        return passed(name, f"{count(limit, f'{generation} chip')}, {update} needed", needed)
-    if limit >= steady:
-        return warned("quota-no-room-for-update", name, needed=needed, message=said, fix=fix)
-    return failed("quota-too-small", name, needed=needed, message=said, fix=_fixed(found, fix))
-
-
-def _fixed(found: Quota, fix: str) -> str:
-    return fix if found.increasable else "This quota is fixed; ask Google's sales for another way to get chips."
-
-
-def _request(context: Context, item: QuotaId, chips: int) -> str:
-    dimensions = ",".join(f"{key}={value}" for key, value in item.dimensions(context.region).items())
-    return gcloud(
-        "quotas preferences create",
-        f"--service={QUOTA_SERVICE}",
-        f"--project={context.project}",
-        f"--quota-id={item.id}",
-        f"--dimensions={dimensions}",
-        f"--preferred-value={chips}",
-        "--email=YOU",
-        say="Ask for more; small numbers are decided in minutes, others by people:",
+    return against_quota(
+        context,
+        item.id,
+        item.dimensions(context.region),
+        title,
+        (steady, update),
+        lambda limit: count(limit, "chip"),
+        needed,
+        ("quota-too-small", "quota-no-room-for-update"),
+        "small numbers are decided in minutes, others by people",
     )
 
 
-def _console(context: Context) -> str:
-    where = f"https://console.cloud.google.com/iam-admin/quotas?project={context.project}"
-    return f"Look for TPU quotas of the Compute Engine API in the console:\n{where}"
+def against_quota(
+    context: Context,
+    quota_id: str,
+    dimensions: dict[str, str],
+    title: str,
+    wanted: tuple[int, int],
+    shown: Callable[[int], str],
+    needed: str,
+    failures: tuple[str, str],
+    advice: str,
+) -> Finding:
+    """A quota's limit against what must and what should fit in (`wanted`), with the failure for each."""
+    (least, most), (too_small, no_room) = wanted, failures
+    fix = gcloud(
+        "quotas preferences create",
+        f"--service={QUOTA_SERVICE}",
+        f"--project={context.project}",
+        f"--quota-id={quota_id}",
+        f"--dimensions={','.join(f'{key}={value}' for key, value in dimensions.items())}",
+        f"--preferred-value={most}",
+        "--email=YOU",
+        say=f"Ask for more; {advice}:",
+    )
+    found = find_quota(context.google, quota_id)
+    if found is None:
+        where = f"https://console.cloud.google.com/iam-admin/quotas?project={context.project}"
+        look = f"Look for quotas of the Compute Engine API in the console:\n{where}"
+        return unknown("quota-id-unknown", title, needed=needed, message="404", fix=look)
+    limit = limit_for(found.limits, dimensions)
+    if limit is None:
+        entries = f"{len(found.limits)} entries, none for this region"
+        return unknown("quota-not-listed", title, needed=needed, message=entries, fix=fix)
+    if limit < 0 or limit >= most:
+        return passed(title, f"{'unlimited' if limit < 0 else shown(limit)}, {most} needed", needed)
+    if limit >= least:
+        return warned(no_room, title, needed=needed, message=shown(limit), fix=fix)
+    fixed = "This quota is fixed; ask Google's sales team for more."
+    return failed(too_small, title, needed=needed, message=shown(limit), fix=fix if found.increasable else fixed)
 
 
 @check(

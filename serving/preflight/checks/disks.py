@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from catalog.preflight import QUOTA_SERVICE, disk_quota
+from catalog.preflight import disk_quota
 from catalog.tpu import generations
-from serving.checking.findings import Finding, failed, passed, unknown, warned
-from serving.checking.gcloud import gcloud
+from serving.checking.findings import Finding
 from serving.google.errors import GOOGLE_FAILURES
-from serving.google.quotas import find_quota, limit_for
+from serving.preflight.checks.capacity import against_quota
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 from settings.derive import CPU_POOL_DISK, Deployment
@@ -41,30 +40,15 @@ def _gigabytes(deployment: Deployment) -> dict[str, tuple[int, int]]:
 
 
 def _judged(context: Context, kind: str, least: int, most: int) -> Finding:
-    quota, needed = disk_quota(kind), f"{least} GB, {most} GB once the pools are at their most"
-    name, fix = f"{quota}: {kind} in {context.region}", _request(context, quota, most)
-    found = find_quota(context.google, quota)
-    if found is None:
-        return unknown("quota-id-unknown", name, needed=needed, message="404", fix=fix)
-    limit = limit_for(found.limits, {"region": context.region})
-    if limit is None:
-        entries = f"{len(found.limits)} entries, none for this region"
-        return unknown("quota-not-listed", name, needed=needed, message=entries, fix=fix)
-    if limit < 0 or limit >= most:
-        return passed(name, "unlimited" if limit < 0 else f"{limit} GB", f"{most} GB")
-    if limit >= least:
-        return warned("disk-quota-no-room-to-grow", name, needed=needed, message=f"{limit} GB", fix=fix)
-    return failed("disk-quota-too-small", name, needed=needed, message=f"{limit} GB", fix=fix)
-
-
-def _request(context: Context, quota: str, gigabytes: int) -> str:
-    return gcloud(
-        "quotas preferences create",
-        f"--service={QUOTA_SERVICE}",
-        f"--project={context.project}",
-        f"--quota-id={quota}",
-        f"--dimensions=region={context.region}",
-        f"--preferred-value={gigabytes}",
-        "--email=YOU",
-        say="Ask for more, and for what other disks of the project use besides:",
+    quota = disk_quota(kind)
+    return against_quota(
+        context,
+        quota,
+        {"region": context.region},
+        f"{quota}: {kind} in {context.region}",
+        (least, most),
+        lambda limit: f"{limit} GB",
+        f"{least} GB, {most} GB once the pools are at their most",
+        ("disk-quota-too-small", "disk-quota-no-room-to-grow"),
+        "what other disks of the project use comes on top",
     )

@@ -9,6 +9,7 @@ from typing import Any
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.checking.gcloud import gcloud
+from serving.google.client import last_part
 from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
@@ -58,7 +59,7 @@ def _fitting(context: Context, name: str, found: dict[str, Any]) -> Finding:
         has = kind if kind == "EXTERNAL" else f"{kind}, {purpose}"
         fix = _reserve(context, "NEW-NAME")
         return failed("address-of-another-kind", name, needed=wanted, message=has, fix=fix)
-    users = [str(user).rpartition("/")[2] for user in found.get("users", ())]
+    users = [last_part(user) for user in found.get("users", ())]
     if found.get("status") == "IN_USE" and not own_cluster(context):
         fix = "Name another address, or remove what uses it."
         return warned("address-in-use", name, needed="in use by nobody", message=", ".join(users) or "IN_USE", fix=fix)

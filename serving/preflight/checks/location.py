@@ -8,6 +8,7 @@ from typing import Any
 from catalog.zones import by_distance
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.gcloud import gcloud
+from serving.google.client import last_part
 from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.context import Context
 from serving.preflight.registry import check
@@ -27,9 +28,9 @@ def location(context: Context) -> Iterator[Finding]:
     region = context.google.find("compute", "regions.get", project=context.project, region=context.region)
     zone = context.google.find("compute", "zones.get", project=context.project, zone=context.zone)
     yield _place(context, "region", context.region, region)
-    if zone is not None and _last(zone.get("region")) != context.region:
-        found = f"a zone of {_last(zone.get('region'))}"
-        fix = f"Write region: {_last(zone.get('region'))}, or leave it out."
+    if zone is not None and last_part(zone.get("region")) != context.region:
+        found = f"a zone of {last_part(zone.get('region'))}"
+        fix = f"Write region: {last_part(zone.get('region'))}, or leave it out."
         name = f"zone {context.zone}"
         yield failed("zone-of-another-region", name, needed=f"a zone of {context.region}", message=found, fix=fix)
     else:
@@ -54,13 +55,8 @@ def _place(context: Context, kind: str, name: str, found: dict[str, Any] | None)
 
 def _zones_of_region(context: Context) -> str:
     """The fix that names the region's zones; "" where it has none."""
-    pages = context.google.everything("compute", "zones.list", project=context.project)
-    zones = [
-        str(item.get("name"))
-        for page in pages
-        for item in page.get("items", ())
-        if _last(item.get("region")) == context.region
-    ]
+    found = context.google.listed("compute", "zones.list", project=context.project)
+    zones = [str(item.get("name")) for item in found if last_part(item.get("region")) == context.region]
     return f"Write zone: {zones[0]} (zones of {context.region}: {', '.join(sorted(zones))})." if zones else ""
 
 
@@ -107,17 +103,5 @@ def _cpu_machine(context: Context, machine: str) -> Finding:
 
 
 def _zones_with(context: Context, machine: str) -> list[str]:
-    pages = context.google.everything(
-        "compute", "machineTypes.aggregatedList", project=context.project, filter=f'name = "{machine}"'
-    )
-    return [
-        scope.removeprefix("zones/")
-        for page in pages
-        for scope, inside in page.get("items", {}).items()
-        if any(item.get("name") == machine for item in inside.get("machineTypes", ()))
-    ]
-
-
-def _last(url: Any) -> str:
-    """Last part of a resource's URL."""
-    return str(url or "").rpartition("/")[2]
+    found = context.google.aggregated("machineTypes", project=context.project, filter=f'name = "{machine}"')
+    return [scope.removeprefix("zones/") for scope, item in found if item.get("name") == machine]

@@ -8,6 +8,7 @@ from typing import Any
 from checks.shared.gateway import proxy_range_problem
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.checking.gcloud import gcloud
+from serving.google.client import last_part
 from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
 from serving.preflight.context import Context
@@ -73,7 +74,7 @@ def _node_subnet(context: Context) -> Iterator[Finding]:
         )
         yield failed("subnet-not-found", name, needed="it exists", message="404", fix=fix)
         return
-    inside = last(found.get("network"))
+    inside = last_part(found.get("network"))
     if inside != settings.name:
         fix = "Name a subnet of the network."
         yield failed("subnet-of-another-network", name, needed=f"of {settings.name}", message=f"of {inside}", fix=fix)
@@ -114,7 +115,7 @@ def proxy_only_subnet(context: Context) -> Iterator[Finding]:
     if settings.mode == "create":
         yield passed("proxy-only subnet", "a new network has none")
         return
-    regional = [item for item in subnets(context) if last(item.get("region")) == context.region]
+    regional = [item for item in subnets(context) if last_part(item.get("region")) == context.region]
     if settings.proxy_only_subnet.mode == "existing":
         yield _existing_proxies(context, settings.proxy_only_subnet.name or "", regional)
         return
@@ -178,12 +179,5 @@ def subnets(context: Context) -> list[dict[str, Any]]:
     Raises:
         CannotAskError: there is no answer.
     """
-    pages = context.google.everything("compute", "subnetworks.aggregatedList", project=context.network_project)
-    scopes = [inside for page in pages for inside in page.get("items", {}).values()]
-    all_of_them: list[dict[str, Any]] = [item for inside in scopes for item in inside.get("subnetworks", ())]
-    return [item for item in all_of_them if last(item.get("network")) == context.deployment.network_name]
-
-
-def last(url: Any) -> str:
-    """Last part of a resource's URL."""
-    return str(url or "").rpartition("/")[2]
+    found = context.google.aggregated("subnetworks", project=context.network_project)
+    return [item for _, item in found if last_part(item.get("network")) == context.deployment.network_name]

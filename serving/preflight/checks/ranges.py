@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from checks.shared.ranges import free_range
 from serving.checking.findings import Finding, failed, passed
+from serving.google.client import last_part
 from serving.google.errors import GOOGLE_FAILURES
 from serving.preflight.checks.cluster import own_cluster
-from serving.preflight.checks.network import find_network, last, subnets
+from serving.preflight.checks.network import find_network, subnets
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 
@@ -88,7 +89,7 @@ def _peer_ranges(context: Context) -> Iterator[UsedRange]:
     for peering in (find_network(context) or {}).get("peerings", ()):
         if peering.get("state") != "ACTIVE":
             continue
-        pages = context.google.everything(
+        routes = context.google.listed(
             "compute",
             "networks.listPeeringRoutes",
             project=context.network_project,
@@ -97,20 +98,17 @@ def _peer_ranges(context: Context) -> Iterator[UsedRange]:
             region=context.region,
             direction="INCOMING",
         )
-        for page in pages:
-            for route in page.get("items", ()):
-                # A default route from a peer is no range in use.
-                if route.get("destRange") != "0.0.0.0/0":
-                    yield from _taken(route.get("destRange"), f"peering {peering.get('name')}")
+        for route in routes:
+            # A default route from a peer is no range in use.
+            if route.get("destRange") != "0.0.0.0/0":
+                yield from _taken(route.get("destRange"), f"peering {peering.get('name')}")
 
 
 def _allocations(context: Context) -> Iterator[UsedRange]:
     """Ranges set aside for services of Google or others (private services access)."""
-    pages = context.google.everything("compute", "globalAddresses.list", project=context.network_project)
-    for page in pages:
-        for item in page.get("items", ()):
-            if item.get("purpose") == "VPC_PEERING" and last(item.get("network")) == context.deployment.network_name:
-                yield from _taken(f"{item.get('address')}/{item.get('prefixLength')}", f"allocation {item.get('name')}")
+    for item in context.google.listed("compute", "globalAddresses.list", project=context.network_project):
+        if item.get("purpose") == "VPC_PEERING" and last_part(item.get("network")) == context.deployment.network_name:
+            yield from _taken(f"{item.get('address')}/{item.get('prefixLength')}", f"allocation {item.get('name')}")
 
 
 def _taken(cidr: object, by: str) -> Iterator[UsedRange]:

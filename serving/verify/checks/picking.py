@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +10,15 @@ from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.context import Context
 from serving.live.http_client import Request
 from serving.live.request_errors import RequestError
-from serving.live.servers import metrics_page, picker_page, picker_token, pickers, prefix_share, ready_servers
+from serving.live.servers import (
+    metric_sums,
+    metrics_page,
+    picker_page,
+    picker_token,
+    pickers,
+    prefix_share,
+    ready_servers,
+)
 from serving.verify.checks.traffic import ANSWER_FAILURES, chat_body, for_each_model
 from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
@@ -121,18 +128,7 @@ def _counters(context: Context, model: ModelOutput) -> dict[str, float]:
     found = {}
     for pod in ready_servers(context, model):
         try:
-            hits = read_hits(metrics_page(context, pod))
-        except (CannotAskError, RequestError):
+            found[pod["metadata"]["name"]] = metric_sums(metrics_page(context, pod), [_HITS])[_HITS]
+        except (CannotAskError, RequestError, KeyError, ValueError):
             continue
-        if hits is not None:
-            found[pod["metadata"]["name"]] = hits
     return found
-
-
-def read_hits(page: str) -> float | None:
-    """The counter on a metrics page, all label sets of one server together; None where the page has none."""
-    values = [line.rsplit(" ", 1)[-1] for line in page.splitlines() if re.match(rf"{_HITS}[{{ ]", line)]
-    try:
-        return sum(float(value) for value in values) if values else None
-    except ValueError:
-        return None

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from serving.checking.render import cell
-from serving.plan.against.contract import difference_schema
+from serving.plan.against.contract import Difference
 from serving.plan.against.render import render_markdown, render_text
 from tests.commands import Done, run
 from tests.serving.against.comparing import DEV, EXTERNAL, SECOND, compared
@@ -41,7 +41,7 @@ def test_json_follows_its_schema_and_is_the_same_twice(files: tuple[str, str]) -
     before, after = files
     done = plan(after, "--against", before, "--format", "json")
     assert done.code == 0, done.err
-    schema = difference_schema()
+    schema = Difference.schema_for("difference")
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(done.document)
     assert plan(after, "--against", before, "--format", "json").out == done.out
@@ -49,7 +49,7 @@ def test_json_follows_its_schema_and_is_the_same_twice(files: tuple[str, str]) -
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_difference_follows_the_schema(case: str) -> None:
-    Draft202012Validator(difference_schema()).validate(compared(DEV, CASES[case]).as_json())
+    Draft202012Validator(Difference.schema_for("difference")).validate(compared(DEV, CASES[case]).as_json())
 
 
 def test_text_and_markdown_begin_with_the_headline(files: tuple[str, str]) -> None:

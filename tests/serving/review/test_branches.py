@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from serving.plan.review.contract import review_schema
+from serving.plan.review.contract import Review
 from tests.commands import run
 from tests.serving.review.conftest import (
     A_COMMENT,
@@ -127,7 +127,7 @@ def test_new_and_removed_environments_are_said(repository: Repository) -> None:
 
 def test_json_follows_its_schema(repository: Repository) -> None:
     repository.branch("json", OTHER_RANGE)
-    Draft202012Validator(review_schema()).validate(json.loads(json.dumps(repository.review().as_json())))
+    Draft202012Validator(Review.schema_for("review")).validate(json.loads(json.dumps(repository.review().as_json())))
 
 
 def test_what_is_no_ref_is_refused() -> None:
