@@ -106,7 +106,7 @@ def test_without_a_policy_the_root_is_asked_and_neither_a_404_nor_a_pod_that_is_
     lb.serve(gateway(), web_route(), web(), one(server))
     lb.until(lambda: ("GET", "/") in server.seen)
     lb.says("/ns/m/x", 503, NO_UPSTREAM)
-    assert lb.healthy() == [False]
+    lb.until(lambda: lb.healthy() == [False])
     lb.serve(gateway(), web_route(), web(), CHECK, one(server))
     lb.says("/ns/m/x", 200, "one")
     lb.serve(gateway(), web_route(), web(), CHECK, one(server, ready=False))
