@@ -37,6 +37,11 @@ class Chart:
     date: datetime.date
     repository: str = ""
 
+    @property
+    def address(self) -> str:
+        """What Helm installs: an OCI address, or that of the archive in the chart repository."""
+        return f"{self.repository}/{self.chart}-{self.version}.tgz" if self.repository else self.chart
+
 
 @dataclass(frozen=True)
 class Image:

@@ -39,8 +39,7 @@ def release(
     return helm.Release(
         name,
         name=chart,
-        chart=locked.chart,
-        repository_opts=helm.RepositoryOptsArgs(repo=locked.repository) if locked.repository else None,
+        chart=locked.address,
         version=locked.version,
         namespace=namespace,
         create_namespace=False,

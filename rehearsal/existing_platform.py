@@ -90,6 +90,8 @@ def steps(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "cert-manager", charts.cert_manager_values()
     if platform.leader_worker_set == "existing":
         yield "lws", charts.lws_values()
+    if platform.keda == "existing" and deployment.scales:
+        yield "keda", charts.keda_values()
     if platform.kserve == "existing":
         yield "kserve-llmisvc-crd", {}
         yield "KServe's configuration", kserve.inference_service_config(deployment)
@@ -112,7 +114,7 @@ def install(found: list[tuple[str, dict[str, Any]]], kubeconfig: str) -> None:
             release = Release(
                 name,
                 name=name,
-                chart=chart.chart,
+                chart=chart.address,
                 version=chart.version,
                 namespace=chart.namespace,
                 create_namespace=True,

@@ -40,8 +40,13 @@ def all_parts() -> list[Part]:
 
 
 def parts_of(deployment: Deployment, *, metrics: bool = False) -> list[Part]:
-    """The parts that an environment needs: no LeaderWorkerSet where it is off, metrics only where asked for."""
-    there = {"leaderWorkerSet": deployment.settings.platform.leader_worker_set != "off", "metrics": metrics, "": True}
+    """The parts that an environment needs: no LeaderWorkerSet where it is off, metrics where asked for or scaled by."""
+    there = {
+        "leaderWorkerSet": deployment.settings.platform.leader_worker_set != "off",
+        "metrics": metrics or deployment.scales,
+        "scaling": deployment.scales,
+        "": True,
+    }
     return [part for part in all_parts() if there[part.needs]]
 
 

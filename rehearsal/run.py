@@ -15,7 +15,7 @@ from rich.console import Console
 from cluster.outputs import parse_outputs
 from cluster.target import TargetError, TargetFile, read_target, write_target
 from rehearsal import assets, control_plane, parts
-from rehearsal.control_plane.names import COLLECTOR, CONTROLLERS, PROMETHEUS
+from rehearsal.control_plane.names import COLLECTOR, CONTROLLERS, KEDA, PROMETHEUS
 from rehearsal.control_plane.processes import kill_marked
 from rehearsal.directory import RehearsalDirectory
 from rehearsal.engine import workspace
@@ -71,7 +71,7 @@ def rehearse(
     """Bring an environment up (or preview it) on its own control plane, which stays running.
 
     A rehearsal that was cut off, in whatever state, is thrown away first. One that has `metrics` (a real Prometheus) keeps
-    them.
+    them, and one whose models scale has them.
 
     Raises:
         assets.AssetError, control_plane.ControlPlaneError, DirectoryError, EngineError: in words for a person.
@@ -83,12 +83,12 @@ def rehearse(
     with directory.locked():
         with outcome.timed("binaries"):
             controllers = directory.load_record().controllers if control_plane.is_whole(directory) else ()
-            metrics = metrics or COLLECTOR in controllers
+            metrics = metrics or deployment.scales or COLLECTOR in controllers
             binaries = assets.ensure(parts.assets_of(deployment, metrics=metrics), assets.Progress(console))
             assets.ensure_modules(assets.Progress(console))
         with outcome.timed("control plane"):
             fresh = any(undo.fresh for undo in undos)
-            controllers = (*CONTROLLERS, *([COLLECTOR] if metrics else ()))
+            controllers = _controllers(deployment, metrics=metrics)
             control_plane.start(directory, binaries, progress=progress(console), controllers=controllers, fresh=fresh)
             outcome.target = _publish(directory, deployment, environment)
         with outcome.timed("engine"):
@@ -117,6 +117,10 @@ def rehearse(
             outcome.target = _publish(directory, deployment, environment, outcome.outputs)
             outcome.notes += unknown_images(directory)
     return outcome
+
+
+def _controllers(deployment: Deployment, *, metrics: bool) -> tuple[str, ...]:
+    return (*CONTROLLERS, *([COLLECTOR] if metrics else ()), *([KEDA] if deployment.scales else ()))
 
 
 def _publish(

@@ -39,11 +39,10 @@ _LIMITS = """## Limits
   balancer behave is a model: their code is closed. What no source confirms is marked *unverified* below.
 - **The endpoint picker is another build.** Rehearsed is upstream's {rehearsed}; deployed is llm-d's {deployed}, which has
   more plugins: what only that one has is not rehearsed.
-- **Time is shortened.** What Google needs for a resource takes a thousandth, a model start a twenty-fifth, the kubelet's
-  back-off and first probes a tenth.
+- **Time is shortened.** What Google needs for a resource takes a thousandth, a model start and the windows of scaling
+  a twenty-fifth, the kubelet's back-off and first probes a tenth.
 - **Pods are processes of this user.** No images, resource limits, security contexts or network policies. KServe's controller
   and the picker listen on every address of the machine, everything else on loopback.
-- **KEDA does not scale.** Its chart's repository has to be reached; replicas stay.
 - **Linux only.** Services and pods have loopback addresses.
 
 ## Built otherwise than upstream

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ def build(name: str, row: Binary, folder: Path, report: Callable[[float], None])
         files = {str(beside / Path(path).name): str(module / path) for path in row.embed}
         (work / "overlay.json").write_text(json.dumps({"Replace": files}), encoding="utf-8")
         command += ["-overlay", str(work / "overlay.json")]
+    if row.trimmed:
+        command += ["-modfile", str(_trimmed(row, where, work))]
     command = die_with_parent.wrap([*command, row.package])
     variables = _environment(go) | {"GOCACHE": str(root() / "go-build"), "GOTMPDIR": str(work)}
     start, log = time.monotonic(), work / "log"
@@ -85,6 +87,43 @@ def build(name: str, row: Binary, folder: Path, report: Callable[[float], None])
             process.wait(10)
     if process.returncode:
         raise _failure(f"{name} {row.version}", log.read_text("utf-8", "replace"), name)
+
+
+def _trimmed(row: Binary, where: Path, work: Path) -> Path:
+    """A go.mod that takes the module from a copy in `work`, without what the row leaves out. Files of the module cache can
+    be replaced in no other way (`-overlay` refuses them)."""
+    copy = work / "module"
+    shutil.copytree(_download(Module(row.folder, row.module)), copy, copy_function=shutil.copyfile)
+    for folder in (copy, *filter(Path.is_dir, copy.rglob("*"))):
+        folder.chmod(0o755)
+    for inside, kept in row.trimmed["keep"].items():
+        for path in (copy / inside).glob("*.go"):
+            if path.name not in kept:
+                path.unlink()
+    for name, kept in row.trimmed["cases"].items():
+        lines = iter((copy / name).read_text("utf-8").splitlines(keepends=True))
+        (copy / name).write_text("".join(_without_cases(lines, kept)), encoding="utf-8")
+    for name, texts in row.trimmed.get("change", {}).items():
+        for old, new in texts.items():
+            (copy / name).write_text((copy / name).read_text("utf-8").replace(old, new), encoding="utf-8")
+    for name, text in row.trimmed["add"].items():
+        (copy / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(where / "go.sum", work / "go.sum")
+    text = (where / "go.mod").read_text("utf-8")
+    (work / "go.mod").write_text(f"{text}\nreplace {row.module} => {copy}\n", encoding="utf-8")
+    return work / "go.mod"
+
+
+def _without_cases(lines: Iterable[str], kept: Collection[str]) -> Iterator[str]:
+    """Go's lines without the cases of a switch over texts but those `kept`."""
+    drop = False
+    for line in lines:
+        if case := re.match(r'\tcase "([^"]+)"', line):
+            drop = case[1] not in kept
+        elif not line.startswith("\t\t"):
+            drop = False
+        if not drop:
+            yield line
 
 
 def _failure(what: str, said: str, name: str = "") -> AssetError:

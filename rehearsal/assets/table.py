@@ -60,6 +60,7 @@ class Binary:
     ldflags: str = ""
     tags: str = ""
     embed: Sequence[str] = ()
+    trimmed: dict[str, dict[str, Any]] = field(default_factory=dict)
     sdk: str = ""
     seconds: float = 0
     ask: Sequence[str] = ()
@@ -89,6 +90,7 @@ class Binary:
     def key(self) -> str:
         """Changes whenever something else would come out."""
         made_of = [self.package, self.ldflags, self.tags, *self.embed, this_platform(), str(self.wheel)]
+        made_of += [str(self.trimmed)] if self.trimmed else []  # the others' keys stay what they were
         digest = hashlib.sha256("\0".join(made_of).encode())
         for path in sorted(path for path in (HERE / self.folder).rglob("*") if self.folder and path.is_file()):
             digest.update(str(path.relative_to(HERE)).encode() + path.read_bytes())

@@ -16,7 +16,7 @@ def make(folder: Path, first_service_address: str) -> None:
     user's processes on one machine. A pod trusts `ca.crt` and has no key.
     """
     authority = trustme.CA(organization_name="tpu-serving rehearsal")
-    names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+    names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "monitoring.googleapis.com")
     pair = authority.issue_cert("127.0.0.1", first_service_address, *names, common_name="kube-apiserver")
     files = {
         "ca.crt": authority.cert_pem,

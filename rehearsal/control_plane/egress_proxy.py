@@ -81,6 +81,9 @@ class Proxy:
         """What is wrong where none answers, and the addresses to try in this order."""
         for service in self._services.all():
             for port in service["spec"].get("ports") or ():
+                # Only the aggregator asks for an ExternalName, which here is this machine.
+                if (service["spec"].get("externalName"), port["port"]) == (host, number):
+                    return f"{host}:{number} does not answer", [("127.0.0.1", number)]
                 if (service["spec"].get("clusterIP"), port["port"]) == (host, number):
                     found = endpoints(service, port, self._pods.all())
                     first = next(self._turn) % len(found) if found else 0

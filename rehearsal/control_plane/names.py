@@ -10,5 +10,5 @@ PROMETHEUS = "prometheus"
 
 # What acts in and beside the cluster, in the order in which it is started; each is run as `python -m MODULE DIRECTORY`.
 CONTROLLERS = ("rehearsal.kubelet", "rehearsal.gke", "rehearsal.cert_manager", "rehearsal.storage")
-# Started only where metrics are asked for.
-COLLECTOR = "rehearsal.collector"
+# Started only where metrics are asked for; the second where replicas follow them.
+COLLECTOR, KEDA = "rehearsal.collector", "rehearsal.keda"

@@ -37,7 +37,7 @@ def lay_out(work: Path) -> None:
     """
     for key, locked in load_lock().charts.items():
         name, inside = FOLDERS[key]
-        module, place = table().modules[name], work / locked.chart
+        module, place = table().modules[name], work / locked.address
         if module.version.removeprefix("v") != locked.version.removeprefix("v"):  # KEDA's charts have none
             wanted = f"v{locked.version.removeprefix('v')}"
             update = f"cd rehearsal/assets/{module.folder} && go get {module.module}@{wanted} && go mod tidy"
@@ -45,7 +45,7 @@ def lay_out(work: Path) -> None:
             raise AssetError(f"chart {key} {locked.version}", why, [update])
         shutil.rmtree(place, ignore_errors=True)
         if key in ("cert-manager", "keda"):
-            _compose(module_dir(name) / inside, place, locked.version)
+            _compose(name, module_dir(name) / inside, place, locked.version)
         else:
             shutil.copytree(module_dir(name) / inside, place, copy_function=shutil.copyfile)
             # The published chart has the version of the release; in the repository it may be a placeholder (LWS: 0.1.0).
@@ -53,10 +53,10 @@ def lay_out(work: Path) -> None:
             _write(place, {**chart, "version": locked.version})
 
 
-def _compose(definitions: Path, place: Path, version: str) -> None:
+def _compose(name: str, definitions: Path, place: Path, version: str) -> None:
     """A chart of definitions alone. The files are templates of another chart: what of them is template goes."""
     (place / "templates").mkdir(parents=True)
-    _write(place, {"apiVersion": "v2", "name": place.name, "version": version, "appVersion": version})
+    _write(place, {"apiVersion": "v2", "name": name, "version": version, "appVersion": version})
     for path in sorted(definitions.glob("*.yaml")):
         kept = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if "{{" not in line)
         if kept.strip():

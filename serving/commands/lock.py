@@ -130,7 +130,7 @@ def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
     if output is Format.JSON:
         content = {
             "date": locked.date.isoformat(),
-            "charts": [{"name": k, "chart": c.chart, "version": c.version} for k, c in locked.charts.items()],
+            "charts": [{"name": k, "chart": c.address, "version": c.version} for k, c in locked.charts.items()],
             "images": [
                 {"name": k, "reference": i.reference(), "repository": i.repository, "tag": i.tag, "digest": i.digest}
                 for k, i in locked.images.items()
@@ -142,7 +142,7 @@ def _render(locked: Lock, report: dict[str, Any], output: Format) -> str:
         return json.dumps(content, indent=2) + "\n"
     lines = [f"Lock of {locked.date}", "", f"{'CHART':<30}VERSION"]
     for key, chart in locked.charts.items():
-        lines += [f"{key:<30}{chart.version}", f"  {chart.chart}"]
+        lines += [f"{key:<30}{chart.version}", f"  {chart.address}"]
     lines += ["", f"{'IMAGE':<30}DIGEST"]
     for key, image in locked.images.items():
         digest = image.digest.removeprefix("sha256:")[:12] if image.digest else "unknown"

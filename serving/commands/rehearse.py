@@ -50,7 +50,7 @@ def rehearse(
     drain: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Then upgrade a node of the model while clients ask.")
     ] = None,
-    metrics: Annotated[bool, typer.Option("--metrics", help="Collect metrics: with a real Prometheus.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Collect metrics; always where a model scales.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Run an environment on this machine in an emulated cloud.

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from cluster.reading import Cluster, KubeObject
 from cluster.target import Target
+from settings import names
 
 if TYPE_CHECKING:
     from serving.google.client import GoogleClient
     from serving.live.http_client import HttpClient
     from settings.outputs import ModelOutput
+
+# What is said of a model that `scaled_to_zero`.
+NONE_NOW = "no server is wanted now, by its schedule"
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,16 @@ def title(item: KubeObject) -> str:
     """`Kind namespace/name`."""
     metadata = item["metadata"]
     return " ".join([item["kind"], "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))])
+
+
+def scaled_to_zero(context: Context, model: ModelOutput) -> bool:
+    """Whether the clock asks for no server of the model now, as its HorizontalPodAutoscaler says."""
+    if model.min_replicas != 0:
+        return False
+    own = {names.workload(model.name, group) for group in (False, True)}
+    return any(
+        condition.get("reason") == "ScalingDisabled" and condition["status"] == "False"
+        for item in context.objects("autoscaling/v2", "HorizontalPodAutoscaler")
+        if item["spec"]["scaleTargetRef"]["name"] in own
+        for condition in (item.get("status") or {}).get("conditions") or ()
+    )

@@ -9,7 +9,7 @@ from cluster.errors import CannotAskError
 from cluster.load_balancer import RecordError, read_record
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.google.errors import GOOGLE_FAILURES
-from serving.live.context import Context
+from serving.live.context import NONE_NOW, Context, scaled_to_zero
 from serving.live.google_backends import HEALTHY, backends_of, health_of
 from serving.verify.checks.gateway import declared_gateway
 from serving.verify.registry import KUBERNETES_FAILURES, check
@@ -53,6 +53,9 @@ def _of_rehearsal(context: Context) -> Iterator[Finding]:
         yield failed("backends-missing", "load balancer", str(error))
         return
     for model in context.models:
+        if scaled_to_zero(context, model):
+            yield passed(_pool(context, model.inference_pool), NONE_NOW)
+            continue
         own = [b for b in record.backends if (b.kind, b.name) == ("InferencePool", model.inference_pool)]
         yield _judge(
             _pool(context, model.inference_pool), [(f"{b.endpoint} (since {b.since})", b.healthy) for b in own]
@@ -64,6 +67,9 @@ def _of_google(context: Context, gateway: dict[str, Any]) -> Iterator[Finding]:
     backends = backends_of(google, gateway)
     for model in context.models:
         name = _pool(context, model.inference_pool)
+        if scaled_to_zero(context, model):
+            yield passed(name, NONE_NOW)
+            continue
         own = [item for item in backends if item.serves(context.namespace, "InferencePool", model.inference_pool)]
         health = [item for backend in own for item in health_of(google, backend)]
         if own:

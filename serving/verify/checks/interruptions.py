@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, warned
-from serving.live.context import Context
+from serving.live.context import NONE_NOW, Context, scaled_to_zero
 from serving.live.servers import belongs
 from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
@@ -39,6 +39,8 @@ def _judged(context: Context, model: ModelOutput) -> Finding:
     stopped = sorted(_stopped(context, model, servers))
     name = f"servers of {context.namespace}/{model.name}"
     before = [item for item in stopped if not ready or item[0] < min(ready)]
+    if scaled_to_zero(context, model):
+        return passed(name, NONE_NOW)
     wanted = _wanted(context, model)
     said = f"{len(ready)} of {wanted} ready"
     if not wanted:

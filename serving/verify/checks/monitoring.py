@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from serving.checking.findings import Finding, passed, warned
-from serving.live.context import Context, title
+from serving.live.context import NONE_NOW, Context, scaled_to_zero, title
 from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.text import count
 
@@ -29,7 +29,9 @@ def metrics_scraped(context: Context) -> Iterator[Finding]:
                 yield warned("metrics-not-scraped", f"PodMonitoring {context.namespace}/{name}", "not there")
                 continue
             pods = [pod for pod in context.objects("v1", "Pod") if _selects(monitoring, pod)]
-            if pods:
+            if scaled_to_zero(context, model) and name.endswith("-server"):
+                yield passed(title(monitoring), NONE_NOW)
+            elif pods:
                 yield passed(title(monitoring), count(len(pods), "pod"))
             else:
                 yield warned("metrics-not-scraped", title(monitoring), "its selector matches no running pod")

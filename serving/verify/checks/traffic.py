@@ -8,7 +8,7 @@ from typing import Any
 from cluster.errors import CannotAskError
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.live.answers import check_chat, check_completion, check_pooled, check_stream, model_ids
-from serving.live.context import Context
+from serving.live.context import NONE_NOW, Context, scaled_to_zero
 from serving.live.http_client import Request
 from serving.live.request_errors import RequestError
 from serving.live.streaming import stream
@@ -33,6 +33,7 @@ CONNECTION_FAILURES = (
     *("backend-tls-mismatch", "bad-gateway", "gateway-timeout", "no-route", "not-found", "error-status"),
     *(
         "no-consumer",
+        "scaled-to-zero",
         "answer-too-large",
         "html-instead-of-json",
         "not-json",
@@ -250,6 +251,9 @@ def for_each_model(
         if url is None:
             text = "neither the outputs nor the load balancer know an address"
             yield failed("no-address", f"model {model.name}", text)
+            continue
+        if scaled_to_zero(context, model):
+            yield warned("scaled-to-zero", url, NONE_NOW)
             continue
         if (lacking := _stranger(context, model)) and not strangers:
             yield warned("no-consumer", url, lacking)

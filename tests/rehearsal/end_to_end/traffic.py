@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -62,9 +63,10 @@ class Client:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(trust_env=False, timeout=HANGS, limits=limits) as http:
             bodies = (self.body(prompt, tokens, stream=True) for prompt in prompts)
-            return await asyncio.gather(*(self._stream(http, body) for body in bodies))
+            return await asyncio.gather(*(self.stream(http, body) for body in bodies))
 
-    async def _stream(self, http: httpx.AsyncClient, body: dict[str, Any]) -> Streamed:
+    async def stream(self, http: httpx.AsyncClient, body: dict[str, Any]) -> Streamed:
+        """One stream, to its end."""
         seen = Streamed()
         try:
             async with http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as answer:
@@ -74,6 +76,34 @@ class Client:
         except httpx.TransportError as error:
             seen.error = f"{type(error).__name__}: {error}"
         return seen
+
+
+class Streaming:
+    """So many streams at any time within a block, each followed by the next; the last ones end after it. `seen` are those
+    that ended."""
+
+    def __init__(self, client: Client, at_once: int, tokens: int) -> None:
+        self.seen: list[Streamed] = []
+        self._client, self._at_once, self._tokens, self._over = client, at_once, tokens, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._all()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    async def _all(self) -> None:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(trust_env=False, timeout=HANGS, limits=limits) as http:
+            await asyncio.gather(*(self._one(http, number) for number in range(self._at_once)))
+
+    async def _one(self, http: httpx.AsyncClient, number: int) -> None:
+        while not self._over.is_set():
+            body = self._client.body(f"{number} of {len(self.seen)}", self._tokens, stream=True)
+            self.seen.append(await self._client.stream(http, body))
 
 
 def _take(seen: Streamed, line: str) -> None:

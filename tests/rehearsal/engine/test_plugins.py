@@ -48,7 +48,7 @@ def test_it_gets_the_rehearsals_kubeconfig_and_authority_and_no_way_out(tmp_path
 
 
 def lock(monkeypatch: pytest.MonkeyPatch, module: Path, **versions: str) -> None:
-    made = {key: SimpleNamespace(chart=f"oci://example.com/charts/{key}", version=at) for key, at in versions.items()}
+    made = {key: SimpleNamespace(address=f"oci://example.com/charts/{key}", version=at) for key, at in versions.items()}
     monkeypatch.setattr(charts, "load_lock", lambda: SimpleNamespace(charts=made))
     monkeypatch.setattr(charts, "module_dir", lambda _: module)
     row = SimpleNamespace(version="v0.8.0", folder="here", module="example.com/it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serving.checking.findings import Finding, Verdict
+from serving.live.servers import belongs
 from tests.serving.verify.conftest import Scene, outcome
 from tests.serving.verify.deployed import Obj
 
@@ -85,3 +86,19 @@ def test_a_fixed_number_that_somebody_scales_is_a_warning(scene: Scene) -> None:
     hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta}
     scene.objects.append({**hpa, "spec": {"scaleTargetRef": target}})
     assert _worst(scene).failure == "scaler-unexpected"
+
+
+def test_a_model_whose_schedule_has_no_servers_now_is_asked_nothing(make: Callable[..., Scene]) -> None:
+    scene, _, hpa = _scene(make)
+    [model] = scene.changes["models"]
+    hpa["spec"] = {"scaleTargetRef": {"name": f"{model.name}-kserve"}}
+    hpa["status"]["conditions"] = [{"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"}]
+    scene.objects[:] = [item for item in scene.objects if item["kind"] != "Pod" or not belongs(item, model)]
+
+    def found(check: str) -> Finding:
+        return outcome(scene.report(), check).worst
+
+    assert found("endpoints").failure == "no-ready-endpoint"
+    scene.changes = {"models": [model.model_copy(update={"min_replicas": 0})]}
+    assert found("endpoints").verdict is Verdict.PASS
+    assert found("chat").failure == "scaled-to-zero"
