@@ -21,18 +21,14 @@ Go = Callable[[str], Path]
 REFUSED = """go: downloading example.test/dep v1.5.0
 go: example.test/dep@v1.5.0: reading https://proxy.example/example.test/dep/@v/v1.5.0.zip: 403 Forbidden
 """
-UNREACHABLE = (
-    'go: example.test/dep@v1.5.0: Get "https://proxy.example/x": dial tcp: lookup proxy.example: no such host\n'
-)
 
 
-@pytest.mark.parametrize("said", [REFUSED, UNREACHABLE, "write x: no space left on device", "link: signal: killed"])
-def test_why_a_build_failed_is_told_in_gos_words_with_commands(said: str, rows: Rows, fake_go: Go) -> None:
+def test_why_a_build_failed_is_told_in_gos_words_with_commands(rows: Rows, fake_go: Go) -> None:
     rows(hello=HELLO)
-    fake_go(f"cat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    fake_go(f"cat >&2 <<'END'\n{REFUSED}END\nexit 1\n")
     with pytest.raises(AssetError, match="What helps:\n") as failed:
         ensure(["hello"])
-    assert said.splitlines()[-1] in str(failed.value)
+    assert REFUSED.splitlines()[-1] in str(failed.value)
     for helps in ("go env GOPROXY", "df -h", "free -h", "export TPU_SERVING_ASSET_HELLO=FILE"):
         assert helps in str(failed.value)
     assert list((root() / "hello").iterdir()) == []
