@@ -33,7 +33,8 @@ class Alerts(Component):
                 documentation=monitoring.AlertPolicyDocumentationArgs(
                     content=_text(alert), mime_type="text/markdown", subject=f"{deployment.name}: {alert.title}"
                 ),
-                conditions=[_condition(condition) for condition in alert.conditions],
+                conditions=[_condition(condition) for condition in alert.conditions] or [_entry(alert.log)],
+                alert_strategy=_once_a_day() if alert.log else None,
                 opts=self.child(depends_on),
             )
         monitoring.Dashboard(
@@ -54,6 +55,17 @@ def _condition(condition: Condition) -> monitoring.AlertPolicyConditionArgs:
         disable_metric_validation=True,
     )
     return monitoring.AlertPolicyConditionArgs(display_name=condition.title, condition_prometheus_query_language=asked)
+
+
+def _entry(log: str) -> monitoring.AlertPolicyConditionArgs:
+    matched = monitoring.AlertPolicyConditionConditionMatchedLogArgs(filter=log)
+    return monitoring.AlertPolicyConditionArgs(display_name="an entry of the log", condition_matched_log=matched)
+
+
+def _once_a_day() -> monitoring.AlertPolicyAlertStrategyArgs:
+    """A policy on a log must say how often it may notify."""
+    limit = monitoring.AlertPolicyAlertStrategyNotificationRateLimitArgs(period="86400s")
+    return monitoring.AlertPolicyAlertStrategyArgs(notification_rate_limit=limit)
 
 
 def _text(alert: Alert) -> str:

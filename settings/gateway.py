@@ -116,6 +116,12 @@ class Gateway(Section):
         return self.tls.managed_certificate if self.tls else None
 
     @property
+    def certificates(self) -> list[str]:
+        """Names of the Certificate Manager certificates in use."""
+        managed = [self.managed_certificate.name] if self.managed_certificate else []
+        return [*self.tls.certificate_manager_certs, *managed] if self.tls else []
+
+    @property
     def scheme(self) -> str:
         """Scheme of the URLs clients use."""
         return "https" if self.tls else "http"

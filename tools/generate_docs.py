@@ -207,6 +207,7 @@ _REASONS = {
     "secretManager": "a token in Secret Manager",
     "createBucket": "a new bucket",
     "alerts": "alerts (`monitoring`)",
+    "logAlerts": "alerts, and a certificate of Certificate Manager",
     "workloadPolicy": "multi-host TPU7x",
 }
 

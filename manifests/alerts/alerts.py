@@ -39,7 +39,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert; any of its conditions fires it. `section` is PART#ID of the runbook; `of_google`: a rehearsal has no such series."""
+    """One alert; any of its conditions fires it, or an entry of Cloud Logging that matches `log`.
+
+    `section` is PART#ID of the runbook; `of_google`: a rehearsal has no such series.
+    """
 
     id: str
     title: str
@@ -48,6 +51,7 @@ class Alert:
     means: str
     conditions: tuple[Condition, ...]
     of_google: bool = False
+    log: str = ""
 
     @property
     def runbook(self) -> str:
@@ -59,7 +63,12 @@ class Alert:
 def alerts(deployment: Deployment, scale: float = 1) -> tuple[Alert, ...]:
     """All alerts of an environment, of objectives before causes; `scale` shortens every window and wait, for tests."""
     signals = Signals(deployment)
-    found = [*_of_objectives(signals, scale), *_of_serving(signals, scale), *_of_google(signals, scale)]
+    found = [
+        *_of_objectives(signals, scale),
+        *_of_serving(signals, scale),
+        *_of_google(signals, scale),
+        *_of_gateway(deployment),
+    ]
     return tuple(found)
 
 
@@ -139,7 +148,7 @@ def _of_serving(signals: Signals, scale: float) -> Iterator[Alert]:
             "A model has fewer servers than replicas",
             "ticket",
             "alerts#server-missing",
-            "A server has not answered for a quarter of an hour.",
+            "A server that has a node has not answered for a quarter of an hour.",
             one(signals.fewer_servers(), 15),
         )
     yield Alert(
@@ -148,7 +157,7 @@ def _of_serving(signals: Signals, scale: float) -> Iterator[Alert]:
         "ticket",
         "verify#model-without-nodes",
         "The scheduler finds no node for a pod, most often for want of chips.",
-        one(f"sum by (pod) (kube_pod_status_unschedulable{{{signals.own}}}) > 0", 15),
+        one(signals.pending(), 15),
     )
     yield Alert(
         "queue-long",
@@ -217,6 +226,23 @@ def _of_google(signals: Signals, scale: float) -> Iterator[Alert]:
         10,
     )
     yield from _of_slices(signals, ticket)
+
+
+def _of_gateway(deployment: Deployment) -> Iterator[Alert]:
+    """Certificate Manager has no metric of expiry, and writes an entry a day for each certificate that is close to it."""
+    if names := deployment.settings.gateway.certificates:
+        log = f"projects/{deployment.settings.project.id}/logs/certificatemanager.googleapis.com%2Fcertificates_expiry"
+        named = " OR ".join(f'jsonPayload.certificates:"{name}"' for name in names)
+        yield Alert(
+            "certificate-expires",
+            "The Gateway's certificate expires",
+            "ticket",
+            "preflight#certificate-expires",
+            "Certificate Manager says that a certificate expires within ten days, or has expired.",
+            (),
+            of_google=True,
+            log=f'logName="{log}" AND ({named})',
+        )
 
 
 def _of_slices(signals: Signals, ticket: Callable[..., Alert]) -> Iterator[Alert]:

@@ -64,6 +64,7 @@ def grafana_dashboard(deployment: Deployment) -> dict[str, Any]:
         "templating": {
             "list": [{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}]
         },
+        "annotations": {"list": []},
         "panels": [_grafana_panel(number, *place) for number, place in enumerate(places, 1)],
     }
 
@@ -130,5 +131,8 @@ def _grafana_panel(number: int, item: Row | Panel, x: int, y: int, width: int, h
         "datasource": _DATA_SOURCE,
         "targets": targets,
         "fieldConfig": {"defaults": defaults, "overrides": []},
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "none"},
+        },
     }

@@ -59,7 +59,9 @@ def _requests(signals: Signals, window: str) -> Iterator[Panel]:
         (Line(signals.rate("http_requests_total", window, by="model, status"), "{model} {status}"),),
     )
     objective = signals.deployment.settings.monitoring.objectives.availability
-    lines = [Line(signals.error_ratio(window), "{model}")]
+    # Without a failure there is no series of failures: a zero shows that requests were counted.
+    requests = signals.requests(window)
+    lines = [Line(f"({signals.failed(window)} or 0 * {requests}) / {requests}", "{model}")]
     if objective is not None:
         lines.append(Line(f"vector({(100 - objective) / 100:.6g})", "budget"))
     yield Panel("Share of requests that fail", "ratio", tuple(lines))
@@ -95,6 +97,11 @@ def _tokens(signals: Signals, window: str) -> Iterator[Panel]:
     prompt, made = "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
     tokens = (Line(signals.rate(prompt, window), "{model} in"), Line(signals.rate(made, window), "{model} out"))
     yield Panel("Tokens", "1/s", tokens)
+    if signals.deployment.settings.gateway.consumers:
+        by_client = signals.rate("llm_d_epp_request_output_tokens_sum", window, by="model, fairness_id")
+        yield Panel(
+            "Generated tokens by what clients call themselves", "1/s", (Line(by_client, "{model} {fairness_id}"),)
+        )
     costs = ((model.name, _chips_hour(signals.deployment, model)) for model in signals.deployment.models)
     lines = tuple(
         Line(

@@ -93,12 +93,21 @@ class Signals:
         return tuple(model for model in self.deployment.models if model.least_replicas)
 
     def fewer_servers(self) -> str:
-        """A model has fewer servers than replicas, or none."""
+        """A model has fewer servers than replicas, or none.
+
+        Not for want of a node, and not where the picker knows no server: these have alerts of their own.
+        """
         return _any(
-            f"{self.servers(_model(m.name))} < {m.least_replicas}"
-            f" or absent(vllm:kv_cache_usage_perc{{{self.own},{_model(m.name)}}})"
+            f"({self.servers(_model(m.name))} < {m.least_replicas}"
+            f" or absent(vllm:kv_cache_usage_perc{{{self.own},{_model(m.name)}}}))"
+            f" unless on () {self.pending(_named('pod', m))} unless on (model) {self.ready_endpoints()} == 0"
             for m in self.always
         )
+
+    def pending(self, labels: str = "") -> str:
+        """Pods that find no node; only these have a series."""
+        more = f",{labels}" if labels else ""
+        return f"sum by (pod) (kube_pod_status_unschedulable{{{self.own}{more}}}) > 0"
 
     def no_endpoints(self) -> str:
         """The picker of a model has no endpoint."""
@@ -126,7 +135,8 @@ class Signals:
         """Pods whose start took more than a share of the startup timeout."""
         metric = "kubernetes_io:pod_latencies_pod_first_ready"
         return _any(
-            f"max by (pod_name) ({metric}{{{self.of_google('k8s_pod', _pods(m.name))}}}) > {m.startup_budget_seconds * share:.0f}"
+            f"max by (pod_name) ({metric}{{{self.of_google('k8s_pod', _named('pod_name', m))}}})"
+            f" > {m.startup_budget_seconds * share:.0f}"
             for m in self.deployment.models
         )
 
@@ -145,14 +155,24 @@ class Signals:
         """Requests a second at the load balancer."""
         gateway = self.deployment.settings.gateway
         metric, resource = _LOAD_BALANCERS[gateway.external]
-        # GKE names the rule gkegw1-HASH-NAMESPACE-GATEWAY-HASH.
-        rule = f'forwarding_rule_name=~"gkegw1-.*-{self.deployment.namespace}-{gateway.name}-.*"'
+        rule = f'forwarding_rule_name=~"{forwarding_rule(self.deployment.namespace, gateway.name)}"'
         more = f",{labels}" if labels else ""
         return f'sum(rate({metric}{{monitored_resource="{resource}",{rule}{more}}}[{window}]))'
 
     def load_balancer_ratio(self, window: str) -> str:
         """Share of requests that clients got a 5xx for."""
         return f"{self.of_load_balancer(window, _SERVER_ERROR)} / {self.of_load_balancer(window)}"
+
+
+def forwarding_rule(namespace: str, gateway: str) -> str:
+    """A pattern of the name that GKE gives a Gateway's forwarding rule (ADR 66).
+
+    It is gkegw1-HASH-NAMESPACE-GATEWAY-HASH, with hashes of 4 and 12 characters; where it would be longer than 63, both names
+    are shortened in proportion.
+    """
+    share = 37 / (len(namespace) + len(gateway))
+    names = (name if share >= 1 else f"{name[: int(len(name) * share) - 1]}.*" for name in (namespace, gateway))
+    return f"gkegw1-.*-{'-'.join(names)}-.*"
 
 
 _SERVER_ERROR = 'response_code_class="500"'
@@ -166,6 +186,6 @@ def _model(name: str) -> str:
     return f'model="{name}"'
 
 
-def _pods(model: str) -> str:
-    """Pods of a model's servers; KServe's names begin so."""
-    return f'pod_name=~"{model}-kserve-.*"'
+def _named(label: str, model: ServedModel) -> str:
+    """A label that names a pod of a model's servers; KServe's names begin so."""
+    return f'{label}=~"{model.name}-kserve-.*"'

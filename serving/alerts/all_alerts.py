@@ -10,10 +10,11 @@ from settings.derive import Deployment
 from settings.document import Document
 from settings.load import parse
 
-# Of a multi-host slice of TPU7x, which has the alerts of every other one beside its own.
+# Of a multi-host slice of TPU7x, which has the alerts of every other one beside its own, and a certificate.
 _EVERYTHING: dict[str, Any] = {
     "project": {"id": "my-project"},
     "location": {"zone": "us-central1-c"},
+    "gateway": {"hostname": "llm.example.com", "tls": {"certificateManagerCerts": ["llm"]}},
     "monitoring": {"objectives": {"availability": 99.5, "timeToFirstTokenP95Ms": 1000}},
     "models": [
         {"name": "qwen", "source": "hf://Qwen/Qwen3-32B", "tpu": {"generation": "tpu7x", "topology": "2x2x2"}},

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -85,6 +86,21 @@ class HttpClient:
         async def read() -> int:
             async with self._client(request.url, anonymous=anonymous) as client, _sent(client, request) as response:
                 return response.status_code
+
+        return self._limited(read, request.url)
+
+    def certificate_end(self, request: Request) -> datetime | None:
+        """When the certificate expires with which a request is answered, whatever the answer; None without TLS.
+
+        Raises:
+            RequestError: no answer.
+        """
+
+        async def read() -> datetime | None:
+            async with self._client(request.url) as client, _sent(client, request) as response:
+                held: ssl.SSLObject | None = response.extensions["network_stream"].get_extra_info("ssl_object")
+                shown = held.getpeercert() if held else None
+                return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC) if shown else None
 
         return self._limited(read, request.url)
 

@@ -80,6 +80,7 @@ def _reasons(context: Context) -> tuple[str, ...]:
         "secretManager": deployment.needs_secret_sync,
         "createBucket": deployment.store is not None and deployment.store.created,
         "alerts": deployment.alerted,
+        "logAlerts": deployment.alerted and bool(settings.gateway.certificates),
         "workloadPolicy": any(generations()[generation].workload_policy for generation in multi_host),
     }
     return tuple(reason for reason, wanted in applies.items() if wanted)

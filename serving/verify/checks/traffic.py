@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cluster.errors import CannotAskError
@@ -23,6 +24,8 @@ _PAST_DEFAULT = DEFAULT_TIMEOUT + 3.0
 # Of what a request may take, for the part that is read.
 _SHARE_OF_TIME = 0.6
 _ROOM_FOR_PROMPT = 64
+# As early as Certificate Manager itself speaks up.
+_EXPIRES_SOON = timedelta(days=10)
 _PROMPT = "Say in one sentence what a load balancer does."
 
 # What any request can end with.
@@ -53,6 +56,28 @@ ANSWER_FAILURES = (
     "no-usage",
     "wrong-usage",
 )
+
+
+@check(
+    "certificate",
+    "The served certificate does not expire soon",
+    "the certificate with which the Gateway answers GET /v1/models",
+    (*CONNECTION_FAILURES, "certificate-expires"),
+    traffic=True,
+    requests=1,
+)
+def certificate(context: Context) -> Iterator[Finding]:
+    """One for all models; an expired one is no connection."""
+
+    def ask(_model: ModelOutput, url: str) -> Finding:
+        ends = context.client.certificate_end(Request("GET", f"{url}/v1/models"))
+        if ends is None:
+            return passed(url, "plain http")
+        left = ends - datetime.now(UTC)
+        message = f"until {ends:%Y-%m-%d}, {left.days} days"
+        return passed(url, message) if left > _EXPIRES_SOON else warned("certificate-expires", url, message)
+
+    yield from for_each_model(context, ask, context.models[:1], any_task=True)
 
 
 @check(
@@ -236,15 +261,16 @@ def _stranger(context: Context, model: ModelOutput) -> str:
 def for_each_model(
     context: Context,
     ask: Callable[[ModelOutput, str], Finding],
+    models: Iterable[ModelOutput] | None = None,
     *,
     any_task: bool = False,
     strangers: bool = False,
 ) -> Iterator[Finding]:
-    """Ask every chat model, or every model; what goes wrong is the result for this model.
+    """Ask every chat model, or every model, of all or of `models`; what goes wrong is the result for this model.
 
     Where only consumers are let in and we are none, nothing is asked but with `strangers`.
     """
-    for model in context.models:
+    for model in context.models if models is None else models:
         if model.task != "chat" and not any_task:
             continue
         url = context.target.model_url(model.url)

@@ -42,7 +42,7 @@ def test_without_a_kubeconfig_nothing_is_guessed_and_traffic_decides(
     target = without_cluster(scene, None)
     report = verify(target, request_seconds=20)
     assert configuration(report) == {(Verdict.UNKNOWN, "kubernetes-not-asked")}
-    assert report.line == "serves; 20 of 25 checks could not ask"
+    assert report.line == "serves; 20 of 26 checks could not ask"
     quick = verify(target, quick=True)
     assert quick.exit_code == 1
     assert quick.line.startswith("not known to serve: gateway-programmed: kubernetes-not-asked: ")

@@ -32,7 +32,7 @@ def test_it_says_where_it_looked_and_the_last_line_is_the_verdict(cloud: list[st
     assert done.exit_code == 0, done.output
     lines = done.stdout.strip().splitlines()
     assert lines[0] == f"prod: cloud: cluster c, project p, by the outputs in {cloud[1]}"
-    assert lines[-1] == "serves; 1 of 25 checks could not ask"
+    assert lines[-1] == "serves; 1 of 26 checks could not ask"
 
 
 def test_a_failure_is_told_with_words_cause_rules_and_runbook(scene: Scene, cloud: list[str]) -> None:
@@ -69,7 +69,7 @@ def test_what_many_checks_meet_is_told_once(scene: Scene, cloud: list[str]) -> N
     done = call("prod", *cloud)
     assert done.exit_code == 1
     assert done.stdout.count("#no-address") == 1
-    assert "fail model-list, chat, completion, stream" in done.stdout
+    assert "fail certificate, model-list, chat, completion, stream" in done.stdout
 
 
 WRONG: list[tuple[list[str], str]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -238,6 +239,20 @@ def test_a_certificate_of_nobody_is_refused_and_a_named_authority_is_trusted(
         assert outcome(verify(target, request_seconds=20), "chat").worst.failure == "certificate-not-trusted"
         trusting = verify(replace(target, ca_file=certificate), request_seconds=20)
     assert outcome(trusting, "chat").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("days", "failure"), [(9, "certificate-expires"), (12, "")])
+def test_a_certificate_that_expires_soon_is_warned_of(
+    make: Callable[..., Scene], tmp_path: Path, days: int, failure: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = self_signed(tmp_path, days)
+    context.load_cert_chain(certificate)
+    with serving(Replicas([NAME]), context) as server:
+        report = verify(replace(make(url=server.url).target(), ca_file=certificate), request_seconds=20)
+    worst = outcome(report, "certificate").worst
+    assert (report.good, worst.failure) == (True, failure)
+    assert re.fullmatch(rf"until 20\d\d-\d\d-\d\d, ({days - 1}|{days}) days", worst.message)
 
 
 def test_a_declared_name_is_asked_for_at_another_address_and_the_certificate_must_be_of_it(
