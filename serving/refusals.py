@@ -34,7 +34,7 @@ def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
         }
         sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
         return
-    width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
+    width = text_width()
     typer.secho(f"Invalid environment file ({count(len(refused), 'error')}): {origin}", fg="red", bold=True, err=True)
     for line in describe(refused, width):
         typer.echo(line, err=True)
@@ -44,6 +44,11 @@ def print_findings(findings: list[Finding], origin: str, as_json: bool) -> None:
             typer.echo(line, err=True)
     rule = refused[0].rule if refused else "GW01"
     typer.echo(f"\nAll about a rule: python -m serving rules {rule}", err=True)
+
+
+def text_width() -> int:
+    """Columns of the terminal that text fills: 60 to 100."""
+    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 
 def describe(findings: Iterable[Finding], width: int = _WIDEST) -> Iterator[str]:

@@ -127,13 +127,14 @@ def _index() -> str:
 
 
 def _page(part: str) -> str:
-    sections = "".join(_section(failure) for failure in load_failures().values() if failure.part == part)
-    return _HEADS[part].format(**_tables(part)) + sections
+    paragraphs = (p for failure in load_failures().values() if failure.part == part for p in _paragraphs(failure))
+    return _HEADS[part].format(**_tables(part)) + "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
 
 
 def _tables(part: str) -> dict[str, str]:
-    def row(check: Any, shared: Iterable[str]) -> str:
-        return f"| {check.name} | {check.looks_at} | {_links(_own(check.failures, shared), part)} |\n"
+    def row(check: Any, shared: tuple[str, ...]) -> str:
+        own = [name for name in check.failures if name not in shared]
+        return f"| {check.name} | {check.looks_at} | {_links(own, part)} |\n"
 
     shared = (*after.KUBERNETES_FAILURES, *CONNECTION_FAILURES, *GOOGLE_FAILURES)
     return {
@@ -151,11 +152,6 @@ def _tables(part: str) -> dict[str, str]:
     }
 
 
-def _own(names: Iterable[str], shared: Iterable[str]) -> list[str]:
-    """Without those that are said of all checks."""
-    return [name for name in names if name not in tuple(shared)]
-
-
 def _links(names: Iterable[str], part: str) -> str:
     """Links from the page of a part; from the index where `part` is empty."""
     return ", ".join(f"[{name}]({_address(load_failures()[name], part)})" for name in dict.fromkeys(names))
@@ -164,10 +160,6 @@ def _links(names: Iterable[str], part: str) -> str:
 def _address(failure: Failure, part: str) -> str:
     page = "" if failure.part == part else f"{failure.part}.md" if part else f"runbook/{failure.part}.md"
     return f"{page}#{failure.id}"
-
-
-def _section(failure: Failure) -> str:
-    return "".join(f"\n{paragraph}\n" for paragraph in _paragraphs(failure))
 
 
 def _paragraphs(failure: Failure) -> Iterator[str]:

@@ -88,7 +88,7 @@ def run(command: list[str], what: str) -> None:
                 code = process.wait(HEARTBEAT_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                say(f"{what}: still at it after {time.monotonic() - start:.0f} s")
+                say(f"{what}: still running after {time.monotonic() - start:.0f} s")
         log.seek(0)
         output = log.read()
     if code:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serving.acceptance.estimates import estimates, up_seconds
-from serving.acceptance.markdown import duration
 from serving.acceptance.record import Record
 from serving.plan.plan import Plan
+from settings.text import duration
 
 # Beyond a half more or less an estimate misleads.
 _MUCH = 1.5

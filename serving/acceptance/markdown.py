@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from serving.acceptance.record import TITLES, Finding, Record, Step, Timing
 from serving.checking.render import cell, folded
+from settings.text import duration
 
 _STATUS = {"passed": "passed", "failed": "**failed**", "interrupted": "**interrupted**", "notRun": "not run"}
 
@@ -85,9 +86,3 @@ def _timing(timing: Timing) -> str:
     count = f" ({timing.count})" if timing.count > 1 else ""
     estimate = "" if timing.estimate_seconds is None else duration(timing.estimate_seconds)
     return f"| {cell(timing.resource)}{count} | {duration(timing.seconds)} | {estimate} |"
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `12 min 05 s`."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"

@@ -56,8 +56,8 @@ class PulumiCli:
         say: gets each line that the CLI prints.
     """
 
-    def __init__(self, place: Platform, stack: str, folder: Path, say: Callable[[str], None]) -> None:
-        self._place, self._stack, self._folder, self._say = place, stack, folder, say
+    def __init__(self, platform: Platform, stack: str, folder: Path, say: Callable[[str], None]) -> None:
+        self._platform, self._stack, self._folder, self._say = platform, stack, folder, say
 
     def version(self) -> str:
         """Of the CLI.
@@ -126,13 +126,13 @@ class PulumiCli:
     @property
     def _variables(self) -> dict[str, str]:
         # Without it the CLI has no --event-log; the Automation API sets it for the same reason.
-        return {**os.environ, **self._place.variables, "PULUMI_DEBUG_COMMANDS": "true"}
+        return {**os.environ, **self._platform.variables, "PULUMI_DEBUG_COMMANDS": "true"}
 
     def _asked(self, *arguments: str) -> str:
         try:
             done = subprocess.run(
                 [self._program, *arguments],
-                cwd=self._place.project,
+                cwd=self._platform.project,
                 env=self._variables,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -157,7 +157,7 @@ class PulumiCli:
         # takes a second one as "stop at once", and then nobody knows what was made.
         process = subprocess.Popen(
             [self._program, *arguments],
-            cwd=self._place.project,
+            cwd=self._platform.project,
             env=self._variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -211,7 +211,11 @@ def _read(log: Path, code: int, said: list[str]) -> PulumiResult:
         if "summaryEvent" in event:
             changes = event["summaryEvent"].get("resourceChanges") or {}
         said_of = event.get("diagnosticEvent")
-        if said_of and said_of.get("severity") == "error" and (message := _plain(said_of.get("message", ""))):
+        if (
+            said_of
+            and said_of.get("severity") == "error"
+            and (message := _COLOUR.sub("", said_of.get("message", "")).strip())
+        ):
             errors.append((_type_of(said_of.get("urn", "")), message))
     if code and not errors:
         errors = [("", line.strip()) for line in said if "error:" in line] or [("", line.strip()) for line in said[-1:]]
@@ -231,10 +235,6 @@ def _events(log: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
-
-
-def _plain(message: str) -> str:
-    return _COLOUR.sub("", message).strip()
 
 
 def _type_of(urn: str) -> str:

@@ -156,28 +156,19 @@ def read_record(path: Path) -> Record:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise RecordError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
-    return parse_record(text, str(path))
-
-
-def parse_record(text: str, origin: str) -> Record:
-    """A record from JSON; `origin` names it in errors.
-
-    Raises:
-        RecordError: not a record of this version.
-    """
     try:
         data = json.loads(text)
         if not isinstance(data, dict) or "schemaVersion" not in data:
-            raise RecordError(f"{origin} is not a record of `serving acceptance`")
+            raise RecordError(f"{path} is not a record of `serving acceptance`")
         version = data.get("schemaVersion")
         if version != SCHEMA_VERSION:
-            raise RecordError(f"{origin}: schemaVersion {version}; this program reads {SCHEMA_VERSION}")
+            raise RecordError(f"{path}: schemaVersion {version}; this program reads {SCHEMA_VERSION}")
         data.pop("verdict", None)
         return Record.model_validate(data)
     except (ValueError, RecursionError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
-        raise RecordError(f"{origin} is not a record of `serving acceptance` ({said})") from None
+        raise RecordError(f"{path} is not a record of `serving acceptance` ({said})") from None
 
 
 def record_schema() -> dict[str, Any]:

@@ -105,7 +105,7 @@ def redactor(deployment: Deployment, data: Any, objects: Iterable[Any]) -> Redac
         deployment.node_account_id,
         deployment.network_project,
     )
-    values = [value for path, value in _leaves(data) if not _is_public(path)]
+    values = [value for path, value in _leaves(data) if not _PUBLIC.intersection(path[-1:])]
     # Also what is left of a URL or path where only a part of it is said.
     own = [part for value in values for part in (value, value.rpartition("://")[2], *re.split(r"[/@]", value))]
     return Redactor([*derived, *own, *_machine()], {key for item in objects for key in _keys(item)})
@@ -141,10 +141,6 @@ _PUBLIC = frozenset(
         "pickerFailureMode",
     ]
 )
-
-
-def _is_public(path: tuple[str, ...]) -> bool:
-    return bool(path) and path[-1] in _PUBLIC
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from serving.acceptance.estimates import up_seconds
-from serving.acceptance.markdown import duration
 from serving.acceptance.pulumi_cli import PulumiError
 from serving.acceptance.record import FORWARD, TITLES, Name, Record, Step
 from serving.acceptance.run_folder import Progress, RunFolder
 from serving.acceptance.steps import StepResult, Steps
+from settings.text import duration
 
 # Without these there is nothing to ask the later ones about.
 _STOPS = frozenset({"preflight", "up", "verify"})
@@ -67,7 +67,7 @@ class Acceptance:
         """
         destroying = self.record.step("destroy").status in ("failed", "interrupted")
         if destroying:
-            self._say("The last call was destroying; this one goes on with it.")
+            self._say("The previous call was destroying; continuing.")
         complete = not destroying and not self._answers.destroy and self._forward()
         if self._nothing_made():
             self._end("nothing was created")
@@ -81,7 +81,7 @@ class Acceptance:
         if found is not None and found.open:
             return self._resumed(found)
         if self._answers.destroy:
-            raise RefusedRunError("There is no run that was broken off; nothing is destroyed.")
+            raise RefusedRunError("There is no interrupted run; nothing is destroyed.")
         if resources:
             raise RefusedRunError(
                 f"The stack has {resources} resources that no acceptance run made, and a run destroys its stack at the end. "
@@ -89,16 +89,16 @@ class Acceptance:
             )
         if self._steps.plan.deployment.deletion_protection:
             raise RefusedRunError(
-                "The cluster has deletion protection, so the run could not destroy it. Write deletionProtection: false "
+                "The cluster has deletion protection, so the run could not destroy it. Set deletionProtection: false "
                 "under cluster, in a copy of the environment's file."
             )
         return Progress(record=fresh(), digest=self._digest)
 
     def _resumed(self, found: Progress) -> Progress:
         record = found.record.model_copy(update={"calls": found.record.calls + 1})
-        self._say(f"A run of {record.started:%Y-%m-%d %H:%M} UTC was broken off; it goes on.")
+        self._say(f"A run of {record.started:%Y-%m-%d %H:%M} UTC was interrupted; resuming it.")
         if found.digest != self._digest and not self._answers.destroy:
-            self._say("The environment's file has changed since: every step runs again.")
+            self._say("The environment file has changed since: every step runs again.")
             for name in FORWARD:
                 old = record.step(name)
                 record = record.with_step(old.model_copy(update={"status": "notRun", "note": ""}))
@@ -112,7 +112,7 @@ class Acceptance:
                 self._say(f"skipped  {name}: passed at {step.started:%H:%M} UTC")
                 continue
             if name != "preflight" and not self._agree():
-                self._say("Not agreed to; nothing more is created.")
+                self._say("Not confirmed; nothing more is created.")
                 return False
             if name == "up":
                 self._make_stack()
@@ -201,12 +201,12 @@ class Acceptance:
         self.interrupted |= interrupted
         if status != "passed":
             self._say(
-                "Something is left and may cost money. Read what the engine said; the same command destroys again."
+                "Some resources are left and may cost money. See the engine's output; the same command retries the destroy."
             )
             return
         if self._progress.stack_made:
-            own = self._steps.place.stack_file.resolve()
-            named = self._steps.place.project / f"Pulumi.{self._steps.plan.deployment.name}.yaml"
+            own = self._steps.platform.stack_file.resolve()
+            named = self._steps.platform.project / f"Pulumi.{self._steps.plan.deployment.name}.yaml"
             try:
                 self._steps.pulumi.remove(keep_file=own == named.resolve())
             except PulumiError as error:

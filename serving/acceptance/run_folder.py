@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from catalog.refresh.lock_file import write_whole
 from serving.acceptance.markdown import render
 from serving.acceptance.record import Record
 from settings.document import ROOT
@@ -57,7 +56,7 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield
         except BlockingIOError:
-            raise RunFolderError(f"Another acceptance run works on {self.folder}. Wait for it, or end it.") from None
+            raise RunFolderError(f"Another acceptance run is using {self.folder}. Wait for it, or stop it.") from None
 
     def load(self) -> Progress | None:
         """The run that the last call left; None where there is none.
@@ -77,24 +76,12 @@ class RunFolder:
 
     def save(self, progress: Progress) -> None:
         """Keep the progress, and write the record anew."""
-        _write(self._progress, progress.model_dump_json(indent=1) + "\n")
+        write_whole(self._progress, progress.model_dump_json(indent=1) + "\n")
         json_file, markdown_file = self.files(progress.record)
-        _write(json_file, progress.record.to_json())
-        _write(markdown_file, render(progress.record))
+        write_whole(json_file, progress.record.to_json())
+        write_whole(markdown_file, render(progress.record))
 
     def files(self, record: Record) -> tuple[Path, Path]:
         """JSON and Markdown of a record."""
         name = f"{record.started:%Y-%m-%dT%H%M%SZ}"
         return self.folder / f"{name}.json", self.folder / f"{name}.md"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -46,17 +46,7 @@ class StepResult:
     ran: bool = True
 
 
-@dataclass(frozen=True)
-class Questions:
-    """What asks Google; None where there is nobody to ask.
-
-    `leftovers` gives kind and place of each thing that is left. Raises CannotAskError.
-    """
-
-    preflight: Callable[[], Report] | None
-    leftovers: Callable[[], Iterable[tuple[str, str]]] | None
-    why_no_preflight: str = ""
-    why_no_leftovers: str = ""
+_NOT_ASKED = StepResult(False, "the emulated cloud has none of Google's APIs to ask", ran=False)
 
 
 @dataclass(frozen=True)
@@ -65,16 +55,19 @@ class Steps:
 
     Attributes:
         folder: private files of the run.
+        preflight, leftovers: ask Google; None where there is nobody to ask. Leftovers are kind and place of each thing that
+            is left. Raise CannotAskError.
         with_options: what the caller named for `verify`: URL, authority, token.
         wait_seconds: how long `verify` asks again.
     """
 
     plan: Plan
-    place: Platform
+    platform: Platform
     pulumi: PulumiCli
     folder: Path
     redact: Redactor
-    questions: Questions
+    preflight: Callable[[], Report] | None
+    leftovers: Callable[[], Iterable[tuple[str, str]]] | None
     say: Callable[[str], None]
     with_options: Callable[[Target], Target]
     wait_seconds: float
@@ -91,10 +84,7 @@ class Steps:
         return found
 
     def _preflight(self) -> StepResult:
-        ask = self.questions.preflight
-        if ask is None:
-            return StepResult(False, self.questions.why_no_preflight, ran=False)
-        return self._reported(ask())
+        return self._reported(self.preflight()) if self.preflight else _NOT_ASKED
 
     def _up(self) -> StepResult:
         return self._done(self.pulumi.up(self._settings()))
@@ -108,7 +98,7 @@ class Steps:
         return found if set(done.changes) <= {"same"} else _with_note(found, "the engine would change something")
 
     def _drift(self) -> StepResult:
-        document = read_document(self.place.stack_file)
+        document = read_document(self.platform.stack_file)
         planned = planned_objects(self.plan.graph.recording)
         return self._reported(find_drift(document.name, planned, self._target(), self.say))
 
@@ -124,11 +114,11 @@ class Steps:
         return found if not left else _with_note(found, f"{left} resources are left in the stack")
 
     def _leftovers(self) -> StepResult:
-        ask = self.questions.leftovers
-        if ask is None:
-            return StepResult(False, self.questions.why_no_leftovers, ran=False)
+        if self.leftovers is None:
+            return _NOT_ASKED
         left = tuple(
-            Finding(verdict="fail", check="leftovers", object=kind, message=self.redact(where)) for kind, where in ask()
+            Finding(verdict="fail", check="leftovers", object=kind, message=self.redact(where))
+            for kind, where in self.leftovers()
         )
         return StepResult(not left, findings=left)
 
@@ -140,15 +130,15 @@ class Steps:
         return _with_note(found, "more or less than updates, where the value changed only updates")
 
     def _target(self) -> Target:
-        return self.with_options(self.place.find(self.pulumi.outputs()))
+        return self.with_options(self.platform.find(self.pulumi.outputs()))
 
     def _settings(self, *, changed: bool = False) -> Path:
         """The settings that the engine gets: a copy, so that nothing is written into the user's file.
 
         Encryption of the stack is what the project's own file of it says.
         """
-        data = _read_yaml(self.place.stack_file)
-        own = self.place.project / f"Pulumi.{self.plan.deployment.name}.yaml"
+        data = _read_yaml(self.platform.stack_file)
+        own = self.platform.project / f"Pulumi.{self.plan.deployment.name}.yaml"
         kept = _read_yaml(own) if own.is_file() else {}
         data |= {key: kept[key] for key in _ENCRYPTION if key in kept}
         if changed:

@@ -20,14 +20,6 @@ _DATA, _DONE = b"data:", b"[DONE]"
 _LONGEST_ERROR = 64 * 1024
 
 
-class AnswerError(Exception):
-    """A request did not end in a right answer; `failure` is its section of the runbook."""
-
-    def __init__(self, failure: str) -> None:
-        super().__init__(failure)
-        self.failure = failure
-
-
 @dataclass(frozen=True)
 class TimedAnswer:
     """An answer: when its first text came (by the given clock), and the tokens of its usage."""
@@ -41,19 +33,19 @@ def read_answer(response: Any, clock: Callable[[], float], task: Task = "chat") 
     """Read an answer of Locust's client to its end.
 
     Raises:
-        AnswerError: another status, no stream, cut, an error inside, no text or numbers, or no usage.
+        RequestError: another status, no stream, cut, an error inside, no text or numbers, or no usage.
     """
     if response.status_code == 0:
         error = response.error
-        raise AnswerError(of_error(error).failure if isinstance(error, Exception) else "request-failed")
+        raise of_error(error) if isinstance(error, Exception) else RequestError("request-failed")
     if response.status_code != 200:
-        raise AnswerError(_of_status(response))
+        raise _of_status(response)
     if task == "chat" and "text/event-stream" not in (response.headers.get("content-type") or ""):
-        raise AnswerError("not-streamed")
+        raise RequestError("not-streamed")
     try:
         return _read(response.stream, clock) if task == "chat" else _read_numbers(response.stream, clock, task)
     except (OSError, ValueError, HTTPException) as error:
-        raise AnswerError("stream-cut") from error
+        raise RequestError("stream-cut") from error
 
 
 def _read(stream: Any, clock: Callable[[], float]) -> TimedAnswer:
@@ -73,7 +65,7 @@ def _read(stream: Any, clock: Callable[[], float]) -> TimedAnswer:
             usage = event.get("usage") or usage
             if first is None and _has_text(event):
                 first = clock()
-    raise AnswerError("stream-cut")
+    raise RequestError("stream-cut")
 
 
 def _read_numbers(stream: Any, clock: Callable[[], float], task: Task) -> TimedAnswer:
@@ -83,21 +75,19 @@ def _read_numbers(stream: Any, clock: Callable[[], float], task: Task) -> TimedA
     try:
         check_pooled(answer, task)
         return TimedAnswer(came, int(answer["usage"]["prompt_tokens"]), 0)
-    except RequestError as error:
-        raise AnswerError(error.failure) from None
     except (LookupError, TypeError):
-        raise AnswerError("no-usage") from None
+        raise RequestError("no-usage") from None
 
 
 def _event(data: bytes) -> dict[str, Any]:
     try:
         event = json.loads(data)
     except ValueError:
-        raise AnswerError("not-json") from None
+        raise RequestError("not-json") from None
     if not isinstance(event, dict):
-        raise AnswerError("wrong-shape")
+        raise RequestError("wrong-shape")
     if event.get("error") or event.get("object") == "error":
-        raise AnswerError("error-in-success")
+        raise RequestError("error-in-success")
     return event
 
 
@@ -111,17 +101,17 @@ def _has_text(event: dict[str, Any]) -> bool:
 
 def _checked(first: float | None, usage: dict[str, Any]) -> TimedAnswer:
     if first is None:
-        raise AnswerError("empty-answer")
+        raise RequestError("empty-answer")
     try:
         return TimedAnswer(first, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
     except (LookupError, TypeError, ValueError):
-        raise AnswerError("no-usage") from None
+        raise RequestError("no-usage") from None
 
 
-def _of_status(response: Any) -> str:
+def _of_status(response: Any) -> RequestError:
     try:
         body = response.stream.read(_LONGEST_ERROR).decode("utf-8", "replace")
     except (OSError, ValueError, AttributeError, HTTPException):
         body = ""
     found = of_status(response.status_code, dict(response.headers.items()), body)
-    return found.failure if found else "error-status"
+    return found or RequestError("error-status", body)

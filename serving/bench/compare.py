@@ -106,18 +106,11 @@ def compare(old: Summary, new: Summary) -> Comparison:
     """The changes from one run to another of the same workload."""
     before = {item.level: item for item in old.steps}
     pairs = [(before[item.level], item) for item in new.steps if item.level in before]
-    throughput = [_throughput(*pair, new.run.workload.counted) for pair in pairs]
-    first = [_first(old, new, *pair) for pair in pairs]
+    workload = new.run.workload
+    throughput = [_change(b.level, f"{workload.counted}/s", a.slices, b.slices) for a, b in pairs]
+    figure = "time to first token" if workload.task == "chat" else "latency"
+    first = [_change(b.level, figure, _first_tokens(old.run, a), _first_tokens(new.run, b)) for a, b in pairs]
     return Comparison(old, new, [item for item in throughput if item], [item for item in first if item])
-
-
-def _throughput(old: Step, new: Step, counted: str) -> Change | None:
-    return _change(new.level, f"{counted}/s", old.slices, new.slices)
-
-
-def _first(old: Summary, new: Summary, before: Step, after: Step) -> Change | None:
-    figure = "time to first token" if new.run.workload.task == "chat" else "latency"
-    return _change(after.level, figure, _first_tokens(old.run, before), _first_tokens(new.run, after))
 
 
 def _first_tokens(run: Run, item: Step) -> list[float]:

@@ -24,7 +24,7 @@ _SHOWN_LINES = 3
 
 
 class GeneratorError(Exception):
-    """The load generator ended by itself; the message has its last words."""
+    """The load generator exited unexpectedly; the message has its last output."""
 
 
 def run_load(order: LoadOrder, file: RunFile, ask: Callable[[], Reading], tell: Callable[[Event], None]) -> Ending:
@@ -57,7 +57,7 @@ def run_load(order: LoadOrder, file: RunFile, ask: Callable[[], Reading], tell: 
         if ending is Ending.BROKEN:
             words.seek(0)
             last = [text.strip() for text in words.read().splitlines() if text.strip()][-_SHOWN_LINES:]
-            raise GeneratorError("the load generator ended by itself: " + (" | ".join(last) or "without a word"))
+            raise GeneratorError("the load generator exited unexpectedly: " + (" | ".join(last) or "no output"))
     return ending
 
 

@@ -26,10 +26,11 @@ from geventhttpclient.client import HTTPClientPool
 from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
-from serving.bench.answers import AnswerError, read_answer
+from serving.bench.answers import read_answer
 from serving.bench.events import LoadOrder, line
 from serving.bench.measure import RequestTiming, Step, Window, step
 from serving.bench.verdict import Ending, levels, stopped_growing, too_many_failed
+from serving.live.request_errors import RequestError
 
 _PATIENCE = 0.02
 _CONNECT_SECONDS = 10.0
@@ -165,7 +166,7 @@ def user_class(run: Run) -> type[FastHttpUser]:
 
         def _answer(self, number: int, level: int, start: float) -> RequestTiming:
             try:
-                with gevent.Timeout(order.request_seconds, AnswerError("no-answer-in-time")):
+                with gevent.Timeout(order.request_seconds, RequestError("no-answer-in-time")):
                     response = self.client.post(
                         order.workload.path,
                         json=order.workload.body(number),
@@ -174,7 +175,7 @@ def user_class(run: Run) -> type[FastHttpUser]:
                         allow_redirects=False,
                     )
                     answer = read_answer(response, run.now, order.workload.task)
-            except AnswerError as error:
+            except RequestError as error:
                 return RequestTiming(level, start, run.now(), error=error.failure)
             return RequestTiming(level, start, run.now(), answer.first, answer.prompt_tokens, answer.answer_tokens)
 

@@ -81,7 +81,7 @@ class Bench:
         """
         order, workload = self.order, self.order.workload
         if not order.url:
-            raise RequestError("no-address", "the outputs name no address; name one with --url")
+            raise RequestError("no-address", "the outputs have no address; give one with --url")
         context = Context(self.target, Cluster(None), min(order.request_seconds, _SECONDS_OF_PROBE))
         request = Request("POST", f"{order.url}{workload.path}", workload.body(0))
         if workload.task != "chat":
@@ -177,7 +177,7 @@ def find_model(models: list[ModelOutput], wanted: str | None) -> ModelOutput:
     if not found:
         raise BenchError(f"--model {wanted}: no such model; the outputs name {known}")
     if len(found) > 1:
-        raise BenchError(f"several models ({known}): name one with --model")
+        raise BenchError(f"several models ({known}): choose one with --model")
     return found[0]
 
 

@@ -107,9 +107,9 @@ def _why_not(steps: Sequence[Step], ending: Ending) -> str:
     if ending is Ending.INTERRUPTED:
         return f"interrupted {_after(steps, 'after')}."
     if ending is Ending.BROKEN:
-        return f"the load generator ended by itself {_after(steps, 'after')}."
+        return f"the load generator exited unexpectedly {_after(steps, 'after')}."
     if ending is Ending.TIME:
-        return f"the time was up {_after(steps, 'after')}; give more with --time."
+        return f"time ran out {_after(steps, 'after')}; give more with --time."
     if len(steps) < 3:
         return (
             f"{len(steps)} of the three steps that it takes at least to see throughput stop; raise --max-concurrency."

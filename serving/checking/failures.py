@@ -5,12 +5,12 @@ Data: the folder `data/` of each command that names failures, and of this packag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 RUNBOOK = "docs/runbook"
 _FOLDER = Path(__file__).parent.parent
@@ -25,16 +25,22 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class ErrorText:
+# Folded over several lines in the files, one line everywhere else.
+Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ErrorText(_Entry):
     """Words that a tool prints, as they stand in its message; `source` is a document, a record, or the test that prints them."""
 
-    text: str
-    source: str
+    text: Line
+    source: Line
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(_Entry):
     """One failure. `why` is a sentence or two, also printed as the likely cause; `do` are steps; `rules` are rule ids.
 
     `consequence`: usually something else that is also reported is the cause. `words`: what Pulumi or Google print of it.
@@ -42,9 +48,9 @@ class Failure:
 
     id: str
     part: str
-    looks: str
-    why: str
-    do: tuple[str, ...]
+    looks: Line
+    why: Line
+    do: tuple[Line, ...]
     rules: tuple[str, ...] = ()
     consequence: bool = False
     words: tuple[ErrorText, ...] = ()
@@ -59,33 +65,11 @@ class Failure:
 def load_failures() -> dict[str, Failure]:
     """All failures by id, in the order of the runbook."""
     return {
-        key: _failure(key, part, entry)
+        key: Failure(id=key, part=part, **entry)
         for part, names in PARTS.items()
         for name in names
-        for key, entry in _read(name).items()
+        for key, entry in yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")).items()
     }
-
-
-def _read(name: str) -> dict[str, dict[str, Any]]:
-    entries: dict[str, dict[str, Any]] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return entries
-
-
-def _failure(key: str, part: str, entry: dict[str, Any]) -> Failure:
-    return Failure(
-        key,
-        part,
-        _one_line(entry["looks"]),
-        _one_line(entry["why"]),
-        tuple(map(_one_line, entry["do"])),
-        tuple(entry.get("rules", ())),
-        entry.get("consequence", False),
-        tuple(ErrorText(_one_line(row["text"]), _one_line(row["source"])) for row in entry.get("words", ())),
-    )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def find_failure(name: str) -> Failure:

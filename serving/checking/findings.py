@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from serving.checking.failures import Failure, find_failure
+from settings.text import count
 
 
 class Verdict(StrEnum):
@@ -231,7 +232,7 @@ class Report:
             finding = decisive.worst
             said += [decisive.check.name, finding.failure, finding.object, " ".join(finding.summary.split())]
         failed_ = sum(finding.verdict is Verdict.FAIL for outcome in self.outcomes for finding in outcome.findings)
-        more = [f"{failed_ - 1} more finding{'s' if failed_ > 2 else ''}"] if failed_ > 1 else []
+        more = [count(failed_ - 1, "more finding")] if failed_ > 1 else []
         open_ = [f"{unasked} of {len(self.outcomes)} checks could not ask"] if unasked else []
         return "; ".join([": ".join(filter(None, said)), *more, *open_])
 

@@ -112,10 +112,6 @@ def _seen(outcome: Outcome) -> str:
     return said if (said and len(said) <= _LONGEST_SEEN) or count == 1 else f"{count} objects"
 
 
-def _title(finding: Finding, checks: Iterable[Check]) -> str:
-    return f"{', '.join(check.name for check in checks)}: {finding.object}"
-
-
 def _parts(group: Sequence[tuple[Finding, list[Check]]]) -> Iterator[tuple[str, Verdict, list[tuple[str, str]]]]:
     """Title and lines of each finding of a group; what they have in common only below the last one."""
     seen = [[(label, text) for label, text in finding.seen() if text] for finding, _ in group]
@@ -125,7 +121,7 @@ def _parts(group: Sequence[tuple[Finding, list[Check]]]) -> Iterator[tuple[str, 
         lines = [] if alike and index < last else seen[index]
         if index == last:
             lines = [*lines, *finding.advice(), *_notes(finding, checks)]
-        yield _title(finding, own), finding.verdict, lines
+        yield f"{', '.join(check.name for check in own)}: {finding.object}", finding.verdict, lines
 
 
 def _notes(finding: Finding, checks: Iterable[Check]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from serving.acceptance.record import Record
     from serving.acceptance.run import Consent
     from serving.acceptance.run_folder import RunFolder
-    from serving.acceptance.steps import Questions, Steps
+    from serving.acceptance.steps import Steps
+    from serving.checking.findings import Report
     from serving.plan.plan import Plan
     from settings.derive import Deployment
     from settings.document import Document
@@ -56,7 +57,7 @@ def acceptance(
     """Deploy to a real project, verify, destroy; keep a record.
 
     Steps: preflight, up, verify, a second preview, drift, one value changed and back, destroy, leftovers. It asks before
-    it creates anything that costs money. Called again, it goes on where it broke off. Exit codes: 0 all passed, 1
+    it creates anything that costs money. Called again, it resumes where it was interrupted. Exit codes: 0 all passed, 1
     something did not, 2 invalid input or usage, 130 interrupted.
 
     Examples:
@@ -85,17 +86,17 @@ def acceptance(
         return
     from cluster.target import TargetError, rehearsal_folder
     from serving.acceptance.run_folder import HOME, RunFolder
-    from serving.commands.durations import parse_duration
     from serving.commands.target_options import options_of
+    from settings.text import parse_duration
 
     home = HOME / ("emulated" if rehearsal else "cloud")
     with wrong_calls(as_json, TargetError, *_errors()):
         seconds, answers = parse_duration(wait), _answers(yes=yes, keep=keep, destroy=destroy)
         with_options = options_of(kubeconfig=kubeconfig, url=url, ca_file=ca_file, token_file=token_file)
         kept = RunFolder(rehearsal_folder(environment, home))
-        place = _place(environment, path, document.name, kept.folder, kubeconfig, rehearsal=rehearsal)
+        platform = _platform(environment, path, document.name, kept.folder, kubeconfig, rehearsal=rehearsal)
         with kept.locked():
-            steps = _steps(plan, document, place, kept.folder, with_options, seconds)
+            steps = _steps(plan, document, platform, kept.folder, with_options, seconds)
             record, interrupted = _run(steps, kept, answers, document)
     _print(record, kept, as_json=as_json)
     raise typer.Exit(_INTERRUPTED if interrupted else int(record.ended is None or record.failed))
@@ -140,7 +141,7 @@ def _agree(question: str) -> bool:
         return False
 
 
-def _place(
+def _platform(
     environment: str, path: Path, stack: str, folder: Path, kubeconfig: Path | None, *, rehearsal: bool
 ) -> Platform:
     from cluster.target import TargetError, read_target, rehearsal_folder
@@ -158,7 +159,7 @@ def _place(
 def _steps(
     plan: Plan,
     document: Document,
-    place: Platform,
+    platform: Platform,
     folder: Path,
     with_options: Callable[[Target], Target],
     wait_seconds: float,
@@ -168,30 +169,26 @@ def _steps(
     from serving.acceptance.steps import Steps
     from serving.commands.reporting import progress
 
-    say = progress()
+    say, deployment = progress(), plan.deployment
     return Steps(
         plan=plan,
-        place=place,
-        pulumi=PulumiCli(place, plan.deployment.name, folder, say),
+        platform=platform,
+        pulumi=PulumiCli(platform, plan.deployment.name, folder, say),
         folder=folder,
         redact=redactor(plan.deployment, document.data, plan.objects()),
-        questions=_questions(plan, emulated=place.emulated),
+        preflight=None if platform.emulated else lambda: _preflight(deployment),
+        leftovers=None if platform.emulated else lambda: _left(deployment),
         say=say,
         with_options=with_options,
         wait_seconds=wait_seconds,
     )
 
 
-def _questions(plan: Plan, *, emulated: bool) -> Questions:
-    from serving.acceptance.steps import Questions
+def _preflight(deployment: Deployment) -> Report:
     from serving.commands.preflight import context
     from serving.preflight.run import preflight
 
-    if emulated:
-        nobody = "the emulated cloud has none of Google's APIs to ask"
-        return Questions(None, None, nobody, nobody)
-    deployment = plan.deployment
-    return Questions(lambda: preflight(context(deployment, _REQUEST_SECONDS)), lambda: _left(deployment))
+    return preflight(context(deployment, _REQUEST_SECONDS))
 
 
 def _left(deployment: Deployment) -> list[tuple[str, str]]:
@@ -230,7 +227,7 @@ def _run(steps: Steps, kept: RunFolder, answers: Consent, document: Document) ->
             hashlib.sha256(json.dumps(document.data, sort_keys=True, default=str).encode()).hexdigest(),
             lambda: new_record(
                 steps.plan,
-                emulated=steps.place.emulated,
+                emulated=steps.platform.emulated,
                 consent="--yes" if answers.yes else "typed",
                 cli=cli,
             ),
@@ -242,16 +239,18 @@ def _run(steps: Steps, kept: RunFolder, answers: Consent, document: Document) ->
 
 def _say_what_comes(steps: Steps, *, destroy: bool) -> None:
     from serving.acceptance.estimates import up_seconds
-    from serving.acceptance.markdown import duration
+    from settings.text import duration
 
     plan, cost = steps.plan, steps.plan.cost
     if destroy:
-        steps.say(f"Destroying what an earlier acceptance run of {plan.deployment.name} left on {steps.place.where}.")
+        steps.say(
+            f"Destroying what an earlier acceptance run of {plan.deployment.name} left on {steps.platform.where}."
+        )
         return
     about, slowest = map(duration, up_seconds(plan))
     complete = all(item.unit_price is not None for item in cost.items)
     total = f"{cost.per_hour:.2f} {cost.currency} an hour" if complete else "total unknown, a price is missing"
-    steps.say(f"Acceptance of {plan.deployment.name} on {steps.place.where}.")
+    steps.say(f"Acceptance of {plan.deployment.name} on {steps.platform.where}.")
     steps.say(f"Cost: {total} (list prices of {cost.prices_as_of}), from up until destroy has ended.")
     steps.say(f"Time: about {about} for up alone, up to {slowest}.")
     steps.say("Everything that it creates is destroyed at the end.")

@@ -119,7 +119,7 @@ def bench(
 
 
 def _seconds(text: str, option: str) -> float:
-    from serving.commands.durations import parse_duration
+    from settings.text import parse_duration
 
     seconds = parse_duration(text)
     if seconds < 1:

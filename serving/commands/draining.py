@@ -85,7 +85,7 @@ def sentences(done: dict[str, Any], model: ServedModel, start: tuple[float, floa
         return [*lines, f"  {done['requests']} requests meanwhile, none failed."]
     named = ", ".join(f"{count} {failure}" for failure, count in done["failed"].items())
     lines.append(f"  {failed} of {done['requests']} requests failed ({named}).")
-    lines.append(f"  Nobody was answered for {done['secondsWithoutAnswer']} s.")
+    lines.append(f"  No request was answered for {done['secondsWithoutAnswer']} s.")
     if model.least_replicas <= 1:
         takes = f"{start[0] / 60:.0f} to {start[1] / 60:.0f} min" if start else "an unknown time"
         lines.append(f"  A start is short here; on TPUs it takes {takes}. A second replica would answer.")

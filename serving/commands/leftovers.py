@@ -51,9 +51,9 @@ def leftovers(
     require_packages("cloud", as_json=as_json)
     with wrong_calls(as_json):
         if yes and not delete:
-            raise ValueError("--yes: it answers the question of --delete, which was not given")
+            raise ValueError("--yes goes with --delete")
         if delete and not yes and (as_json or not can_answer()):
-            raise ValueError("--delete asks before it deletes, and nobody can answer here; add --yes")
+            raise ValueError("--delete asks for confirmation, and there is no terminal to ask at; add --yes")
         deployment = load(environment)
     from cluster.errors import CannotAskError
     from serving.leftovers.find import ClusterLivesError, find
@@ -69,7 +69,7 @@ def leftovers(
     if not as_json:
         _print(found)
     if not delete or found.refused or not found.deletable:
-        _end(deployment, found, None, _verdict(found), as_json)
+        _end(deployment, found, None, f"{len(found.leftovers) or 'nothing is'} left", as_json)
     if not yes and not typer.confirm(f"Delete these {len(found.deletable)}?"):
         _end(deployment, found, None, "nothing was deleted", as_json)
     from serving.leftovers.delete import delete as delete_all
@@ -97,11 +97,6 @@ def _print(found: SearchResult) -> None:
 
     for line in lines(found):
         typer.echo(line)
-
-
-def _verdict(found: SearchResult) -> str:
-    count = len(found.leftovers)
-    return f"{count} left" if count else "nothing is left"
 
 
 def _done(found: SearchResult, left: dict[Leftover, str]) -> str:

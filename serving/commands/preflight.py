@@ -35,12 +35,12 @@ def preflight(
         python -m serving preflight prod --strict --format json
     """
     require_packages("cloud", as_json=output is ReportFormat.JSON)
-    from serving.commands.durations import parse_duration
+    from settings.text import parse_duration
 
     with wrong_calls(output is ReportFormat.JSON):
         seconds = parse_duration(timeout)
         if seconds <= 0:
-            raise ValueError("--timeout 0: a request needs some time")
+            raise ValueError("--timeout must be more than 0")
         deployment = load(environment)
     from serving.preflight.run import preflight as ask
 

@@ -262,7 +262,7 @@ def _print_undone(console: Console, deployment: Deployment, outcome: Outcome, un
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     if outcome.failure:
-        say(f"\n`up` did not come to its end: {outcome.failure}")
+        say(f"\n`up` did not finish: {outcome.failure}")
     for undo in undos:
         say(f"\nFault injected: {undo.id}. {undo.undoes}")
         say(f"  What happens: {undo.symptom}")

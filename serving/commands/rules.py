@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,10 +80,6 @@ def as_json(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _width() -> int:
-    return max(60, min(100, shutil.get_terminal_size((80, 24)).columns))
-
-
 def _table(listed: list[Rule]) -> Iterator[str]:
     from catalog.rules import LEVELS
 
@@ -97,9 +92,9 @@ def _table(listed: list[Rule]) -> Iterator[str]:
 
 def _everything(rule: Rule) -> Iterator[str]:
     from catalog.rules import LEVELS
-    from serving.refusals import labelled
+    from serving.refusals import labelled, text_width
 
-    width = _width()
+    width = text_width()
     yield f"{typer.style(rule.id, bold=True)}  {rule.title}"
     yield ""
     yield from labelled("Level:", f"{rule.level}, {LEVELS[rule.level]}", width)

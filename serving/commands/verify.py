@@ -51,12 +51,12 @@ def verify(
     """
     require_packages("cloud", as_json=output is ReportFormat.JSON)
     from cluster.target import TargetError
-    from serving.commands.durations import parse_duration
+    from settings.text import parse_duration
 
     with wrong_calls(output is ReportFormat.JSON, TargetError):
         wait_seconds, request_seconds = parse_duration(wait), parse_duration(timeout)
         if request_seconds <= 0:
-            raise ValueError("--timeout 0: a request needs some time")
+            raise ValueError("--timeout must be more than 0")
         found = chosen_target(
             environment,
             outputs=outputs,

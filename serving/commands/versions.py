@@ -6,15 +6,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 import typer
 
 from serving.commands.lock import REHEARSED_PICKER
 from serving.commands.options import Format, FormatOption, print_json
-
-if TYPE_CHECKING:
-    import httpx
 
 # The packages whose version decides what the program can say to the cloud; uv.lock has them.
 _PACKAGES = ("pulumi", "pulumi-gcp", "pulumi-kubernetes")
@@ -106,34 +103,29 @@ def _lines() -> Iterator[Pinned]:
     import httpx
 
     from catalog.lock import load_lock
+    from catalog.refresh.registry import charts_of, tags_of
 
     lock = load_lock()
     silent: dict[str, str] = {}
     with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(10)) as client:
         for name, chart in lock.charts.items():
             where = f"{chart.repository}/{chart.chart}" if chart.repository else chart.chart
-            ask = _charts(client, chart.repository, chart.chart) if chart.repository else _tags(client, where[6:])
+            ask = (
+                partial(charts_of, client, chart.repository, chart.chart)
+                if chart.repository
+                else partial(tags_of, client, where.removeprefix("oci://"))
+            )
             yield _asked(Pinned("chart", name, chart.version, where.partition("://")[2]), silent, ask)
         for name, image in lock.images.items():
-            yield _asked(Pinned("image", name, image.tag, image.repository), silent, _tags(client, image.repository))
+            yield _asked(
+                Pinned("image", name, image.tag, image.repository), silent, partial(tags_of, client, image.repository)
+            )
     from importlib.metadata import version
 
     for name in _PACKAGES:
         yield _package(name, version(name))
     # The image is made of the wheel of the same version.
     yield _package("vllm-tpu", lock.images["vllm-tpu"].tag.removeprefix("v"))
-
-
-def _tags(client: httpx.Client, repository: str) -> Callable[[], list[str]]:
-    from catalog.refresh.registry import tags_of
-
-    return lambda: tags_of(client, repository)
-
-
-def _charts(client: httpx.Client, repository: str, chart: str) -> Callable[[], list[str]]:
-    from catalog.refresh.registry import charts_of
-
-    return lambda: charts_of(client, repository, chart)
 
 
 def _asked(line: Pinned, silent: dict[str, str], ask: Callable[[], list[str]]) -> Pinned:

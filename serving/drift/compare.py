@@ -31,7 +31,10 @@ def body(planned: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {key: value for key, value in planned.items() if key not in _NOT_COMPARED}
     if planned.get("kind") == "Secret" and wanted.get("stringData"):
         texts = wanted.pop("stringData")
-        encoded = {key: text if text in HIDDEN else _base64(str(text)) for key, text in texts.items()}
+        encoded = {
+            key: text if text in HIDDEN else base64.b64encode(str(text).encode()).decode()
+            for key, text in texts.items()
+        }
         wanted["data"] = {**(wanted.get("data") or {}), **encoded}
     return wanted
 
@@ -76,7 +79,3 @@ def _pairs(wanted: list[Any], live: list[Any], found: Sequence[Owner]) -> list[A
 def _same_keys(planned: Mapping[str, Any], live: Mapping[str, Any], keys: Sequence[str]) -> bool:
     shared = [key for key in keys if key in planned]
     return bool(shared) and all(planned[key] == live.get(key) for key in shared)
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -16,7 +16,7 @@ from providers.kubernetes import managed_fields
 from providers.kubernetes.differences import replacing
 from serving.drift.compare import Difference, body, differences
 from serving.drift.findings import Action, Drift, Kind, designed, drifted
-from serving.drift.ownership import Owner, Path, Writer, additions, owners
+from serving.drift.ownership import Path, Writer, additions, last_writer, owners
 from serving.program.record import SECRET
 
 _BOOKKEEPING = ("metadata", "managedFields")
@@ -65,7 +65,7 @@ def object_drift(name: str, planned: Mapping[str, Any], live: Mapping[str, Any],
             ),
             None,
         )
-        writer = _last(difference.owners)
+        writer = last_writer(difference.owners)
         if row is not None:
             yield designed(name, difference.path, writer, row.why)
         else:
@@ -119,10 +119,6 @@ def _speaks_of_itself(writer: Writer, policy: Policy) -> bool:
     A create owns the defaults of the API server too; after an apply, a manager owns exactly what it applied.
     """
     return not policy.ours(writer) or (writer.operation == "Apply" and not policy.chart)
-
-
-def _last(found: Sequence[Owner]) -> Writer | None:
-    return max((owner.writer for owner in found), key=lambda writer: writer.time, default=None)
 
 
 def _once(added: Sequence[Difference]) -> Iterator[Difference]:

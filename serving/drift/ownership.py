@@ -69,8 +69,13 @@ def owners(live: Mapping[str, Any]) -> tuple[Owner, ...]:
             fields,
         )
         for entry in entries
-        if (fields := _without_status(entry.get("fieldsV1") or {}))
+        if (fields := {k: v for k, v in (entry.get("fieldsV1") or {}).items() if k != "f:status"})
     )
+
+
+def last_writer(found: Sequence[Owner]) -> Writer | None:
+    """Who of them wrote last."""
+    return max((owner.writer for owner in found), key=lambda writer: writer.time, default=None)
 
 
 def of_key(found: Sequence[Owner], key: str) -> tuple[Owner, ...]:
@@ -141,7 +146,3 @@ def _meant(name: str, item: Any, index: int) -> bool:
     keys: Mapping[str, Any] = json.loads(text)
     shared = [key for key in keys if key in item]
     return bool(shared) and all(item[key] == keys[key] for key in shared)
-
-
-def _without_status(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: below for name, below in fields.items() if name != "f:status"}

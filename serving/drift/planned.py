@@ -8,6 +8,7 @@ from typing import Any
 
 from manifests.base import MANAGED_BY
 from serving.drift.object_drift import Policy, policy_of
+from serving.live.context import title
 from serving.program.record import Recording, Resource
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -69,18 +70,16 @@ class Planned:
 
 def planned(recording: Recording) -> Planned:
     """Objects and releases of a recorded run of the program, by their titles: it registers them in no fixed order."""
-    releases = (_release(r.inputs) for r in recording.resources if r.type == _RELEASE)
+    releases = (
+        PlannedRelease(r.inputs["name"], r.inputs["namespace"], r.inputs["version"], r.inputs.get("values") or {})
+        for r in recording.resources
+        if r.type == _RELEASE
+    )
     return Planned(
         tuple(sorted(_objects(recording), key=lambda item: item.title)),
         tuple(sorted(releases, key=lambda item: item.title)),
         sum(r.type.startswith("gcp:") for r in recording.resources),
     )
-
-
-def title(obj: dict[str, Any]) -> str:
-    """`Kind namespace/name`."""
-    metadata = obj["metadata"]
-    return " ".join([obj["kind"], "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))])
 
 
 def is_ours(live: dict[str, Any]) -> bool:
@@ -101,7 +100,3 @@ def _objects(recording: Recording) -> Iterator[PlannedObject]:
 
 def _forces(provider: Resource | None) -> bool:
     return str((provider.inputs if provider else {}).get("enablePatchForce", "")).lower() == "true"
-
-
-def _release(inputs: dict[str, Any]) -> PlannedRelease:
-    return PlannedRelease(inputs["name"], inputs["namespace"], inputs["version"], inputs.get("values") or {})

@@ -16,7 +16,7 @@ from cluster.reading import Cluster
 from providers.kubernetes.values import same
 from serving.drift.compare import HIDDEN, Difference, differences
 from serving.drift.findings import Action, Drift, Kind, drifted
-from serving.drift.ownership import Path, Writer, owners
+from serving.drift.ownership import Path, Writer, last_writer, owners
 from serving.drift.planned import PlannedRelease
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -56,14 +56,13 @@ def newest(cluster: Cluster, release: PlannedRelease) -> Deployed | None:
     if last is None:
         return None
     data = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(last["data"]["release"]))))
-    writers = [owner.writer for owner in owners(last)]
     return Deployed(
         data["info"]["status"],
         int(data["version"]),
         data["chart"]["metadata"]["version"],
         data.get("config") or {},
         data.get("manifest") or "",
-        max(writers, key=lambda writer: writer.time, default=None),
+        last_writer(owners(last)),
     )
 
 

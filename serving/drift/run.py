@@ -21,11 +21,13 @@ from serving.drift.compare import hidden
 from serving.drift.findings import Action, Drift, Kind, drifted
 from serving.drift.google import compare_google
 from serving.drift.object_drift import Policy, object_drift
-from serving.drift.ownership import owners
-from serving.drift.planned import Planned, PlannedObject, PlannedRelease, is_ours, title
+from serving.drift.ownership import last_writer, owners
+from serving.drift.planned import Planned, PlannedRelease, is_ours
 from serving.drift.releases import Deployed, newest, release_drift
 from serving.google.client import GoogleClient
+from serving.live.context import title
 from serving.live.google_backends import clients
+from settings.text import count
 
 _ATONCE = 8
 # What a check may take, seconds: many questions, each with its own limit.
@@ -81,7 +83,9 @@ def find_drift(
 
 def _objects(context: Context) -> Iterator[Finding]:
     _knock(context.cluster)
-    yield from _each(context.planned.objects, lambda item: _object(context.cluster, item))
+    yield from _each(
+        context.planned.objects, lambda item: _judged(context.cluster, item.title, item.manifest, item.policy)
+    )
 
 
 def _releases(context: Context) -> Iterator[Finding]:
@@ -145,17 +149,10 @@ def _or_passed(name: str, findings: Iterable[Finding]) -> list[Finding]:
     return list(findings) or [passed(name)]
 
 
-def _object(cluster: Cluster, item: PlannedObject) -> list[Finding]:
-    return _judged(cluster, item.title, item.manifest, item.policy)
-
-
 def _chart_object(cluster: Cluster, release: PlannedRelease, manifest: dict[str, Any]) -> list[Finding]:
     named = {**manifest, "metadata": {"namespace": release.namespace, **(manifest.get("metadata") or {})}}
-    return _judged(cluster, f"{_chart_title(manifest)} of {release.title}", named, Policy(chart=True))
-
-
-def _chart_title(manifest: dict[str, Any]) -> str:
-    return title({"kind": manifest["kind"], "metadata": manifest.get("metadata") or {"name": "?"}})
+    shown = title({"kind": manifest["kind"], "metadata": manifest.get("metadata") or {"name": "?"}})
+    return _judged(cluster, f"{shown} of {release.title}", named, Policy(chart=True))
 
 
 def _judged(cluster: Cluster, name: str, manifest: dict[str, Any], policy: Policy) -> list[Finding]:
@@ -203,18 +200,16 @@ def _extra(cluster: Cluster, planned: Planned, api_version: str, kind: str) -> l
 
 
 def _extra_object(live: dict[str, Any]) -> Drift:
-    writers = [owner.writer for owner in owners(live)]
+    found = owners(live)
     # In the state of some stack: of this one where it was removed from the environment's file since.
-    engine = any(writer.engine for writer in writers)
-    action = Action.DELETE if engine else Action.NOTHING
-    last = max(writers, key=lambda writer: writer.time, default=None)
-    return drifted(Kind.EXTRA, title(live), action, action, writer=last)
+    action = Action.DELETE if any(owner.writer.engine for owner in found) else Action.NOTHING
+    return drifted(Kind.EXTRA, title(live), action, action, writer=last_writer(found))
 
 
 def _designed(outcomes: Iterable[Outcome]) -> Iterator[str]:
     own = (f for outcome in outcomes for f in outcome.findings if isinstance(f, Drift) and f.verdict is Verdict.PASS)
-    for (manager, why), count in Counter((f.writer.manager if f.writer else "", f.message) for f in own).items():
-        yield f"{count} field{'' if count == 1 else 's'} of {manager}: {why}"
+    for (manager, why), number in Counter((f.writer.manager if f.writer else "", f.message) for f in own).items():
+        yield f"{count(number, 'field')} of {manager}: {why}"
 
 
 def _not_looked_at(planned: Planned, target: Target) -> Iterator[str]:
@@ -223,5 +218,5 @@ def _not_looked_at(planned: Planned, target: Target) -> Iterator[str]:
     yield f"{planned.elsewhere} Google Cloud resources of the plan: `pulumi preview --refresh` compares them"
     yield "what controllers make of the objects (Deployments, Services, InferencePools, Pods): they keep it as it is"
     yield "defaults of the API server, the hooks of charts, and the content of CustomResourceDefinitions of charts"
-    if count := sum(hidden(item.manifest) for item in planned.objects):
-        yield f"{count} values that the plan does not know: secret, or known after up"
+    if number := sum(hidden(item.manifest) for item in planned.objects):
+        yield f"{number} values that the plan does not know: secret, or known after up"

@@ -62,6 +62,10 @@ class Context:
         """Objects of the models' namespace (or another one)."""
         return self.cluster.objects(api_version, kind, namespace or self.namespace)
 
+    def by_name(self, api_version: str, kind: str) -> dict[str, KubeObject]:
+        """Objects of the models' namespace by their name."""
+        return {item["metadata"]["name"]: item for item in self.objects(api_version, kind)}
+
 
 def title(item: KubeObject) -> str:
     """`Kind namespace/name`."""

@@ -30,7 +30,7 @@ _LOGIN = "accounts.google.com"
 class RequestError(Exception):
     """A request did not end in a right answer; `failure` is its section of the runbook."""
 
-    def __init__(self, failure: str, message: str) -> None:
+    def __init__(self, failure: str, message: str = "") -> None:
         super().__init__(message)
         self.failure = failure
         self.message = message

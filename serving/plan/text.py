@@ -22,7 +22,7 @@ from serving.refusals import describe
 from settings.cost import cold_cost, commitments, monthly_range, reading_cost
 from settings.derive import GIB, Deployment, ServedModel
 from settings.start import start_seconds
-from settings.text import count
+from settings.text import count, duration
 
 _NARROWEST, _WIDEST = 80, 120
 # By MODEL_IMPL_TYPE: the runtime's own JAX models, or vLLM's through torchax.
@@ -92,7 +92,7 @@ def _models(plan: Plan) -> Iterator[str]:
         start = _start(m) or "unknown"
         size = ", ".join((scaling.replicas(m), count(m.shape.chips, "chip"), count(m.shape.devices, "device")))
         yield f"  {m.name}: {m.shape.generation} {m.shape.topology} ({m.shape.machine_type}{hosts}), {size} each"
-        yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {_minutes(m.startup_budget_seconds)})"
+        yield f"      backend {_BACKENDS[m.backend]}, startup {start} (timeout {duration(m.startup_budget_seconds)})"
         if m.store is not None:
             yield from _from_the_bucket(plan, m)
         yield f"      context {m.context_length:,} tokens, request timeout {m.answer_seconds} s"
@@ -171,7 +171,7 @@ def _time(plan: Plan) -> Table:
     at = 0.0
     for resource in path:
         at += plan.seconds(resource)
-        table.add_row(resource.name, _minutes(plan.seconds(resource)), _minutes(at))
+        table.add_row(resource.name, duration(plan.seconds(resource)), duration(at))
     table.add_row(
         "TPU nodes without chips, nor an error: GKE waits", f"up to {longest_wait(plan.deployment) / 3600:g} h"
     )
@@ -296,8 +296,3 @@ def cpu_pool(plan: Plan) -> str:
 def about(plan: Plan) -> str:
     """How long the first up takes, to the minute: more would say more than is known."""
     return f"about {plan.time[0] / 60:.0f} min, up to {plan.slowest / 60:.0f}"
-
-
-def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from catalog.files import DATA_DIR
-from tools.runtime_tables.source_tree import FolderTree
 from tools.runtime_tables.vllm_flags import ExtractionError, extract, table, write_table
 
 TODAY = datetime.date(2026, 11, 24)
@@ -220,17 +219,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
 ABSENT = {"--quiet": "negation", "--open": "choices", "--allow-deprecated": "deprecated", "--loader": "knownValues"}
 
 
-def _write(root: Path, tree: dict[str, str]) -> Path:
-    for name, text in tree.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return root
-
-
 @pytest.fixture(scope="module")
-def flags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    return {flag["name"]: flag for flag in extract(FolderTree(_write(tmp_path_factory.mktemp("tree"), TREE)))}
+def flags() -> dict[str, dict[str, Any]]:
+    return {flag["name"]: flag for flag in extract(TREE.get)}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -252,15 +243,16 @@ def test_the_place_of_a_flag_is_a_line_that_adds_it(flags: dict[str, dict[str, A
     assert "'--spec'" in TREE[path].splitlines()[int(line) - 1]
 
 
-def test_a_tree_of_another_shape_is_an_error_that_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_tree_of_another_shape_is_an_error_that_says_what_is_missing() -> None:
+    tree: dict[str, str] = {}
     with pytest.raises(ExtractionError, match="make_arg_parser"):
-        extract(FolderTree(tmp_path))
-    _write(tmp_path, {"vllm/entrypoints/openai/cli_args.py": "def make_arg_parser(p): ...\n"})
+        extract(tree.get)
+    tree["vllm/entrypoints/openai/cli_args.py"] = "def make_arg_parser(p): ...\n"
     with pytest.raises(ExtractionError, match=r"vllm\.engine\.arg_utils"):
-        extract(FolderTree(tmp_path))
-    _write(tmp_path, {"vllm/engine/arg_utils.py": ""})
+        extract(tree.get)
+    tree["vllm/engine/arg_utils.py"] = ""
     with pytest.raises(ExtractionError, match="no flags"):
-        extract(FolderTree(tmp_path))
+        extract(tree.get)
 
 
 def test_a_table_is_written_whole_from_a_wheel_and_says_which(tmp_path: Path) -> None:

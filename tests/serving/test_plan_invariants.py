@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from components import tpu_node_pool
 from manifests import route
 from serving.cli import app
-from serving.plan.invariants import seconds
 from serving.program import monitor
 from serving.program.record import record
 from settings.document import ROOT, read_document
@@ -67,8 +66,3 @@ def test_plan_shows_a_broken_resource_as_a_refusal(monkeypatch: pytest.MonkeyPat
     done = CliRunner().invoke(app, ["plan", "dev", "--format", "json"])
     assert done.exit_code == 2
     assert [refusal["rule"] for refusal in json.loads(done.stdout)["refusals"]] == ["TP06"]
-
-
-@pytest.mark.parametrize(("text", "wanted"), [("4530s", 4530), ("60m", 3600), ("1h15m30s", 4530), ("", 0)])
-def test_durations_of_the_engine_in_seconds(text: str, wanted: float) -> None:
-    assert seconds(text) == wanted

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from catalog.files import DATA_DIR
 from catalog.refresh.lock_file import write_whole
-from tools.runtime_tables.source_tree import Module, Program, WheelTree
+from tools.runtime_tables.source_tree import Module, Program, wheel_reader
 from tools.runtime_tables.vllm_flags import ExtractionError
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -31,7 +31,7 @@ def runtime(vllm: Path, tpu_inference: Path) -> dict[str, Any]:
     Raises:
         ExtractionError: a registry is not where it was.
     """
-    of_vllm, of_tpu = Program(WheelTree(vllm)), Program(WheelTree(tpu_inference))
+    of_vllm, of_tpu = Program(wheel_reader(vllm)), Program(wheel_reader(tpu_inference))
     loader, platform = _module(of_tpu, _LOADER), _module(of_tpu, _PLATFORM)
     methods = {name: value.value for name, value in _strings(_module(of_tpu, _METHODS))}
     return {

@@ -1,41 +1,26 @@
-"""Python sources read as text, from a wheel or a folder, with names followed through imports. Nothing is imported."""
+"""Python sources read as text, with names followed through imports. Nothing is imported."""
 
 from __future__ import annotations
 
 import ast
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+# Text of a source file by its path (relative, with forward slashes); None where there is no such file.
+Read = Callable[[str], str | None]
 
 
-class Tree(Protocol):
-    """Where sources lie."""
+def wheel_reader(wheel: Path) -> Read:
+    """Reads the content of a wheel.
 
-    def read(self, path: str) -> str | None:
-        """The text of `path` (with forward slashes, relative), None if there is no such file."""
-        ...
-
-
-class WheelTree:
-    """The content of a wheel."""
-
-    def __init__(self, wheel: Path) -> None:
-        self._zip = zipfile.ZipFile(wheel)
-        self._names = frozenset(self._zip.namelist())
-
-    def read(self, path: str) -> str | None:
-        return self._zip.read(path).decode() if path in self._names else None
-
-
-class FolderTree:
-    """A folder of sources."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def read(self, path: str) -> str | None:
-        file = self._root / path
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+    Raises:
+        zipfile.BadZipFile: it is none.
+    """
+    archive = zipfile.ZipFile(wheel)
+    names = frozenset(archive.namelist())
+    return lambda path: archive.read(path).decode() if path in names else None
 
 
 class Imported(NamedTuple):
@@ -116,10 +101,10 @@ class FoundClass(NamedTuple):
 
 
 class Program:
-    """All modules of a tree, parsed when first needed."""
+    """All modules of a tree of sources, parsed when first needed."""
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+    def __init__(self, read: Read) -> None:
+        self._read = read
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
@@ -128,7 +113,7 @@ class Program:
             self._modules[name] = None
             base = name.replace(".", "/")
             for path in (f"{base}.py", f"{base}/__init__.py"):
-                text = self._tree.read(path)
+                text = self._read(path)
                 if text is not None:
                     self._modules[name] = Module(name, path, text)
                     break

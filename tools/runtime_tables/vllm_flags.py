@@ -17,7 +17,7 @@ from catalog.files import DATA_DIR
 from catalog.refresh.lock_file import write_whole
 from tools.runtime_tables.config_fields import HumanNumbers
 from tools.runtime_tables.parser_calls import Builder, Registered
-from tools.runtime_tables.source_tree import Module, Program, Tree, WheelTree
+from tools.runtime_tables.source_tree import Module, Program, Read, wheel_reader
 
 # The file moved between versions; the first one that exists is the one.
 PARSER_MODULES = ("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
@@ -29,13 +29,13 @@ class ExtractionError(Exception):
     """The wheel does not look as expected; the message says what was missing."""
 
 
-def extract(tree: Tree) -> list[dict[str, Any]]:
+def extract(read: Read) -> list[dict[str, Any]]:
     """Every flag of the `vllm serve` parser, as in the JSON table, in the parser's order.
 
     Raises:
         ExtractionError: a function that builds the parser is not where it was.
     """
-    program = Program(tree)
+    program = Program(read)
     module = next((m for name in PARSER_MODULES if (m := program.module(name))), None)
     maker = module.bindings.get("make_arg_parser") if module else None
     if module is None or not isinstance(maker, ast.FunctionDef):
@@ -64,7 +64,7 @@ def table(wheel: Path, *, today: datetime.date) -> dict[str, Any]:
         "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
         "date": today.isoformat(),
     }
-    return {"wheel": source, "flags": extract(WheelTree(wheel))}
+    return {"wheel": source, "flags": extract(wheel_reader(wheel))}
 
 
 def write_table(wheel: Path, *, today: datetime.date, data_dir: Path = DATA_DIR) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from serving.plan.against.contract import Difference
+from settings.text import count
 
 UNCHANGED = "no change"
 SAFE = "nothing restarts, nothing is replaced"
@@ -47,15 +48,14 @@ def _losses(made: Difference) -> list[str]:
         if lost:
             first, *rest = lost
             counted = Counter(loss.kind for loss in rest)
-            others = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counted.items()]
+            others = [count(n, kind) for kind, n in counted.items()]
             text = f"{verb} {first.kind} {first.name}"
             found.append(text + (f" (and {', '.join(others)})" if others else ""))
     return found
 
 
 def _not_done(made: Difference) -> list[str]:
-    count = len(made.not_done)
-    return [f"CAN'T BE DONE IN PLACE: {count} setting{'s' if count > 1 else ''}"] if count else []
+    return [f"CAN'T BE DONE IN PLACE: {count(len(made.not_done), 'setting')}"] if made.not_done else []
 
 
 def _capacity(made: Difference) -> list[str]:
@@ -74,9 +74,9 @@ def _capacity(made: Difference) -> list[str]:
     return [*chips[:-1], f"{chips[-1]}, {cost}" if cost else chips[-1]]
 
 
-def _kind(count: int, generation: str | None, purchase: str | None) -> str:
+def _kind(number: int, generation: str | None, purchase: str | None) -> str:
     how = f"{_PURCHASES.get(purchase, purchase)} " if purchase not in (None, "onDemand") else ""
-    chips = "chip" if count == 1 else "chips"
+    chips = "chip" if number == 1 else "chips"
     return f"{how}{generation} {chips}" if generation else chips
 
 
@@ -140,7 +140,6 @@ def _quiet(made: Difference) -> str:
         )
         what = "changes only policies of" if policies else "changes"
         return f"{what} model{'s' if len(changed) > 1 else ''} {names(changed)}"
-    count = len(made.resources)
-    if count:
-        return f"changes {count} resource{'s' if count > 1 else ''}"
+    if made.resources:
+        return f"changes {count(len(made.resources), 'resource')}"
     return "changes what stands under notes" if made.notes else "settles a rule"

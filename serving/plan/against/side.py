@@ -127,7 +127,7 @@ def of_plan(plan: Plan) -> Side:
         plan.cost.per_hour,
         tuple(i.name for i in plan.cost.items if i.unit_price is None),
         {(q.metric, deployment.region, q.family): (q.steady, q.update) for q in quotas(deployment)},
-        _warnings(plan),
+        {(f.rule, _place(f, plan)): f.said for f in plan.warnings},
         {o.rule: f"until {o.until}: {o.reason}" for o in deployment.settings.overrides},
         plan.graph,
     )
@@ -198,10 +198,6 @@ def _authentication(authentication: Any) -> str:
         f"security policy {authentication.security_policy}" if authentication.security_policy else "",
     ]
     return " and ".join(part for part in said if part) or "none"
-
-
-def _warnings(plan: Plan) -> dict[tuple[str, str], str]:
-    return {(f.rule, _place(f, plan)): f.said for f in plan.warnings}
 
 
 def _place(finding: Finding, plan: Plan) -> str:

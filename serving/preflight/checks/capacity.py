@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from catalog.preflight import QUOTA_SERVICE, QuotaId, quotas_of
@@ -10,7 +10,7 @@ from catalog.tpu import Generation, generations
 from serving.checking.findings import Finding, failed, passed, unknown, warned
 from serving.checking.gcloud import gcloud
 from serving.google.errors import GOOGLE_FAILURES
-from serving.google.quotas import find_quota, limit_for
+from serving.google.quotas import Quota, find_quota, limit_for
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 from settings.text import count
@@ -46,46 +46,47 @@ def _best(results: list[Finding]) -> Finding:
 
 
 def _quota(context: Context, generation: str, item: QuotaId, steady: int, update: int) -> Finding:
-    title = f"{item.id}: {generation} chips in {context.region}"
+    title, dimensions = f"{item.id}: {generation} chips in {context.region}", item.dimensions(context.region)
     needed = count(update, "chip") + (
         f" ({steady} for the replicas, {update - steady} for an update)" if update > steady else ""
     )
-    return against_quota(
-        context,
-        item.id,
-        item.dimensions(context.region),
-        title,
-        (steady, update),
-        lambda limit: count(limit, "chip"),
-        needed,
-        ("quota-too-small", "quota-no-room-for-update"),
-        "small numbers are decided in minutes, others by people",
-    )
+    fix = request_more(context, item.id, dimensions, update, "small numbers are decided in minutes, others by people")
+    found = known_limit(context, item.id, dimensions, title, needed, fix)
+    if isinstance(found, Finding):
+        return found
+    quota, limit = found
+    if limit < 0 or limit >= update:
+        shown = f"{generation} chips unlimited" if limit < 0 else count(limit, f"{generation} chip")
+        return passed(title, f"{shown}, {update} needed", needed)
+    if limit >= steady:
+        return warned("quota-no-room-for-update", title, needed=needed, message=count(limit, "chip"), fix=fix)
+    fixed = "This quota is fixed; ask Google's sales team for more chips."
+    fix = fix if quota.increasable else fixed
+    return failed("quota-too-small", title, needed=needed, message=count(limit, "chip"), fix=fix)
 
 
-def against_quota(
-    context: Context,
-    quota_id: str,
-    dimensions: dict[str, str],
-    title: str,
-    wanted: tuple[int, int],
-    shown: Callable[[int], str],
-    needed: str,
-    failures: tuple[str, str],
-    advice: str,
-) -> Finding:
-    """A quota's limit against what must and what should fit in (`wanted`), with the failure for each."""
-    (least, most), (too_small, no_room) = wanted, failures
-    fix = gcloud(
+def request_more(context: Context, quota_id: str, dimensions: dict[str, str], amount: int, advice: str) -> str:
+    """The command that asks Google for a larger quota."""
+    return gcloud(
         "quotas preferences create",
         f"--service={QUOTA_SERVICE}",
         f"--project={context.project}",
         f"--quota-id={quota_id}",
         f"--dimensions={','.join(f'{key}={value}' for key, value in dimensions.items())}",
-        f"--preferred-value={most}",
+        f"--preferred-value={amount}",
         "--email=YOU",
         say=f"Ask for more; {advice}:",
     )
+
+
+def known_limit(
+    context: Context, quota_id: str, dimensions: dict[str, str], title: str, needed: str, fix: str
+) -> tuple[Quota, int] | Finding:
+    """A quota with the limit in force (below 0: unlimited), or the finding that nobody knows it.
+
+    Raises:
+        CannotAskError: there is no answer.
+    """
     found = find_quota(context.google, quota_id)
     if found is None:
         where = f"https://console.cloud.google.com/iam-admin/quotas?project={context.project}"
@@ -95,12 +96,7 @@ def against_quota(
     if limit is None:
         entries = f"{len(found.limits)} entries, none for this region"
         return unknown("quota-not-listed", title, needed=needed, message=entries, fix=fix)
-    if limit < 0 or limit >= most:
-        return passed(title, f"{'unlimited' if limit < 0 else shown(limit)}, {most} needed", needed)
-    if limit >= least:
-        return warned(no_room, title, needed=needed, message=shown(limit), fix=fix)
-    fixed = "This quota is fixed; ask Google's sales team for more."
-    return failed(too_small, title, needed=needed, message=shown(limit), fix=fix if found.increasable else fixed)
+    return found, limit
 
 
 @check(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from catalog.preflight import disk_quota
 from catalog.tpu import generations
-from serving.checking.findings import Finding
+from serving.checking.findings import Finding, failed, passed, warned
 from serving.google.errors import GOOGLE_FAILURES
-from serving.preflight.checks.capacity import against_quota
+from serving.preflight.checks.capacity import known_limit, request_more
 from serving.preflight.context import Context
 from serving.preflight.registry import check
 from settings.derive import CPU_POOL_DISK, Deployment
@@ -40,15 +40,15 @@ def _gigabytes(deployment: Deployment) -> dict[str, tuple[int, int]]:
 
 
 def _judged(context: Context, kind: str, least: int, most: int) -> Finding:
-    quota = disk_quota(kind)
-    return against_quota(
-        context,
-        quota,
-        {"region": context.region},
-        f"{quota}: {kind} in {context.region}",
-        (least, most),
-        lambda limit: f"{limit} GB",
-        f"{least} GB, {most} GB once the pools are at their most",
-        ("disk-quota-too-small", "disk-quota-no-room-to-grow"),
-        "what other disks of the project use comes on top",
-    )
+    quota, dimensions = disk_quota(kind), {"region": context.region}
+    title, needed = f"{quota}: {kind} in {context.region}", f"{least} GB, {most} GB once the pools are at their most"
+    fix = request_more(context, quota, dimensions, most, "what other disks of the project use comes on top")
+    found = known_limit(context, quota, dimensions, title, needed, fix)
+    if isinstance(found, Finding):
+        return found
+    _, limit = found
+    if limit < 0 or limit >= most:
+        return passed(title, "unlimited" if limit < 0 else f"{limit} GB", f"{most} GB")
+    if limit >= least:
+        return warned("disk-quota-no-room-to-grow", title, needed=needed, message=f"{limit} GB", fix=fix)
+    return failed("disk-quota-too-small", title, needed=needed, message=f"{limit} GB", fix=fix)

@@ -24,7 +24,8 @@ def project(context: Context) -> Iterator[Finding]:
     name, wanted = f"project {context.project}", context.deployment.settings.project.number
     found = context.google.find("cloudresourcemanager", "projects.get", name=f"projects/{context.project}")
     if found is None:
-        yield failed("project-not-found", name, needed="it exists", message="404", fix=_list_projects())
+        fix = gcloud("projects", "list", say="Correct project.id; to see what there is, run:")
+        yield failed("project-not-found", name, needed="it exists", message="404", fix=fix)
         return
     state, number = found.get("state", ""), str(found.get("name", "")).rpartition("/")[2]
     if state != "ACTIVE":
@@ -36,10 +37,6 @@ def project(context: Context) -> Iterator[Finding]:
         )
     else:
         yield passed(name, f"ACTIVE, number {number}")
-
-
-def _list_projects() -> str:
-    return gcloud("projects", "list", say="Correct project.id; to see what there is, run:")
 
 
 @check(

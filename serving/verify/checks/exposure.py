@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.gke import GatewayClass
-from manifests.gateway import API
 from serving.checking.findings import Finding, failed, passed, warned
 from serving.live.context import Context, title
+from serving.verify.checks.gateway import declared_gateway
 from serving.verify.checks.policies import policy_of
 from serving.verify.registry import KUBERNETES_FAILURES, check
 from settings.outputs import ModelOutput
@@ -23,8 +23,7 @@ from settings.outputs import ModelOutput
 def exposure(context: Context) -> Iterator[Finding]:
     """An external Gateway has TLS and authentication; the listener is the declared one."""
     declared = context.target.outputs.gateway
-    gateways = context.objects(API, "Gateway", declared.namespace)
-    gateway = next((item for item in gateways if item["metadata"]["name"] == declared.name), None)
+    gateway = declared_gateway(context)
     if gateway is None:
         yield failed("gateway-missing", f"Gateway {declared.namespace}/{declared.name}", "not there")
         return

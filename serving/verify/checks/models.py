@@ -35,7 +35,7 @@ _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 )
 def models_ready(context: Context) -> Iterator[Finding]:
     """Ready means: servers up, picker up, route and pool accepted. An update that is not through is not ready."""
-    services = {item["metadata"]["name"]: item for item in context.objects(SERVICE_API, "LLMInferenceService")}
+    services = context.by_name(SERVICE_API, "LLMInferenceService")
     for model in context.models:
         service = services.get(model.name)
         if service is None:
@@ -139,7 +139,7 @@ def _condition(pod: dict[str, Any], kind: str) -> dict[str, Any] | None:
 )
 def pools(context: Context) -> Iterator[Finding]:
     """The Gateway takes the pool, and finds its picker."""
-    found = {item["metadata"]["name"]: item for item in context.objects(f"{POOL_GROUP}/v1", "InferencePool")}
+    found = context.by_name(f"{POOL_GROUP}/v1", "InferencePool")
     declared = context.target.outputs.gateway
     for model in context.models:
         pool = found.get(model.inference_pool)

@@ -21,7 +21,7 @@ _API = "monitoring.googleapis.com/v1"
 )
 def metrics_scraped(context: Context) -> Iterator[Finding]:
     """There is a PodMonitoring for the servers and one for the picker, and each selects pods."""
-    found = {item["metadata"]["name"]: item for item in context.objects(_API, "PodMonitoring")}
+    found = context.by_name(_API, "PodMonitoring")
     for model in context.models:
         for name in (f"{model.name}-server", f"{model.name}-picker"):
             monitoring = found.get(name)

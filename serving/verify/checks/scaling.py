@@ -32,7 +32,7 @@ _SERVICE = "apiregistration.k8s.io/v1", "APIService", "v1beta1.external.metrics.
 )
 def scaling(context: Context) -> Iterator[Finding]:
     """A model with a fixed number of replicas is scaled by nobody."""
-    hpas = {item["metadata"]["name"]: item for item in context.objects("autoscaling/v2", "HorizontalPodAutoscaler")}
+    hpas = context.by_name("autoscaling/v2", "HorizontalPodAutoscaler")
     scaled = [m for m in context.models if m.min_replicas is not None and m.min_replicas != m.replicas]
     unexpected = list(_unexpected([m for m in context.models if m not in scaled], hpas))
     yield from unexpected
@@ -41,7 +41,7 @@ def scaling(context: Context) -> Iterator[Finding]:
             yield passed("replicas", "a fixed number for every model")
         return
     yield from _owner(context)
-    scalers = {item["metadata"]["name"]: item for item in context.objects(API, "ScaledObject")}
+    scalers = context.by_name(API, "ScaledObject")
     for model in scaled:
         name = names.scaled_object(model.name)
         item = scalers.get(name)

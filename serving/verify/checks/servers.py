@@ -23,7 +23,7 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 )
 def services(context: Context) -> Iterator[Finding]:
     """GKE speaks TLS to a port that says https, whoever listens there."""
-    found = {item["metadata"]["name"]: item for item in context.objects("v1", "Service")}
+    found = context.by_name("v1", "Service")
     for model in context.models:
         service = found.get(model.service)
         if service is None:
@@ -64,4 +64,4 @@ def _delays(container: dict[str, Any]) -> Iterator[str]:
         yield "no startup probe"
     for name, probe in probes.items():
         if probe.get("initialDelaySeconds"):
-            yield f"{name} waits {probe['initialDelaySeconds']} s before it asks for the first time"
+            yield f"{name} waits {probe['initialDelaySeconds']} s before its first request"

@@ -225,7 +225,7 @@ def _as_stranger(context: Context, url: str) -> Finding:
         status = context.client.status(Request("GET", f"{url}/v1/models"), anonymous=True)
     except RequestError as error:
         if error.failure in _NO_CERTIFICATE and context.target.outputs.consumers:
-            return passed(url, "rejected while connecting, for want of a certificate")
+            return passed(url, "rejected in the TLS handshake, without a client certificate")
         raise
     if status == 200:
         return failed("not-refused", url, "a request without a token or certificate is answered with 200")
@@ -275,7 +275,7 @@ def for_each_model(
             continue
         url = context.target.model_url(model.url)
         if url is None:
-            text = "neither the outputs nor the load balancer know an address"
+            text = "neither the outputs nor the load balancer have an address"
             yield failed("no-address", f"model {model.name}", text)
             continue
         if scaled_to_zero(context, model):

@@ -25,7 +25,7 @@ _CLOSED = "compiles by itself"
 def starts(context: Context) -> Iterator[Finding]:
     """Where a model starts from a bucket; a pod that waits for its init container has said nothing yet."""
     filled = any(model.weights for model in context.models)
-    jobs = {job["metadata"]["name"]: job for job in (context.objects("batch/v1", "Job") if filled else ())}
+    jobs = context.by_name("batch/v1", "Job") if filled else {}
     found = False
     for model in context.models:
         if (job := jobs.get(names.weights_job(model.name))) is not None and (why := _failed(job)):

@@ -25,7 +25,7 @@ from serving.acceptance.record import FORWARD, STEPS, Name, Record, read_record,
 from serving.acceptance.redact import redactor
 from serving.acceptance.run import Acceptance, Consent, RefusedRunError
 from serving.acceptance.run_folder import RunFolder
-from serving.acceptance.steps import Questions, Steps
+from serving.acceptance.steps import Steps
 from serving.checking.findings import Check, Finding, Outcome, Report, VerdictTexts, failed, passed
 from serving.plan.build import planned
 from serving.plan.plan import Plan
@@ -116,15 +116,16 @@ class World:
         variables = {"PATH": f"{self.folder}:{os.environ['PATH']}", "FAKE_PULUMI": str(self.folder / "state.json")}
         outputs = SimpleNamespace(environment="own", project=PROJECT)
         target = Target("cloud", outputs)  # type: ignore[arg-type]
-        place = Platform(False, project, project / "Pulumi.own.yaml", lambda _outputs: target, variables)
+        platform = Platform(False, project, project / "Pulumi.own.yaml", lambda _outputs: target, variables)
         kept = self.folder / "kept"
         return Steps(
             plan=self.plan,
-            place=place,
-            pulumi=PulumiCli(place, "own", kept, self.say),
+            platform=platform,
+            pulumi=PulumiCli(platform, "own", kept, self.say),
             folder=kept,
             redact=redactor(self.plan.deployment, self.document.data, self.plan.objects()),
-            questions=Questions(lambda: self.ask("preflight"), lambda: self.left),
+            preflight=lambda: self.ask("preflight"),
+            leftovers=lambda: self.left,
             say=self.say,
             with_options=lambda found: found,
             wait_seconds=0,

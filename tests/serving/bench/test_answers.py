@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.bench.answers import AnswerError, read_answer
+from serving.bench.answers import read_answer
 from serving.checking.failures import load_failures
+from serving.live.request_errors import RequestError
 from tests.serving.verify.model_server import chunk, event, events
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -98,7 +99,7 @@ WRONG: list[tuple[Response, str]] = [
     ("response", "failure"), WRONG, ids=[f"{number}-{name}" for number, (_, name) in enumerate(WRONG)]
 )
 def test_what_is_no_right_answer_has_a_name(response: Response, failure: str) -> None:
-    with pytest.raises(AnswerError) as raised:
+    with pytest.raises(RequestError) as raised:
         read(response)
     assert raised.value.failure == failure
 
@@ -108,7 +109,7 @@ def test_every_name_has_a_section_in_the_runbook() -> None:
     named = {
         name
         for path in (folder / "answers.py", folder / "generator.py")
-        for name in re.findall(r'AnswerError\("([a-z-]+)"', path.read_text(encoding="utf-8"))
+        for name in re.findall(r'RequestError\("([a-z-]+)"', path.read_text(encoding="utf-8"))
     }
     assert len(named) > 5
     assert named <= set(load_failures())

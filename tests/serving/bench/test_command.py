@@ -161,7 +161,7 @@ def test_a_load_generator_that_is_lost_is_said_and_what_it_measured_is_kept(know
     _, err = process.communicate()
     [path] = tmp_path.glob("*.jsonl")
     assert process.returncode == 1
-    assert f"ended by itself: without a word; what was measured is in {path}" in err
+    assert f"exited unexpectedly: no output; what was measured is in {path}" in err
     run = read_run(path)
     assert (bool(run.windows), run.ending) == (True, Ending.BROKEN)
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from catalog.models import Task
-from serving.bench.answers import AnswerError, read_answer
+from serving.bench.answers import read_answer
 from serving.bench.run_file import read_run
 from serving.bench.workload import Workload
 from serving.commands.bench import bench
+from serving.live.request_errors import RequestError
 from tests.rehearsal.model_server.conftest import Server, servers_in
 from tests.serving.bench.test_answers import Response
 from tests.serving.bench.test_command import NAME, outputs_of
@@ -92,5 +93,5 @@ def failure_or_tokens(answer: dict[str, Any], task: Task) -> int | str:
         return read_answer(
             Response(json.dumps(answer).encode(), kind="application/json"), lambda: 5.0, task
         ).prompt_tokens
-    except AnswerError as error:
+    except RequestError as error:
         return error.failure

@@ -84,7 +84,7 @@ def test_steps_double_and_end_at_the_maximum(maximum: int) -> None:
         (Ending.INTERRUPTED, "interrupted after the step of 2 at once"),
         (Ending.TIME, "give more with --time"),
         (Ending.MAXIMUM, "raise --max-concurrency"),
-        (Ending.BROKEN, "ended by itself"),
+        (Ending.BROKEN, "exited unexpectedly"),
         (Ending.FAILING, "too many requests failed"),
     ],
 )

@@ -124,9 +124,9 @@ def test_what_could_not_be_asked_is_said_with_its_section(call: Scene) -> None:
 
 
 WRONG: list[tuple[list[str], str]] = [
-    (["dev", "--yes"], "--yes: it answers the question of --delete"),
-    (["dev", "--delete"], "nobody can answer here; add --yes"),
-    (["dev", "--delete", "--format", "json"], "nobody can answer here; add --yes"),
+    (["dev", "--yes"], "--yes goes with --delete"),
+    (["dev", "--delete"], "no terminal to ask at; add --yes"),
+    (["dev", "--delete", "--format", "json"], "no terminal to ask at; add --yes"),
     (["no-such-environment"], "no environment"),
     ([], "Missing argument"),
 ]

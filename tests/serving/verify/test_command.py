@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cluster.target import Target
-from serving.commands.durations import parse_duration
 from serving.commands.verify import verify
+from settings.text import parse_duration
 from tests.serving.calling import caller, outputs_file, wrong_call
 from tests.serving.verify import deployed
 from tests.serving.verify.conftest import Scene
@@ -74,7 +74,7 @@ def test_what_many_checks_meet_is_told_once(scene: Scene, cloud: list[str]) -> N
 
 WRONG: list[tuple[list[str], str]] = [
     (["prod", "--wait", "soon"], "not a duration"),
-    (["prod", "--timeout", "0"], "--timeout 0"),
+    (["prod", "--timeout", "0"], "--timeout must be more than 0"),
 ]
 
 

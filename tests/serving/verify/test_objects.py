@@ -276,7 +276,7 @@ def test_a_start_with_a_fixed_delay_or_without_a_budget_is_named(scene: Scene, p
     (container,) = find(scene.objects, "LLMInferenceService")["spec"]["template"]["containers"]
     container[probe]["initialDelaySeconds"] = 240
     assert outcome(scene.report(quick=True), "startup").worst.message == (
-        f"{probe} waits 240 s before it asks for the first time"
+        f"{probe} waits 240 s before its first request"
     )
     del container[probe]
     worst = outcome(scene.report(quick=True), "startup")
