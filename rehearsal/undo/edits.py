@@ -97,6 +97,10 @@ def _with_gpu_flag(service: Inputs) -> None:
     _main(service)["args"].append("--prefix-cache-block-size=16")
 
 
+def _without_client_authority(gateway: Inputs) -> None:
+    del gateway["spec"]["tls"]
+
+
 def _installs_leader_worker_set(deployment: Deployment) -> bool:
     platform = deployment.settings.platform
     return bool(deployment.multi_host) and platform.leader_worker_set == platform.kserve == "install"
@@ -124,6 +128,14 @@ EDITS: Mapping[str, Edit] = {
     ),
     "KS10": Edit(MODEL, _with_unknown_plugin, MODEL),
     "KS11": Edit(MODEL, _with_fixed_delay, MODEL),
+    "ED04": Edit(
+        _GATEWAY,
+        _without_client_authority,
+        needs=(
+            "consumers by certificate (examples/consumers.yaml)",
+            lambda d: any(consumer.certificate for consumer in d.settings.gateway.consumers),
+        ),
+    ),
     "ED10": Edit(
         _AUTHORIZATION,
         lambda _: LEFT_OUT,

@@ -35,6 +35,7 @@ _LOUD = (
     "address",
     "authentication",
     "consumers",
+    "client certificates",
     "waiver of GW03",
 )
 

@@ -117,7 +117,9 @@ def of_plan(plan: Plan) -> Side:
             "host name": gateway.hostname or "none, clients use the address",
             "address": gateway.address.name if gateway.address else NO_ADDRESS,
             "authentication": _authentication(gateway.authentication),
-            "consumers": ", ".join(f"{c.name} ({', '.join(c.models)})" for c in gateway.consumers) or "everybody",
+            "consumers": "; ".join(f"{c.name} ({c.identity[1]}): {', '.join(c.models)}" for c in gateway.consumers)
+            or "everybody",
+            "client certificates": "required" if gateway.tls and gateway.tls.client_ca_certificate else "not asked for",
             "reachable from": "all regions of the VPC" if gateway.global_access else "its own region of the VPC",
             "waiver of GW03": f"until {gateway.waiver.until}: {gateway.waiver.reason}" if gateway.waiver else "none",
         },

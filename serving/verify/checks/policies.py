@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from manifests.gateway import API as GATEWAY_API
 from serving.checking.findings import Finding, failed, passed
 from serving.live.context import Context, title
 from serving.verify.backends import backends_of, not_made
@@ -50,6 +51,8 @@ def policies_attached(context: Context) -> Iterator[Finding]:
             failure = "policy-without-target" if _target(policy) in missing else "policy-not-attached"
             yield from judge(title(policy), conditions, {"Attached": failure}, generation_of(policy))
     yield from _consumers(context)
+    if any(consumer.known_by == "certificate" for consumer in context.target.outputs.consumers):
+        yield from _client_certificates(context)
 
 
 def _consumers(context: Context) -> Iterator[Finding]:
@@ -81,6 +84,19 @@ def _consumers(context: Context) -> Iterator[Finding]:
             for item in ancestor.get("conditions") or ():
                 if item["status"] == "False":
                     yield failed("policy-not-attached", title(policy), says(item))
+
+
+def _client_certificates(context: Context) -> Iterator[Finding]:
+    """Consumers by certificate are known only where the Gateway asks for one."""
+    declared = context.target.outputs.gateway
+    for gateway in context.objects(GATEWAY_API, "Gateway", declared.namespace):
+        if gateway["metadata"]["name"] == declared.name:
+            frontend = (gateway["spec"].get("tls") or {}).get("frontend") or {}
+            validation = (frontend.get("default") or {}).get("validation")
+            if not validation:
+                yield failed("consumers-not-checked", title(gateway), "clients are asked for no certificate")
+            elif (mode := validation.get("mode", "AllowValidOnly")) != "AllowValidOnly":
+                yield failed("consumers-not-checked", title(gateway), f"certificates are asked for in mode {mode}")
 
 
 def _action(policy: dict[str, Any]) -> str:

@@ -71,3 +71,17 @@ def test_without_the_policies_everybody_with_a_certificate_is_let_in_and_verify_
     await_verdict(rehearsal, "ED10")
     rehearsal.rehearse().succeeded()
     wait_until(lambda: status(rehearsal, first, stranger) == 403, lambda: True, lambda: "open")
+
+
+def test_where_no_certificate_is_asked_for_nobody_is_known_and_verify_says_so(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    chat = certificate_of(ISSUER, "spiffe://example.com/chat", tmp_path)
+    run_undone(rehearsal, "ED04")
+    first = rehearsal.up["outputs"]["models"][0]["name"]
+    wait_until(lambda: status(rehearsal, first, None) == 403, lambda: True, lambda: "not connected")
+    assert status(rehearsal, first, chat) == 403
+    await_verdict(rehearsal, "ED04")
+    rehearsal.rehearse().succeeded()
+    wait_until(lambda: status(rehearsal, first, chat) == 200, lambda: True, lambda: "not served")
+    assert status(rehearsal, first, None) == 0

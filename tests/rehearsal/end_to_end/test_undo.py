@@ -25,7 +25,7 @@ GATEWAY_API = "gateway.networking.k8s.io/v1"
 # A route of the test's own to the model's Service, as KServe's preset has them.
 TO_SERVICE = "to-the-service"
 # Shown by test_undo_from_nothing.py and test_consumers.py.
-ELSEWHERE = {"CL01", "KS03", "ED10"}
+ELSEWHERE = {"CL01", "KS03", "ED04", "ED10"}
 
 
 def run_undone(rehearsal: Rehearsal, *rules: str) -> dict[str, Any]:

@@ -32,6 +32,10 @@ DIFFERENT = {
         ("model-*-route", "spec.rules.N.timeouts.backendRequest"),
     },
     "HC01": {("*-pool-policy-health-check", "")},
+    "ED04": {
+        ("gateway-object", f"spec.tls.frontend.default.validation.{leaf}")
+        for leaf in ("mode", "caCertificateRefs.0.group", "caCertificateRefs.0.kind", "caCertificateRefs.0.name")
+    },
     "ED10": {("gateway-allow", ""), ("gateway-deny-by-default", "")},
     "KS02": {("kserve-config", "data.ingress")},
     "KS03": {("lws-release", ""), ("kserve-controller", "values.kserve.llmisvc.controller.env.1.value")},

@@ -52,6 +52,17 @@ def test_the_last_model_of_a_shape_takes_its_node_pool_with_it() -> None:
     assert (loss.action, loss.kind, loss.holds) == ("deleted", "node pool", "TPU capacity")
 
 
+def test_another_identity_of_a_consumer_is_no_safe_change() -> None:
+    def by(identity: str) -> str:
+        consumer = f"{{name: search, models: [{QWEN}], {identity}}}"
+        return DEV + f"  tpu-serving:gateway: {{consumers: [{consumer}]}}\n"
+
+    made = compared(by("tags: [281484836404786]"), by("serviceAccount: search@example-project.iam.gserviceaccount.com"))
+    [change] = [row for row in made.gateway if row.what == "consumers"]
+    assert "tagValues/281484836404786" in change.before and "search@example-project" in change.after
+    assert not made.safe
+
+
 def test_an_external_gateway_is_said_first() -> None:
     made = compared(DEV, DEV + EXTERNAL)
     assert made.headline.startswith("makes the gateway EXTERNAL (the internet)")

@@ -25,6 +25,9 @@ def declared(scene: Scene) -> Scene:
     consumer = {"name": "search", "models": [model.name], "certificate": {"uriSan": WHO}}
     settings = Gateway.model_validate({"consumers": [consumer]})
     scene.objects.extend(copy.deepcopy(gateway_objects(settings, scene.deployment.namespace).consumers))
+    find(scene.objects, "Gateway", "")["spec"]["tls"] = {
+        "frontend": {"default": {"validation": {"mode": "AllowValidOnly"}}}
+    }
     scene.changes["consumers"] = [
         ConsumerOutput(name="search", models=[model.name], known_by="certificate", identity=WHO)
     ]
@@ -55,6 +58,14 @@ def test_a_missing_or_changed_policy_is_named(declared: Scene) -> None:
     assert said(declared)[0] == "policy-not-attached"
     declared.objects.remove(closed)
     assert said(declared) == ("consumers-not-checked", "no GCPAuthzPolicy denies by default")
+
+
+def test_a_gateway_that_need_not_see_a_certificate_is_named(declared: Scene) -> None:
+    spec = find(declared.objects, "Gateway", "")["spec"]
+    spec["tls"]["frontend"]["default"]["validation"]["mode"] = "AllowInsecureFallback"
+    assert said(declared) == ("consumers-not-checked", "certificates are asked for in mode AllowInsecureFallback")
+    del spec["tls"]
+    assert said(declared) == ("consumers-not-checked", "clients are asked for no certificate")
 
 
 def test_tags_of_a_vm_in_any_order_are_the_declared_ones(scene: Scene) -> None:
