@@ -74,11 +74,10 @@ def bench(
 ) -> None:
     """Measure throughput, latency and cost under load.
 
-    Concurrency doubles until throughput stops growing. Models that embed, rerank or score are asked as `vllm bench serve`
-    asks them; their throughput is that of prompts.
-    It sends real load, which takes capacity from everybody else. Each run leaves two files: the raw data (.jsonl, every
-    request) and a report with plots (.html). Without --outputs it is the running rehearsal of ENV, whose figures say
-    nothing about a TPU. Ctrl-C ends the run and reports what was measured.
+    Concurrency doubles until throughput stops growing. Models that embed, rerank or score are asked as `vllm bench
+    serve` asks them; their throughput is that of prompts. It sends real load, which takes capacity from everybody else.
+    Each run leaves two files: the raw data (.jsonl, every request) and a report with plots (.html). Without --outputs
+    it is the running rehearsal of ENV, whose figures say nothing about a TPU. Ctrl-C ends it with what was measured.
 
     Exit codes: 0 measured, 1 the endpoint does not serve or its capacity is more than 5 % below that of RUN (beyond
     chance), 2 invalid input or usage, 130 interrupted.
@@ -95,7 +94,6 @@ def bench(
     """
     as_json = output is Format.JSON
     require_packages("cloud", "bench", as_json=as_json)
-
     from cluster.target import TargetError
     from serving.bench.run import BenchError, BenchOptions, prepare
     from serving.bench.run_file import RunError, read_run
@@ -103,8 +101,7 @@ def bench(
     with wrong_calls(as_json, TargetError, BenchError, RunError):
         steps = (max_concurrency, _seconds(step_time, "--step-time"), _seconds(time, "--time"))
         options = BenchOptions(model, prompt_words, answer_tokens, shared_prefix, *steps)
-        # What can be judged without an environment comes first.
-        earlier = read_run(against) if against is not None else None
+        earlier = read_run(against) if against is not None else None  # judged without an environment, so first
         target = chosen_target(
             environment,
             outputs=outputs,
