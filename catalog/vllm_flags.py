@@ -100,10 +100,9 @@ class FlagTable:
 
     def nearest(self, name: str, n: int = 3) -> list[str]:
         """The known flags that look most like `name`, best first; for "did you mean"."""
-        wanted = "--" + name.lstrip("-").replace("_", "-")
-        return difflib.get_close_matches(
-            wanted, [key for key in self._by_name if key.startswith("--")], n=n, cutoff=0.6
-        )
+        wanted = name.lstrip("-").replace("_", "-")
+        known = [key[2:] for key in self._by_name if key.startswith("--")]
+        return [f"--{key}" for key in difflib.get_close_matches(wanted, known, n=n, cutoff=0.6)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from catalog.gke import LONGEST_RUN_HOURS
 from catalog.zones import is_for_ai, is_listed, listed_on, listed_zones, nearest_zones
 from checks.registry import Found, rule
 from checks.shared.indexed import indexed
+from settings.capacity import LONGEST_SPOT_ANSWER
 from settings.derive import Deployment
 from settings.purchases import kinds_of
 from settings.refusal import Path
@@ -212,17 +213,18 @@ def spot_cuts_answers(deployment: Deployment) -> Iterator[Found]:
     capacity = deployment.settings.capacity
     if all(bought.kind != "spot" for bought in deployment.purchases):
         return
-    fixes = ["Let clients retry"]
-    if capacity.spot_grace_seconds is None:
-        fixes.append("write spotGraceSeconds: 120 under capacity")
-    if deployment.purchases[0].kind == "spot":
-        fixes.append("put onDemand or a reservation before spot in `capacity.order`")
+    first = deployment.purchases[0].kind == "spot"
     for index, model in indexed(deployment):
         if model.answer_seconds > capacity.spot_answer_seconds:
             said = (
                 f"An answer may take {model.answer_seconds} s; a spot node that Google takes back ends it "
                 f"after {capacity.spot_answer_seconds} s."
             )
+            fixes = ["Let clients retry"]
+            if model.answer_seconds <= LONGEST_SPOT_ANSWER:
+                fixes.append("write spotGraceSeconds: 120 under capacity")
+            if first:
+                fixes.append("put onDemand or a reservation before spot in `capacity.order`")
             path: Path = ("models", index, "longestAnswerSeconds")
             yield Found(path, model.settings.longest_answer_seconds, said, f"{', or '.join(fixes)}.")
 

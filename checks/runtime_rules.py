@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -18,6 +19,8 @@ from settings.derive import Deployment, ServedModel
 from settings.names import server_flag
 from settings.refusal import Path
 
+# Kubernetes 1.34, RelaxedEnvironmentVariableValidation: printable ASCII without the equals sign.
+_VARIABLE = re.compile(r"[ -<>-~]+")
 _NARROW = {"fp8": "fp8", "deepseek_v4_fp8": "fp8", "gpt_oss_mxfp4": "mxfp4", "modelopt_fp4": "nvfp4"}
 # What the program sets itself, and what would take the server from it.
 _OWN_VARIABLES = {
@@ -114,7 +117,12 @@ def own_variables(deployment: Deployment) -> Iterator[Found]:
             elif choices and value.lower() not in {choice.lower() for choice in choices}:
                 said = f"{name} is one of {', '.join(choice or 'nothing' for choice in choices)}."
                 near = difflib.get_close_matches(value.lower(), choices, n=1)
-                yield Found(path, value, said, f'Write {name}: "{near[0] if near else choices[-1]}".')
+                yield Found(
+                    path, value, said, f'Write {name}: "{near[0]}".' if near else "Write one of them, or remove it."
+                )
+            elif _VARIABLE.fullmatch(name) is None:
+                said = "The name of a variable has no equals sign, and no letter outside of ASCII."
+                yield Found(path, value, said, "Write the name alone, and the value behind the colon.")
 
 
 @rule("VL11")

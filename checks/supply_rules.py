@@ -8,6 +8,8 @@ from checks.registry import Found, at, models, rule
 from settings.derive import Deployment
 
 _SERVER_IMAGE = "vllm-tpu"
+# Published servers for GPUs and CPUs; any other name may be a copy of the TPU image in a registry of one's own.
+_OTHER_CHIPS = {"vllm-openai", "vllm-openai-rocm", "llm-d-cuda", "sglang", "text-generation-inference"}
 _OCI = ("oci", "oci+native")
 
 
@@ -39,12 +41,16 @@ def combination(deployment: Deployment) -> Iterator[Found]:
             image = parse_image(model.image)
         except ValueError:
             continue  # SC01 says so
-        if image.repository.rsplit("/", 1)[-1] != _SERVER_IMAGE or image.tag is None or is_moving_tag(image.tag):
+        name = image.repository.rsplit("/", 1)[-1]
+        locked = load_lock().images[_SERVER_IMAGE]
+        fix = f"Write image: {locked.repository}:{locked.tag}, or leave it out."
+        if name in _OTHER_CHIPS:
+            said = f"{image.repository} is a server for other chips; it finds no TPU."
+            yield Found((*path, "image"), model.image, said, fix)
+        if name != _SERVER_IMAGE or image.tag is None or is_moving_tag(image.tag):
             continue
         problem = combination_problem({**load_lock().versions(), _SERVER_IMAGE: image.tag})
         if problem is not None:
-            locked = load_lock().images[_SERVER_IMAGE]
-            fix = f"Write image: {locked.repository}:{locked.tag}, or leave it out."
             yield Found((*path, "image"), model.image, problem.message, fix)
 
 

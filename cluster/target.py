@@ -204,9 +204,9 @@ def find_rehearsal(environment: str, planned: Callable[[Path], Outputs]) -> Targ
     found = read_target(folder)
     if found is None:
         raise TargetError(
-            f"no rehearsal of {environment} is running (looked in {folder}). Start one: "
-            f"python -m serving rehearse {environment}. For the cloud: --outputs FILE "
-            "(pulumi stack output --json > FILE) and --kubeconfig FILE."
+            f"no rehearsal of {environment} is running (looked in {folder}).\n"
+            f"Start one: python -m serving rehearse {environment}\n"
+            "For the cloud: --outputs FILE (pulumi stack output --json > FILE) and\n--kubeconfig FILE."
         )
     return found.target(planned)
 

@@ -20,6 +20,7 @@ Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z0-9]+$")]
 _HOURS = f"How long a node may run, in hours (at most {LONGEST_RUN_HOURS})."
 # Google "Spot VMs" in GKE: 30 seconds from the notice on, of which pods have the first 15, and system pods the rest.
 _SPOT_SECONDS, CRITICAL_PODS_SECONDS = 30, 15
+LONGEST_SPOT_ANSWER = 120 - CRITICAL_PODS_SECONDS  # with spotGraceSeconds
 _WORDS = ("onDemand", "flexStart", "spot")
 Keep = Annotated[int, Field(ge=0, le=1000)]
 

@@ -17,16 +17,16 @@ from settings.platform import Platform
 from settings.project import Location, Project
 from settings.weights import Weights
 
+Usd = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
 
 class Prices(Section):
     """Your own prices in place of the list prices, USD."""
 
-    chip_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per chip and hour.")
-    cluster_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per cluster and hour.")
-    load_balancer_hour: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="USD per load balancer and hour."
-    )
-    cpu_node_hour: float | None = Field(None, ge=0, allow_inf_nan=False, description="USD per CPU node and hour.")
+    chip_hour: Usd | None = Field(None, description="USD per chip and hour.")
+    cluster_hour: Usd | None = Field(None, description="USD per cluster and hour.")
+    load_balancer_hour: Usd | None = Field(None, description="USD per load balancer and hour.")
+    cpu_node_hour: Usd | None = Field(None, description="USD per CPU node and hour.")
 
 
 class Override(Section):

@@ -31,6 +31,7 @@ _LEAST: dict[str, Any] = {
 # that seldom comes overlaps with no other time.
 _PLACEHOLDERS: dict[str, Any] = {
     "gateway": {"waiver": {"reason": "not read yet", "until": "9999-12-31"}},
+    "overrides": [{"rule": "none", "reason": "not read yet", "until": "9999-12-31"}],
     "models": [
         {
             "scaling": {
@@ -170,7 +171,6 @@ _NAME = "a name of lowercase letters, digits and dashes that begins with a lette
 _LIMITS = {
     "greater_than_equal": ("ge", "or more"),
     "less_than_equal": ("le", "or less"),
-    "greater_than": ("gt", "or more, but not this value itself"),
 }
 _REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 
@@ -178,9 +178,13 @@ _REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 def _wanted(path: Path, problem: Any, value: Any) -> str:
     """What to write instead of a value: the nearest choice where there are choices, else the kind of value."""
     described, key = _describe(path), path[-1] if path else ""
+    if problem["type"] == "greater_than":
+        return f"Write a number above {problem['ctx']['gt']:.15g}."
     if problem["type"] in _LIMITS:
         limit, words = _LIMITS[problem["type"]]
         return f"Write {key}: {problem['ctx'][limit]:.15g} {words}."
+    if problem["type"] in ("too_short", "list_type") and not value and _least(path) is not None:
+        return _missing(path)
     if problem["type"] == "too_long":
         return f"Write at most {problem['ctx']['max_length']}."
     if problem["type"] == "list_type" and isinstance(value, str) and hidden(value) == value:
@@ -228,7 +232,8 @@ def _nearest(problem: Any) -> str | None:
         tried = [small]
         if "/" not in pattern and r"\." not in pattern and re.fullmatch(r"[\w./: -]+", value):
             # A name is often given with its path, or with capitals and underscores where there can be none.
-            own = re.split("[/:]", value.rstrip("/"))[-1]
+            named = re.search(rf"/{problem['loc'][-1]}s/([^/]+)", value)
+            own = named[1] if named else re.split("[/:]", value.rstrip("/"))[-1]
             tried += [own, *([re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")] if pattern == RESOURCE_NAME else [])]
         return next((text for text in tried if re.match(pattern, text)), None)
     return None

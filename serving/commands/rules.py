@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,10 +83,16 @@ def as_json(rule: Rule) -> dict[str, Any]:
 
 def _table(listed: list[Rule]) -> Iterator[str]:
     from catalog.rules import LEVELS
+    from serving.refusals import text_width
 
     yield "rule  level  what must hold"
     for rule in listed:
-        yield f"{rule.id}  {rule.level}      {rule.title}"
+        yield from textwrap.wrap(
+            f"{rule.id}  {rule.level}      {rule.title}",
+            text_width(),
+            subsequent_indent=" " * 13,
+            break_long_words=False,
+        )
     yield ""
     yield ", ".join(f"{level}: {meaning}" for level, meaning in LEVELS.items())
 

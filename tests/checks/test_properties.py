@@ -68,10 +68,17 @@ def test_whatever_slice_is_accepted_fits_together(chosen: list[tuple[SliceShape,
         assert room >= running + stuck * shape.hosts
 
 
-@given(generation=st.sampled_from(sorted(generations())), size=st.lists(st.integers(1, 16), min_size=1, max_size=3))
-def test_a_topology_is_accepted_exactly_if_the_table_has_it(generation: str, size: list[int]) -> None:
+SIDES = st.one_of(st.integers(1, 16), st.sampled_from([4, 8, 12, 16]))
+
+
+@given(generation=st.sampled_from(sorted(generations())), size=st.lists(SIDES, min_size=1, max_size=3))
+def test_a_topology_is_accepted_exactly_if_the_table_has_it_or_it_is_of_whole_cubes(
+    generation: str, size: list[int]
+) -> None:
     topology = "x".join(map(str, size)) if len(size) > 1 else f"{size[0]}x1"
+    cubes = len(size) == 3 and size == sorted(size) and not any(side % 4 for side in size)
     known = any(s.generation == generation and s.topology == topology for s in SHAPES)
+    known |= cubes and generation in ("v5p", "tpu7x")
     changes = {"models[0].tpu": {"generation": generation, "topology": topology}, "overrides": OVERRIDES}
     findings = checked({**changes, "models[0].source": "s3://models/any"})[1]
     assert ("TP01" in {f.rule for f in findings}) == (not known)

@@ -18,8 +18,10 @@ def serving(*arguments: str) -> Done:
 def test_the_list_has_every_rule_with_level_and_title() -> None:
     done = serving("rules")
     assert done.code == 0
+    text = " ".join(done.out.split())
     for rule in load_rules().values():
-        assert any(line.split()[:2] == [rule.id, rule.level] and rule.title in line for line in done.out.splitlines())
+        assert f" {rule.id} {rule.level} {rule.title} " in text
+    assert max(map(len, done.out.splitlines())) <= 80
     assert "\x1b" not in done.out
 
 

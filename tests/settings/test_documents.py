@@ -273,16 +273,32 @@ def test_one_wrong_value_is_one_finding(tmp_path: Path, models: str | None, more
     assert _refused(tmp_path, f"{text}  {more}\n") == [("ST02", path)]
 
 
+def test_an_override_with_a_wrong_day_still_counts(tmp_path: Path) -> None:
+    text = GOOD.replace("Qwen2.5-3B-Instruct", "Qwen3-32B").replace("2x2", "4x4")
+    assert _refused(tmp_path, text) == [("TP13", "models[0].tpu.topology")]
+    more = "  tpu-serving:overrides: [{rule: TP13, reason: several hosts are being tried, until: soon}]\n"
+    assert _refused(tmp_path, text + more) == [("ST02", "overrides[0].until")]
+
+
+@pytest.mark.parametrize("models", ["", "[]", "{}"])
+def test_a_file_without_models_is_told_what_one_looks_like(tmp_path: Path, models: str) -> None:
+    text = f"{GOOD.partition('  tpu-serving:models')[0]}  tpu-serving:models: {models}\n"
+    [finding] = check(written(tmp_path, text))[1]
+    assert finding.fix.startswith("Write tpu-serving:models: [{name: qwen3-4b, ")
+
+
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
         ("contextLength: 100000001", "Write contextLength: 100000000 or less."),
         ("replicas: 5000", "Write replicas: 1000 or less."),
+        ("parametersBillion: 0", "Write a number above 0."),
+        ("huggingFaceToken: {secretManager: {secret: projects/p/secrets/hf/versions/3}}", "Write secret: hf."),
     ],
 )
-def test_a_limit_is_written_as_it_can_be_pasted(tmp_path: Path, text: str, fix: str) -> None:
-    [finding] = check(written(tmp_path, GOOD.replace("tpu:", f"{text}, tpu:")))[1]
-    assert finding.fix == fix
+def test_what_is_wanted_is_written_as_it_can_be_pasted(tmp_path: Path, text: str, fix: str) -> None:
+    findings = check(written(tmp_path, GOOD.replace("tpu:", f"{text}, tpu:")))[1]
+    assert fix in [finding.fix for finding in findings if finding.rule == "ST02"]
 
 
 @pytest.mark.parametrize(
