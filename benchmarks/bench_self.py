@@ -78,9 +78,9 @@ def further_model(one: list[str], hundred: list[str], runs: int) -> Result:
 def modules_of(environment: str) -> list[str]:
     """The modules that planning an environment imports, ours and those of others."""
     code = (
-        "import io, sys, contextlib\nbefore = set(sys.modules)\nfrom serving.cli import app\n"
+        "import io, sys, contextlib\nbefore = set(sys.modules)\nfrom serving.cli import application\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        f"    app(['plan', {environment!r}, '--format', 'json'])\n"
+        f"    application()(['plan', {environment!r}, '--format', 'json'])\n"
         "print(' '.join(m for m, made in sys.modules.items() if m not in before and getattr(made, '__spec__', None)))"
     )
     done = subprocess.run([PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

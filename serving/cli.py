@@ -93,13 +93,6 @@ def _root(
     """
 
 
-def __getattr__(name: str) -> typer.Typer:
-    """`app`: the application with all commands, made when somebody asks for it."""
-    if name == "app":
-        return application()
-    raise AttributeError(name)
-
-
 def main() -> None:
     """Entry point."""
     import serving.startup  # noqa: F401

@@ -85,11 +85,9 @@ def can_answer() -> bool:
 
 def google(deployment: Deployment) -> GoogleClient:
     """Google with the credentials of this shell."""
-    from serving.google.client import GoogleClient
-    from serving.google.credentials import default_credentials
+    from serving.google.client import default_client
 
-    project = deployment.settings.project.id
-    return GoogleClient(project, lambda: default_credentials(project, _SECONDS), _SECONDS)
+    return default_client(deployment.settings.project.id, _SECONDS)
 
 
 def _print(found: SearchResult) -> None:

@@ -50,12 +50,10 @@ def preflight(
 
 def context(deployment: Deployment, seconds: float) -> Context:
     """Google with the credentials of this shell, and the Hub with its token."""
-    from serving.google.client import GoogleClient
-    from serving.google.credentials import default_credentials
+    from serving.google.client import default_client
     from serving.preflight.context import Context
     from serving.preflight.dns import PublicDns
     from serving.preflight.hub import Hub
 
-    project = deployment.settings.project.id
-    google = GoogleClient(project, lambda: default_credentials(project, seconds), seconds)
+    google = default_client(deployment.settings.project.id, seconds)
     return Context(deployment, google, Hub.of_environment(seconds), PublicDns(seconds))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cluster.errors import CannotAskError
+from serving.google.credentials import default_credentials
 from serving.google.errors import unanswered
 
 # API -> version of its discovery document.
@@ -174,6 +175,11 @@ class GoogleClient:
 
             self._threads.http = AuthorizedHttp(credentials, http=Http(timeout=self.seconds))
         return self._threads.http
+
+
+def default_client(project: str, seconds: float) -> GoogleClient:
+    """A client with application default credentials; `seconds` is the time limit of one request."""
+    return GoogleClient(project, lambda: default_credentials(project, seconds), seconds)
 
 
 def last_part(url: Any) -> str:

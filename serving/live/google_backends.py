@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from cluster.errors import CannotAskError
@@ -44,13 +45,7 @@ class Backend:
 
 def clients(project: str) -> Callable[[], GoogleClient]:
     """Makes clients without answers yet; credentials are found once."""
-    found: list[Any] = []
-
-    def credentials() -> Any:
-        if not found:
-            found.append(default_credentials(project, _SECONDS))
-        return found[0]
-
+    credentials = cache(lambda: default_credentials(project, _SECONDS))
     return lambda: GoogleClient(project, credentials, _SECONDS)
 
 

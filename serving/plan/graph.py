@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from catalog.durations import seconds_of
 from checks.objects.dependencies import Dependencies
 from serving.program.record import Recording, Resource
 
@@ -90,13 +89,8 @@ class Graph:
         """Who comes before whom, directly or not."""
         return Dependencies(self.dependencies)
 
-    def needs(self, urn: str) -> frozenset[str]:
-        """Everything a resource depends on, directly or not."""
-        return self.before.of(urn)
-
-    def critical_path(self, seconds: Callable[[Resource], float] | None = None) -> tuple[float, float, list[Resource]]:
-        """(seconds of the longest chain, sum of all steps, the chain)."""
-        cost = seconds or (lambda r: seconds_of(r.type, r.inputs))
+    def critical_path(self, cost: Callable[[Resource], float]) -> tuple[float, float, list[Resource]]:
+        """(seconds of the longest chain, sum of all steps, the chain); `cost` is what a resource takes, in seconds."""
         finish: dict[str, float] = {}
         before: dict[str, str | None] = {}
         for resource in self.order:

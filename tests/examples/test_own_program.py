@@ -41,9 +41,9 @@ def test_each_part_gets_the_providers_of_the_other_program_and_waits_for_what_it
     for name in ours:
         package = "gcp" if at[name].type.startswith("gcp:") else "kubernetes"
         assert everything[at[name].provider or ""].type == f"pulumi:providers:{package}", name
-    assert {at["cluster"].urn, at["role"].urn} <= graph.needs(at["tpu-v6e-2x2-pool"].urn)
-    assert {at["proxies"].urn, at["gateway-namespace"].urn} <= graph.needs(at["gateway-object"].urn)
-    assert at["reranker-policy-health-check"].urn in graph.needs(at["route"].urn)
+    assert {at["cluster"].urn, at["role"].urn} <= graph.before.of(at["tpu-v6e-2x2-pool"].urn)
+    assert {at["proxies"].urn, at["gateway-namespace"].urn} <= graph.before.of(at["gateway-object"].urn)
+    assert at["reranker-policy-health-check"].urn in graph.before.of(at["route"].urn)
     assert at["tpu-v6e-2x2-pool"].inputs["nodeConfig"]["spot"] is True
     check = at["reranker-policy-health-check"].inputs["spec"]["default"]["config"]["httpHealthCheck"]
     assert (check["port"], check["requestPath"]) == (8080, "/ready")

@@ -26,7 +26,7 @@ class Order:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         graph = plan.graph
-        self.needs = {r.name: {graph.resources[u].name for u in graph.needs(r.urn)} for r in graph.order}
+        self.needs = {r.name: {graph.resources[u].name for u in graph.before.of(r.urn)} for r in graph.order}
 
     def names(self, *kinds: str) -> set[str]:
         """Names of the resources of these kinds."""

@@ -23,7 +23,7 @@ def test_a_grant_waits_for_what_makes_its_principal(name: str) -> None:
     for grant in _grants(name):
         member = str(grant.inputs.get("member", grant.inputs.get("members")))
         maker = "Cluster" if "svc.id.goog" in member else "Account"
-        needed = {kind(graph.resources[urn]) for urn in graph.needs(grant.urn)}
+        needed = {kind(graph.resources[urn]) for urn in graph.before.of(grant.urn)}
         assert maker in needed, (grant.urn, member)
 
 

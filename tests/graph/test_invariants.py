@@ -94,10 +94,10 @@ def test_dev_is_the_field_reports_pattern_1() -> None:
 def test_leader_worker_set_comes_before_kserve_and_kserve_before_the_model() -> None:
     graph = planned(DEV).graph
     at = {r.name: r.urn for r in graph.resources.values()}
-    assert at["lws-release"] in graph.needs(at["kserve-controller"])
-    assert at["gate-job"] in graph.needs(at["kserve-controller"])
-    assert at["kserve-crds"] in graph.needs(at["kserve-controller"])
-    assert at["kserve-presets"] in graph.needs(at["model-qwen2-5-3b-service"])
+    assert at["lws-release"] in graph.before.of(at["kserve-controller"])
+    assert at["gate-job"] in graph.before.of(at["kserve-controller"])
+    assert at["kserve-crds"] in graph.before.of(at["kserve-controller"])
+    assert at["kserve-presets"] in graph.before.of(at["model-qwen2-5-3b-service"])
 
 
 def test_prod_has_twelve_chips_and_room_for_updates() -> None:
@@ -124,7 +124,7 @@ def test_a_multi_host_model_has_workers_and_a_pool_of_one_slice() -> None:
     assert pool.inputs["autoscaling"]["maxNodeCount"] == 2
     assert "placementPolicy" in pool.inputs
     [config] = of_kind(plan, "LLMInferenceServiceConfig")
-    assert config.urn in plan.graph.needs(service.urn)
+    assert config.urn in plan.graph.before.of(service.urn)
 
 
 @every
@@ -149,9 +149,9 @@ def test_what_exists_is_not_created() -> None:
 
 def test_a_plan_imports_nothing_of_the_sdks_of_the_providers() -> None:
     code = (
-        "import sys, io, contextlib\nfrom serving.cli import app\n"
+        "import sys, io, contextlib\nfrom serving.cli import application\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        "    app(['plan', 'dev', '--format', 'json'])\n"
+        "    application()(['plan', 'dev', '--format', 'json'])\n"
         "print('pulumi' in sys.modules, [m for m in sys.modules if m.startswith(('pulumi_gcp', 'pulumi_kubernetes'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

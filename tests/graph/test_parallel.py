@@ -35,13 +35,13 @@ def urn(plan: Plan, name: str) -> str:
 @pytest.mark.parametrize(("name", "others"), APART, ids=[name for name, _ in APART])
 def test_independent_parts_are_built_beside_each_other(name: str, others: list[str]) -> None:
     plan = planned(DEV)
-    needed = plan.graph.needs(urn(plan, name))
+    needed = plan.graph.before.of(urn(plan, name))
     assert not [other for other in others if urn(plan, other) in needed]
 
 
 def test_the_model_waits_for_nothing_that_watches_it() -> None:
     plan = planned(DEV)
-    needed = plan.graph.needs(urn(plan, MODEL))
+    needed = plan.graph.before.of(urn(plan, MODEL))
     assert not [plan.graph.resources[u].name for u in needed if "monitoring" in plan.graph.resources[u].name]
 
 

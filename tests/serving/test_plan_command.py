@@ -87,8 +87,8 @@ def test_refusals_as_json_carry_rule_path_line_fix_and_source(tmp_path: Path) ->
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["plan", "nowhere"]])
 def test_help_and_refusals_import_neither_pulumi_nor_rich(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom serving.cli import app\n"
-        f"try: app({arguments!r})\nexcept SystemExit: pass\n"
+        "import sys\nfrom serving.cli import application\n"
+        f"try: application()({arguments!r})\nexcept SystemExit: pass\n"
         "heavy = sorted(m for m in sys.modules if m.split('.')[0] in {'pulumi', 'pulumi_gcp', 'pulumi_kubernetes', 'rich'})\n"
         "print('HEAVY', heavy)"
     )

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from components import tpu_node_pool
 from manifests import route
-from serving.cli import app
+from serving.cli import application
 from serving.program import monitor
 from serving.program.record import record
 from settings.document import ROOT, read_document
@@ -51,7 +51,7 @@ def test_the_program_refuses_before_anything_is_registered(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("broken_route")
 def test_plan_shows_a_broken_manifest_as_a_refusal() -> None:
-    done = CliRunner().invoke(app, ["plan", "dev", "--format", "json"])
+    done = CliRunner().invoke(application(), ["plan", "dev", "--format", "json"])
     assert done.exit_code == 2
     [refusal] = json.loads(done.stdout)["refusals"]
     assert (refusal["rule"], refusal["path"]) == ("RT01", PLACE)
@@ -63,6 +63,6 @@ def test_plan_shows_a_broken_resource_as_a_refusal(monkeypatch: pytest.MonkeyPat
     good: Any = tpu_node_pool.TpuNodePool._node_config
     labels = {"cloud.google.com/gke-tpu-topology": "2x2"}
     monkeypatch.setattr(tpu_node_pool.TpuNodePool, "_node_config", lambda *a: {**good(*a), "labels": labels})
-    done = CliRunner().invoke(app, ["plan", "dev", "--format", "json"])
+    done = CliRunner().invoke(application(), ["plan", "dev", "--format", "json"])
     assert done.exit_code == 2
     assert [refusal["rule"] for refusal in json.loads(done.stdout)["refusals"]] == ["TP06"]

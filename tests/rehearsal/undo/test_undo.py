@@ -15,7 +15,7 @@ from rehearsal.undo import UndoError, find_undos, load_undos
 from rehearsal.undo.edits import EDITS, MODEL
 from rehearsal.undo.monitor import PATIENCE_SECONDS, Undoing
 from serving.checking.failures import load_failures
-from serving.cli import app
+from serving.cli import application
 from serving.program import monitor
 from serving.program.record import Resource, record
 from serving.verify.registry import checks
@@ -129,16 +129,16 @@ def test_only_what_is_never_ready_is_waited_for_shortly(untouched: tuple[str, di
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--undo", "list"], 0), (["--undo", "XX99"], 2)])
 def test_the_list_is_printed_when_asked_for_and_for_an_unknown_name(arguments: list[str], code: int) -> None:
-    done = CliRunner().invoke(app, ["rehearse", "dev", *arguments])
+    done = CliRunner().invoke(application(), ["rehearse", "dev", *arguments])
     assert done.exit_code == code
     assert all(key in done.output for key in load_undos())
     assert ("There is no undo XX99" in done.output) is (code == 2)
-    done = CliRunner().invoke(app, ["rehearse", "dev", *arguments, "--format", "json"])
+    done = CliRunner().invoke(application(), ["rehearse", "dev", *arguments, "--format", "json"])
     assert done.exit_code == code
     assert {row["id"] for row in json.loads(done.stdout)["undos"]} == set(load_undos())
 
 
 def test_an_undo_that_shows_nothing_is_refused_before_anything_starts() -> None:
-    done = CliRunner().invoke(app, ["rehearse", "dev", "--undo", "KS03"])
+    done = CliRunner().invoke(application(), ["rehearse", "dev", "--undo", "KS03"])
     assert done.exit_code == 2
     assert "KS03 shows nothing in dev: it needs a model of several hosts" in done.output
