@@ -181,6 +181,8 @@ def _chips(deployment: Deployment, prices: PriceList, generation: str, kind: Kin
     listed, name = rates.get("onDemand"), f"TPU {generation} chips"
     if kind == "spot":
         listed, name = rates.get("spot"), f"{name} (spot)"
+    elif kind == "reservation":
+        name += " (reservation)"  # at the list price: what was agreed is not known
     elif kind == "flexStart":
         # Never dearer than on demand (Google "Dynamic Workload Scheduler pricing").
         name += " (flex-start)" if "flexStart" in rates else " (flex-start, at most)"

@@ -149,6 +149,8 @@ def test_what_settings_cannot_express_is_answered_when_somebody_looks_for_it() -
         ("gateway.sessionAffinity", "CLIENT_IP", "BP02"),
         ("models[0].args", ["--dtype=half"], "VL01"),
         ("models[0].dtype", "half", "VL02"),
+        ("capacity.queuedProvisioning", True, "TP09"),
+        ("capacity.shutdownGracePeriodSeconds", 120, "ST01"),
         ("models[0].maxModelLen", 4096, "VL06"),
         ("models[0].hfToken", "secret", "SC03"),
     ],

@@ -59,3 +59,10 @@ def test_a_wait_without_an_error_is_named_with_and_without_an_order() -> None:
         for text in (DEV, ORDER, DEV + "  tpu-serving:capacity: {purchase: flexStart}\n")
     ]
     assert waits == [36_000, 36_000, 1800]
+
+
+def test_what_is_kept_is_a_line_of_its_own_by_how_it_is_bought() -> None:
+    kept = "  tpu-serving:capacity: {order: [{reservation: mine}, {onDemand: {keep: 1}}]}\n"
+    plan = plan_of(edited("contextLength: 2048", "contextLength: 2048\n      replicas: 2") + kept)
+    chips = {item.name: item.quantity for item in plan.cost.items if item.unit == "chip"}
+    assert chips == {"TPU v6e chips": 4, "TPU v6e chips (reservation)": 4}
