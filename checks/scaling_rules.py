@@ -10,7 +10,7 @@ from checks.shared.indexed import indexed
 from settings.derive import Deployment
 from settings.refusal import Path
 from settings.scaling import Scaling, ScheduledReplicas
-from settings.schedule import Span, earlier, joined, spans
+from settings.schedule import Span, earlier, joined, out_of_turn, spans
 from settings.scheduled import YEAR
 from settings.start import lead
 
@@ -86,15 +86,22 @@ def _spans(window: ScheduledReplicas) -> list[Span]:
 
 @rule("AS04")
 def before_the_hour(deployment: Deployment) -> Iterator[Found]:
-    """A time just after midnight of a day of the month can't be moved to the day before."""
+    """A time just after midnight of a day of the month can't be moved to the day before, and none before its last `to`."""
     for at, model in indexed(deployment):
         scaling: Scaling | None = model.settings.scaling
+        minutes = round(lead(model).total_seconds() / 60)
         for index, window in enumerate(scaling.schedule if scaling else ()):
+            path: Path = ("models", at, "scaling", "schedule", index, "from")
             if earlier(window.from_, lead(model)) is None:
-                minutes = round(lead(model).total_seconds() / 60)
                 said = f"Chips are asked for {minutes} min earlier, on the day before; cron has no such day of a month."
-                path: Path = ("models", at, "scaling", "schedule", index, "from")
                 fix = f"Write a time at least {minutes} min after midnight, or days of the week."
+                yield Found(path, window.from_, said, fix)
+            elif wrong := out_of_turn(window.from_, window.to, window.timezone, *YEAR, lead(model)):
+                said = (
+                    f"Chips are asked for {minutes} min earlier, and on {wrong:%a %d %b %H:%M} UTC `from` and `to` do not "
+                    "alternate: KEDA would be on or off at other times."
+                )
+                fix = f"Write one `to` for each `from`, and at least {minutes} min from a `to` to the next `from`."
                 yield Found(path, window.from_, said, fix)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import pairwise
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -127,6 +128,20 @@ def spans(start: str, end: str, zone: str, first: date, days: int) -> list[Span]
         if after < len(ends) and not (found and begin < found[-1][1]):  # else it is on already
             found.append((begin, ends[after]))
     return found
+
+
+def out_of_turn(start: str, end: str, zone: str, first: date, days: int, ahead: timedelta) -> datetime | None:
+    """When a start comes, `ahead` of its time, before the last one has ended, or an end that nothing began for; in UTC.
+
+    KEDA's cron trigger is on while the next start does not come before the next end (v2.21.0 pkg/scalers/cron_scaler.go): between a
+    start and its end only where they alternate.
+    """
+    both = ((end, False), (start, True))  # at the same time the end is first
+    turns = sorted((moment, begins) for text, begins in both for moment in _moments(parsed(text), zone, first, days))
+    for (before, began), (moment, begins) in pairwise(turns):
+        if began == begins or (begins and moment - ahead < before):
+            return moment
+    return None
 
 
 def _moments(moment: Cron, zone: str, first: date, days: int) -> Iterator[datetime]:

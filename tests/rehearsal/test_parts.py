@@ -54,10 +54,11 @@ def exists(test: str) -> bool:
     return all(f"def {name}(" in text or f"class {name}" in text for name in names)
 
 
-def test_an_environment_without_groups_needs_no_leader_worker_set() -> None:
+def test_an_environment_without_groups_needs_no_leader_worker_set_and_only_what_scales_needs_keda() -> None:
     wanted = {name: set(assets_of(deployment)) for name, deployment in DEPLOYMENTS.items()}
     for name, deployment in DEPLOYMENTS.items():
         assert ("lws" in wanted[name]) == (deployment.settings.platform.leader_worker_set != "off")
+        assert ("keda-operator" in wanted[name]) == ("prometheus" in wanted[name]) == deployment.scales
 
 
 def test_the_document_names_every_part_and_behaviour() -> None:

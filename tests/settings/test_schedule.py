@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from checks.environment import require
 from settings.cost import monthly_range
 from settings.document import ROOT, read_document
-from settings.schedule import cron, earlier, parsed, spans, timezone, words
+from settings.schedule import cron, earlier, out_of_turn, parsed, spans, timezone, words
 from settings.scheduled import average_replicas
 from settings.start import lead
 
@@ -62,6 +62,34 @@ def test_what_is_moved_comes_so_much_earlier_every_time(minute: int, hour: int, 
     # One day more on either side, as what is moved may fall on the day before.
     found = {begin for begin, _ in spans(moved, moved, "UTC", week[0] - timedelta(days=1), week[1] + 1)}
     assert set(wanted) <= found
+
+
+times = st.builds("{1} {0} * * {2}".format, st.integers(0, 23), st.sampled_from((0, 30, 59)), weekdays | st.just("*"))
+
+
+@given(times, times, st.sampled_from((0, 23, 90)))
+def test_a_time_that_no_rule_refuses_is_on_in_keda_from_its_start_to_its_end(
+    start: str, end: str, minutes: int
+) -> None:
+    """KEDA 2.21's trigger is on while the next start does not come before the next end."""
+    ahead, first = timedelta(minutes=minutes), date(2026, 2, 2)
+    moved = earlier(start, ahead)
+    assert moved is not None
+
+    def following(text: str, now: datetime) -> datetime:
+        moment, days = parsed(text), (now + timedelta(days=n) for n in range(9))
+        found = (day.replace(hour=moment.hour, minute=moment.minute) for day in days if moment.on(day.date()))
+        return next(time for time in found if time > now)
+
+    declared = spans(start, end, "UTC", first - timedelta(days=8), 24)
+    hours = [datetime(2026, 2, 2, 0, 7, tzinfo=UTC) + timedelta(hours=n) for n in range(7 * 24)]
+    differs = [
+        now
+        for now in hours
+        if (following(end, now) <= following(moved, now)) != any(a - ahead <= now < b for a, b in declared)
+    ]
+    if start != end and out_of_turn(start, end, "UTC", first, 24, ahead) is None:
+        assert differs == []
 
 
 def test_a_day_of_the_month_is_not_moved_over_midnight() -> None:
