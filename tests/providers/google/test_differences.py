@@ -50,6 +50,13 @@ PRIVATE = {"privateClusterConfig": {"enablePrivateNodes": True, "masterIpv4CidrB
             {"nodeConfig": {"resourceLabels": {"a": "b"}}},
             {},
         ),
+        # A block that the program declares in part: what GKE answers beside it is Computed.
+        (
+            POOL,
+            {"nodeConfig": {"kubeletConfig": {"shutdownGracePeriodSeconds": 120, "maxParallelImagePulls": 2}}},
+            {"nodeConfig": {"kubeletConfig": {"shutdownGracePeriodSeconds": 120}}},
+            {},
+        ),
         (SUBNETWORK, {"ipCidrRange": "10.0.0.0/20"}, {"ipCidrRange": "10.0.0.0/19"}, {"ipCidrRange": "update"}),
         (SUBNETWORK, {"ipCidrRange": "10.0.0.0/20"}, {"ipCidrRange": "10.0.0.0/21"}, {"ipCidrRange": "update-replace"}),
         (SUBNETWORK, {"network": "n"}, {"network": UNKNOWN}, {"network": "update-replace"}),
