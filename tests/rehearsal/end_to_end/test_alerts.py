@@ -99,21 +99,6 @@ def undone(rule: str, told: Rehearsal) -> Iterator[None]:
 
 
 @contextmanager
-def started_wrongly(told: Rehearsal) -> Iterator[None]:
-    """A second model whose servers never start. Those of the first go on: a rollout takes none away before its successor is
-    ready.
-    """
-    before = told.file.read_text(encoding="utf-8")
-    late = {"name": "late", "replicas": 1}
-    told.change(lambda config: config["tpu-serving:models"].append({**config["tpu-serving:models"][0], **late}))
-    with undone("VL01", told):
-        yield
-    come(told, set())
-    told.file.write_text(before, encoding="utf-8")
-    told.rehearse().succeeded()
-
-
-@contextmanager
 def flooded(told: Rehearsal) -> Iterator[None]:
     """Clients that wait for long answers, far more than there are places, and leave."""
     client = client_of(told)
@@ -150,7 +135,6 @@ _FAULTS: dict[str, tuple[Callable[[Rehearsal], AbstractContextManager[None]], st
     "a server stops": (partial(stopped, "rehearsal.model_server"), "server-missing"),
     "a flood": (flooded, "queue-long"),
     "the picker's configuration is wrong": (partial(undone, "KS10"), "no-picker"),
-    "the command line of new servers is wrong": (started_wrongly, "no-endpoints"),
     "the zone has no chips": (out_of_stock, "pods-pending"),
 }
 
@@ -162,3 +146,12 @@ def test_a_fault_fires_its_own_alert_which_ends_with_it(told: Rehearsal, fault: 
     with caused(told):
         come(told, {alert})
     come(told, set())
+
+
+def test_a_new_model_that_never_starts_fires_a_page_and_the_running_one_nothing(told: Rehearsal) -> None:
+    """Last: the requests of `verify` to it fail, which burns the objective for as long as its windows are."""
+    come(told, set())
+    told.change(lambda config: config["tpu-serving:models"].append({**config["tpu-serving:models"][0], "name": "late"}))
+    run_undone(told, "VL01")
+    burns = {"availability-page", "availability-ticket"}
+    wait_until(lambda: firing(told) - burns == {"no-endpoints"}, lambda: True, lambda: f"{firing(told)}", pause=0.5)
