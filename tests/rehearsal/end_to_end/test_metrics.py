@@ -12,8 +12,9 @@ import pytest
 from cluster.target import TargetFile, read_target
 from rehearsal import assets
 from tests.everything import of_everything
-from tests.rehearsal.end_to_end.command import Rehearsal, serving, wait_until
+from tests.rehearsal.end_to_end.command import Rehearsal, wait_until
 from tests.rehearsal.end_to_end.conftest import copied
+from tests.rehearsal.end_to_end.traffic import client_of
 
 pytestmark = of_everything
 
@@ -49,7 +50,7 @@ def test_every_target_is_up_and_a_query_of_the_cloud_is_answered(rehearsal: Rehe
     wait_until(
         lambda: up() == {f"{served}-picker": ["up"], f"{served}-server": ["up"]}, lambda: True, lambda: str(up())
     )
-    serving("bench", str(rehearsal.file), "--format", "json").succeeded()
+    assert all(stream.done for stream in client_of(rehearsal).streams(["one", "two", "three"], tokens=20))
 
     def total(query: str) -> float:
         result = asked(rehearsal, "query", query=query)["result"]
