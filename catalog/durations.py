@@ -9,7 +9,6 @@ from catalog.files import read_yaml
 
 _JOB = "kubernetes:batch/v1:Job"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-_SERVICE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 
 
 def seconds_of(type_token: str, inputs: dict[str, Any], *, slow: bool = False) -> float:

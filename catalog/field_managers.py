@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from catalog.files import read_yaml
+from catalog.records import record
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,11 @@ class DesignedField:
     """Who may write what, and why. `fields` are paths of keys; no `kinds` or `names` means all of them."""
 
     managers: tuple[str, ...]
-    kinds: tuple[str, ...]
-    names: tuple[str, ...]
     fields: tuple[tuple[str, ...], ...]
     why: str
     source: str
+    kinds: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def covers(self, manager: str, kind: str, name: str, path: Sequence[str | int]) -> bool:
         """Whether this manager writes this field (or one below) of this object by design."""
@@ -35,14 +36,7 @@ class DesignedField:
 def designed_fields() -> tuple[DesignedField, ...]:
     """All of them, in the order of the file."""
     return tuple(
-        DesignedField(
-            tuple(row["managers"]),
-            tuple(row.get("kinds", ())),
-            tuple(row.get("names", ())),
-            tuple(tuple(field) for field in row["fields"]),
-            row["why"],
-            row["source"],
-        )
+        record(DesignedField, row, fields=tuple(map(tuple, row["fields"])))
         for row in read_yaml("field_managers.yaml")["rows"]
     )
 

@@ -20,11 +20,12 @@ _YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
-def read_yaml(name: str) -> Any:
+def read_yaml(name: str) -> dict[str, Any]:
     """The parsed content of `data/<name>`; read once a process.
 
     Raises:
         FileNotFoundError: no such data file.
     """
-    path = DATA_DIR / name
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)  # noqa: S506 - a safe loader
+    text = (DATA_DIR / name).read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a safe loader
+    return content

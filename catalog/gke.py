@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 from catalog.files import read_yaml
@@ -20,14 +19,15 @@ class GatewayClass(StrEnum):
 # Names that users bring from other generations, shells or documentation: what the thing is called here.
 POOL_GROUP = "inference.networking.k8s.io"
 ALPHA_POOL_GROUP = "inference.networking.x-k8s.io"
+# Google "Secure a Gateway": what GKE reads of a listener's TLS options; any other key stops the Gateway (GWCER105).
+CERTIFICATE_MANAGER_OPTION = "networking.gke.io/cert-manager-certs"
+PRE_SHARED_OPTION = "networking.gke.io/pre-shared-certs"
 LONGEST_RUN_HOURS = 168  # of a flex-start node: seven days
 
 
-@cache
 def facts() -> dict[str, Any]:
     """The whole data file."""
-    data: dict[str, Any] = read_yaml("gke.yaml")
-    return data
+    return read_yaml("gke.yaml")
 
 
 _VERSION = re.compile(r"^(\d+)\.(\d+)(?:\.(\d+)(?:-gke\.(\d+))?)?$")

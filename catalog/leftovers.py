@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from catalog.files import read_yaml
 
 
-@cache
-def _facts() -> dict[str, Any]:
-    data: dict[str, Any] = read_yaml("leftovers.yaml")
-    return data
-
-
 def is_of_gke(item: Mapping[str, Any]) -> bool:
     """Whether a resource of the Compute API is one that GKE, or a controller in a cluster, makes by itself."""
-    known = _facts()
+    known = read_yaml("leftovers.yaml")
     named = re.search(known["names"], str(item.get("name"))) is not None
     return named or not described(item).keys().isdisjoint(known["descriptionKeys"])
 
@@ -33,7 +26,7 @@ def is_of_cluster(item: Mapping[str, Any], region: str, cluster: str) -> bool:
 
 def is_disk_of_cluster(disk: Mapping[str, Any], region: str, cluster: str) -> bool:
     """Whether a disk was made for a claim in this cluster."""
-    known, labels = _facts()["disks"], disk.get("labels") or {}
+    known, labels = read_yaml("leftovers.yaml")["disks"], disk.get("labels") or {}
     of_claim = known["descriptionKey"] in described(disk)
     return of_claim and labels.get(known["name"]) == cluster and labels.get(known["location"]) == region
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -60,48 +60,21 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Component:
-    """Which versions of one part belong to a combination; the first is the one we install."""
-
-    versions: tuple[str, ...]
-    existing_floor: str | None = None
-
-    def accepts(self, version: str, *, existing: bool = False) -> bool:
-        """True if `version` is listed, or, for a part that the platform brings itself, not below the floor."""
-        wanted = version.removeprefix("v")
-        if wanted in {listed.removeprefix("v") for listed in self.versions}:
-            return True
-        if not existing or self.existing_floor is None:
-            return False
-        have, floor = version_key(version), version_key(self.existing_floor)
-        return have is not None and floor is not None and have >= floor
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One reason to believe in a combination; `verified` where we ran or read it ourselves."""
-
-    what: str
-    verified: bool
-
-
-@dataclass(frozen=True)
 class Combination:
-    """A set of versions that fit together (rule SC02)."""
+    """A set of versions that fit together (rule SC02): of each part those that belong to it, the one we install first."""
 
     name: str
-    components: dict[str, Component]
+    components: dict[str, tuple[str, ...]]
     floors: dict[str, str]
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[dict[str, Any], ...]
     source: str
     date: datetime.date
 
-    def misfits(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> tuple[str, ...]:
-        """Names of the parts in `versions` that this combination does not list; `existing`: the platform's own."""
+    def misfits(self, versions: Mapping[str, str]) -> tuple[str, ...]:
+        """Names of the parts in `versions` that this combination does not list; with `v` or without."""
+        listed = {name: {one.removeprefix("v") for one in ours} for name, ours in self.components.items()}
         return tuple(
-            name
-            for name, version in versions.items()
-            if name not in self.components or not self.components[name].accepts(version, existing=name in existing)
+            name for name, version in versions.items() if version.removeprefix("v") not in listed.get(name, ())
         )
 
 
@@ -124,9 +97,9 @@ class Lock:
             "vllm-tpu": self.images["vllm-tpu"].tag,
         }
 
-    def combination_for(self, versions: Mapping[str, str], existing: Collection[str] = ()) -> Combination | None:
+    def combination_for(self, versions: Mapping[str, str]) -> Combination | None:
         """The first combination that lists every given version (`{"kserve": "v0.20.0", ...}`); None if none does."""
-        return next((c for c in self.combinations if not c.misfits(versions, existing)), None)
+        return next((c for c in self.combinations if not c.misfits(versions)), None)
 
     def without_digest(self) -> tuple[str, ...]:
         """Keys of the images whose digest is not known yet."""
@@ -177,26 +150,11 @@ def lock_of(data: dict[str, Any]) -> Lock:
         data,
         charts={key: record(Chart, row) for key, row in data["charts"].items()},
         images={key: record(Image, row) for key, row in data["images"].items()},
-        combinations=tuple(_combination(row) for row in data["combinations"]),
+        combinations=tuple(
+            record(Combination, row, components={part: tuple(versions) for part, versions in row["components"].items()})
+            for row in data["combinations"]
+        ),
     )
-
-
-def _combination(row: dict[str, Any]) -> Combination:
-    return record(
-        Combination,
-        row,
-        components={key: record(Component, fact) for key, fact in row["components"].items()},
-        evidence=tuple(record(Evidence, fact) for fact in row["evidence"]),
-    )
-
-
-def version_key(version: str) -> tuple[int, ...] | None:
-    """`v1.21.1` -> (1, 21, 1) for comparing; None for what is not a plain release (pre-releases compare as none)."""
-    plain = version.removeprefix("v")
-    if not re.fullmatch(r"\d+(\.\d+)*", plain):
-        return None
-    numbers = [int(part) for part in plain.split(".")]
-    return tuple(numbers + [0] * (3 - len(numbers)))
 
 
 def is_moving_tag(tag: str) -> bool:

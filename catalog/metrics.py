@@ -9,7 +9,6 @@ from typing import Any, Literal
 from catalog.files import read_yaml
 from catalog.picker_metrics import picker_metrics
 from catalog.records import record
-from catalog.rules import Source
 
 TTFT = "vllm:time_to_first_token_seconds"
 
@@ -42,15 +41,6 @@ def load_metrics() -> dict[str, Metric]:
         name: record(Metric, row, name=name, origin=origin)
         for origin, named in rows.items()
         for name, row in named.items()
-    }
-
-
-@cache
-def metric_sources() -> dict[str, Source]:
-    """Where the names of each origin are from."""
-    return {
-        origin: record(Source, {k: str(v) for k, v in row.items()})
-        for origin, row in read_yaml("metrics.yaml")["sources"].items()
     }
 
 

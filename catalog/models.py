@@ -130,11 +130,6 @@ def known_models() -> tuple[KnownModel, ...]:
     return tuple(_known().values())
 
 
-def find_model(source: str) -> KnownModel | None:
-    """The known model of an `hf://Org/Name` source, with or without `:revision`; None for any other."""
-    return named(source).model
-
-
 @cache
 def named(source: str) -> Named:
     """What the name of an `hf://Org/Name` source says, capitals aside; nothing for any other source."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.files import read_yaml
 from catalog.records import record
-from catalog.rules import Source
+from catalog.rules import Source, source_of
 from catalog.tpu import generations
 
 QUOTA_SERVICE = "compute.googleapis.com"
@@ -47,15 +47,15 @@ class QuotaId:
 def expectations() -> dict[str, Expectation]:
     """By name of the check."""
     return {
-        name: record(Expectation, row, sources=tuple(map(_source, row["sources"])))
-        for name, row in _data()["checks"].items()
+        name: record(Expectation, row, sources=tuple(map(source_of, row["sources"])))
+        for name, row in read_yaml("preflight.yaml")["checks"].items()
     }
 
 
 def quotas_of(generation: str, purchase: str) -> tuple[QuotaId, ...]:
     """The quotas that a purchase of chips draws on, the first one first; empty where it needs none."""
-    kinds = _data()["purchases"][purchase]
-    return tuple(record(QuotaId, _data()["quotas"][generation][kind]) for kind in kinds)
+    kinds = read_yaml("preflight.yaml")["purchases"][purchase]
+    return tuple(record(QuotaId, read_yaml("preflight.yaml")["quotas"][generation][kind]) for kind in kinds)
 
 
 def quota_metric(family: str, purchase: str) -> str:
@@ -66,14 +66,14 @@ def quota_metric(family: str, purchase: str) -> str:
 
 def disk_quota(disk_type: str) -> str:
     """Id of the quota that boot disks of a type draw on, in GB."""
-    return str(_data()["diskQuotas"][disk_type])
+    return str(read_yaml("preflight.yaml")["diskQuotas"][disk_type])
 
 
 def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:
     """Permission -> role that brings it, for everything in `reasons` (keys of the data file)."""
     found: dict[str, str] = {}
     for reason in reasons:
-        for role, permissions in _data()["permissions"][reason].items():
+        for role, permissions in read_yaml("preflight.yaml")["permissions"][reason].items():
             found |= dict.fromkeys(permissions, role)
     return found
 
@@ -81,16 +81,9 @@ def permissions_for(reasons: tuple[str, ...]) -> dict[str, str]:
 def roles() -> dict[str, dict[str, Any]]:
     """Role -> `why`, `reads` (the role that only reads, where there is one), and the `reasons` that make it necessary."""
     by_role: dict[str, list[str]] = {}
-    for reason, granted in _data()["permissions"].items():
+    for reason, granted in read_yaml("preflight.yaml")["permissions"].items():
         for role in granted:
             by_role.setdefault(role, []).append(reason)
-    return {role: {**_data()["roles"][role], "reasons": reasons} for role, reasons in by_role.items()}
-
-
-def _data() -> dict[str, Any]:
-    data: dict[str, Any] = read_yaml("preflight.yaml")
-    return data
-
-
-def _source(row: dict[str, Any]) -> Source:
-    return record(Source, {key: str(value) for key, value in row.items()})
+    return {
+        role: {**read_yaml("preflight.yaml")["roles"][role], "reasons": reasons} for role, reasons in by_role.items()
+    }

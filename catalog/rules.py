@@ -86,11 +86,13 @@ def _section(name: str) -> dict[str, Rule]:
     return {key: _rule(key, row) for key, row in read_yaml(f"rules/{name}.yaml")["rules"].items()}
 
 
+def source_of(row: dict[str, Any]) -> Source:
+    """A source from its row, in which YAML has read days as dates."""
+    return record(Source, {key: str(value) for key, value in row.items()})
+
+
 def _rule(key: str, row: dict[str, Any]) -> Rule:
-    sources = tuple(
-        record(Source, {k: v if isinstance(v, str) else str(v) for k, v in source.items()}) for source in row["sources"]
-    )
-    return record(Rule, row, id=key, sources=sources, fix=row["fix"].rstrip("\n"))
+    return record(Rule, row, id=key, sources=tuple(map(source_of, row["sources"])), fix=row["fix"].rstrip("\n"))
 
 
 def find_rule(key: str) -> Rule | None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from catalog.files import DATA_DIR, UnknownVersionError, read_yaml
+from catalog.records import record
 
 # `flax_nnx`: the runtime's own JAX models. `vllm`: vLLM's PyTorch models through torchax. Values of MODEL_IMPL_TYPE.
 Backend = Literal["flax_nnx", "vllm"]
@@ -87,14 +88,8 @@ class Family:
 def family_of(architecture: str | None) -> Family:
     """The family of an architecture; an empty one where nothing is known of it."""
     row = read_yaml("families.yaml")["families"].get(architecture, {})
-    return Family(
-        mla=row.get("mla", False),
-        multimodal=row.get("multimodal", False),
-        image_tokens=row.get("imageTokens"),
-        flags=tuple(row.get("flags", {}).items()),
-        environment=tuple(row.get("environment", {}).items()),
-        ran=tuple(row.get("ran", ())),
-    )
+    pairs = {key: tuple(row.get(key, {}).items()) for key in ("flags", "environment")}
+    return record(Family, row, **pairs)
 
 
 def matrix_says(model: str, generation: str) -> str | None:

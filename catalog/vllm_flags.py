@@ -232,7 +232,8 @@ def check_value(flag: Flag, value: str) -> str | None:
         return f"{flag.name} takes one of {', '.join(str(choice) for choice in flag.choices)}, not {value!r}{hint}"
     kind = flag.items or "str" if flag.kind == "list" else flag.kind
     if kind == "bool":
-        return _check_bool(flag, value)
+        twin = f" or {flag.negation}" if flag.negation else ""
+        return f"{flag.name} is a switch and does not take a value: write {flag.name}{twin}, not {value!r}"
     if kind in {"int", "float"}:
         return _check_number(flag, value)
     if kind == "str" and isinstance(flag.default, dict) and value.lstrip().startswith("{"):
@@ -240,11 +241,6 @@ def check_value(flag: Flag, value: str) -> str | None:
             flag, value
         )  # a text, or a mapping where it looks like one (arg_utils.py union_dict_and_str)
     return _check_json(flag, value) if kind == "json" else None
-
-
-def _check_bool(flag: Flag, value: str) -> str | None:
-    twin = f" or {flag.negation}" if flag.negation else ""
-    return f"{flag.name} is a switch and does not take a value: write {flag.name}{twin}, not {value!r}"
 
 
 def _check_number(flag: Flag, value: str) -> str | None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from catalog.gke import LONGEST_RUN_HOURS
 from catalog.zones import is_for_ai, is_listed, listed_on, listed_zones, nearest_zones
-from checks.registry import Found, rule
-from checks.shared.indexed import indexed
+from checks.registry import Found, rule, served_models
 from settings.capacity import LONGEST_SPOT_ANSWER
 from settings.derive import Deployment
 from settings.purchases import kinds_of
 from settings.refusal import Path
 from settings.text import count
-
-if TYPE_CHECKING:
-    from settings.capacity import Entry
 
 
 @rule("TP05")
@@ -46,7 +41,11 @@ def _zones(deployment: Deployment) -> list[tuple[str, Path]]:
     named: list[tuple[str, Path]] = [
         (name, ("capacity", "zones", at)) for at, name in enumerate(deployment.settings.capacity.zones)
     ]
-    named += [(e.zone, ("capacity", "order", at, "zone")) for at, e in _entries(deployment) if e.zone is not None]
+    named += [
+        (e.zone, ("capacity", "order", at, "zone"))
+        for at, e in enumerate(deployment.settings.capacity.order)
+        if e.zone is not None
+    ]
     return named
 
 
@@ -61,10 +60,6 @@ def ai_zone(deployment: Deployment) -> Iterator[Found]:
                 f"ai-zones-visibility --activation-status=enabled --project={deployment.settings.project.id}"
             )
             yield Found(path, name, said, fix)
-
-
-def _entries(deployment: Deployment) -> Iterator[tuple[int, Entry]]:
-    yield from enumerate(deployment.settings.capacity.order)
 
 
 @rule("TP09")
@@ -91,7 +86,7 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
         yield Found(("capacity", "maxRunHours"), capacity.max_run_hours, said, fix)
         return
     hours: dict[Path, int | None] = {("capacity", "maxRunHours"): capacity.max_run_hours}
-    for at, entry in _entries(deployment):
+    for at, entry in enumerate(deployment.settings.capacity.order):
         if entry.flex_start is not None:
             hours["capacity", "order", at, "flexStart", "maxRunHours"] = entry.flex_start.max_run_hours
     for path, given in hours.items():
@@ -104,11 +99,11 @@ def flex_start(deployment: Deployment) -> Iterator[Found]:
 def flex_start_of_tpu7x(deployment: Deployment) -> Iterator[Found]:
     """Google lets projects of a list have TPU7x by flex-start or spot."""
     kinds = dict.fromkeys(bought.kind for bought in deployment.purchases if bought.kind in ("flexStart", "spot"))
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         for kind in kinds if model.shape.generation == "tpu7x" else ():
             said = f"{kind} of TPU7x is restricted to projects on Google's allowlist."
             fix = "Ask your Google contact whether the project is on it, or use a reservation."
-            yield Found(("models", index, "tpu", "generation"), "tpu7x", said, fix)
+            yield Found((*here, "tpu", "generation"), "tpu7x", said, fix)
 
 
 @rule("TP11")
@@ -146,7 +141,7 @@ def order(deployment: Deployment) -> Iterator[Found]:
         said = "A slice of several hosts is not moved back: nobody has shown that GKE moves it whole."
         yield Found(("capacity", "migrateBack"), True, said, "Remove it.")
     seen = set()
-    for at, entry in _entries(deployment):
+    for at, entry in enumerate(deployment.settings.capacity.order):
         path, kinds = ("capacity", "order", at), kinds_of(entry)
         if len(kinds) != 1:
             said = f"An entry names one way of buying chips; this one names {' and '.join(kinds) or 'none'}."
@@ -188,7 +183,7 @@ def kept_slices_serve(deployment: Deployment) -> Iterator[Found]:
     """All entries together keep no more slices of a shape than its models have replicas."""
     fewest = min((deployment.slices(s)[0] for s in {m.shape for m in deployment.models}), default=0)
     before = 0
-    for at, entry in _entries(deployment):
+    for at, entry in enumerate(deployment.settings.capacity.order):
         short = entry.on_demand is not None
         keep = entry.on_demand.keep if entry.on_demand else entry.keep
         if before + keep > fewest:
@@ -214,7 +209,7 @@ def spot_cuts_answers(deployment: Deployment) -> Iterator[Found]:
     if all(bought.kind != "spot" for bought in deployment.purchases):
         return
     first = deployment.purchases[0].kind == "spot"
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if model.answer_seconds > capacity.spot_answer_seconds:
             said = (
                 f"An answer may take {model.answer_seconds} s; a spot node that Google takes back ends it "
@@ -225,7 +220,7 @@ def spot_cuts_answers(deployment: Deployment) -> Iterator[Found]:
                 fixes.append("write spotGraceSeconds: 120 under capacity")
             if first:
                 fixes.append("put onDemand or a reservation before spot in `capacity.order`")
-            path: Path = ("models", index, "longestAnswerSeconds")
+            path = (*here, "longestAnswerSeconds")
             yield Found(path, model.settings.longest_answer_seconds, said, f"{', or '.join(fixes)}.")
 
 

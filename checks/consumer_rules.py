@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from checks.registry import Found, rule
+from checks.registry import Found, rule, served_models
 from settings.consumers import Consumer
 from settings.derive import Deployment
 from settings.refusal import Path
@@ -123,7 +123,7 @@ def every_model_has_one(deployment: Deployment) -> Iterator[Found]:
     """Nobody may ask a model that no consumer names."""
     consumers = deployment.settings.gateway.consumers
     named = {model for consumer in consumers for model in consumer.models}
-    for index, model in enumerate(deployment.models):
+    for path, model in served_models(deployment):
         if consumers and model.name not in named:
             said = f"No consumer names {model.name}: every request to it is answered with 403."
-            yield Found(("models", index, "name"), model.name, said, f"Add {model.name} to the models of a consumer.")
+            yield Found((*path, "name"), model.name, said, f"Add {model.name} to the models of a consumer.")

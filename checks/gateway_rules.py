@@ -54,7 +54,7 @@ def exposure(deployment: Deployment) -> Iterator[Found]:
 def address(deployment: Deployment) -> Iterator[Found]:
     """A name of a regional address: no address, no path, no other project."""
     named = deployment.settings.gateway.address
-    if named is None or _is_name(named.name):
+    if named is None or re.fullmatch(RESOURCE_NAME, named.name):
         return
     path, name = (*_PATH, "address", "name"), named.name
     region = deployment.region
@@ -70,19 +70,6 @@ def address(deployment: Deployment) -> Iterator[Found]:
         cleaned = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")[:63].rstrip("-")
         fitting = cleaned if cleaned[:1].isalpha() else f"a-{cleaned}".rstrip("-")[:63]
         yield Found(path, name, said, f"Write name: {fitting}.")
-
-
-def _is_name(text: str) -> bool:
-    # RFC 1035, what every name of a Google Cloud resource is held to.
-    plain = text.replace("-", "a")
-    return (
-        0 < len(text) <= 63
-        and plain.isascii()
-        and plain.isalnum()
-        and plain == plain.lower()
-        and text[0].isalpha()
-        and text[-1] != "-"
-    )
 
 
 def _is_address(text: str) -> bool:

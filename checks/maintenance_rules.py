@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from checks.registry import Found, rule
-from checks.shared.indexed import indexed
+from checks.registry import Found, rule, served_models
 from checks.shared.maintenance import (
     LEAST,
     LONGEST_WITHOUT_UPGRADES,
@@ -16,7 +15,6 @@ from checks.shared.maintenance import (
     least_availability,
 )
 from settings.derive import Deployment
-from settings.refusal import Path
 from settings.windows import PRODUCTION, Window, utc, written
 
 _PATH = ("cluster", "maintenance")
@@ -87,11 +85,11 @@ def any_time(deployment: Deployment) -> Iterator[Found]:
 @rule("CL19")
 def one_replica(deployment: Deployment) -> Iterator[Found]:
     """A model in production is served by more than one replica."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         scaling = model.settings.scaling
         if deployment.settings.tier == "production" and model.least_replicas == 1:
             said = "One replica serves production: whatever ends its node interrupts it."
             key = "replicas" if scaling is None else "min"
-            path: Path = ("models", index, *([] if scaling is None else ["scaling"]), key)
+            path = (*here, *([] if scaling is None else ["scaling"]), key)
             fix = "Write 2 replicas or more in its schedule." if scaling and scaling.by_clock else f"Write {key}: 2."
             yield Found(path, 1, said, fix)

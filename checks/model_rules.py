@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from catalog.durations import server_start_seconds
-from checks.registry import Found, at, models, rule
+from checks.registry import Found, at, models, rule, served_models
 from checks.shared.models import name_problem, source_problem
 from settings import names
 from settings.derive import Deployment
@@ -63,9 +63,8 @@ def source(deployment: Deployment) -> Iterator[Found]:
 @rule("VL06")
 def lengths(deployment: Deployment) -> Iterator[Found]:
     """The context fits the model, the longest answer the context."""
-    served = {m.name: m for m in deployment.models}
     for path, model in models(deployment):
-        derived = served.get(model.name)
+        derived = deployment.served(model)
         most = derived.max_context if derived else None
         context = derived.context_length if derived else model.context_length
         if most and context and context > most:
@@ -83,13 +82,10 @@ def lengths(deployment: Deployment) -> Iterator[Found]:
 @rule("BP01")
 def answer_time(deployment: Deployment) -> Iterator[Found]:
     """A time limit that somebody wrote holds the longest answer at the highest speed that was measured."""
-    for path, settings in models(deployment):
-        model = deployment.served(settings)
-        seconds = settings.longest_answer_seconds
-        if model is None or seconds is None:
-            continue
+    for path, model in served_models(deployment):
+        seconds = model.settings.longest_answer_seconds
         needed = math.ceil(model.longest_answer_tokens / _FASTEST_TOKENS_PER_SECOND)
-        if seconds < needed:
+        if seconds is not None and seconds < needed:
             said = (
                 f"{model.longest_answer_tokens} tokens take at least {needed} s "
                 f"(at {_FASTEST_TOKENS_PER_SECOND} a second, the fastest seen)."

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from catalog.metrics import edge_below, ttft_edges
 from checks.registry import Found, rule
+from settings.cost import estimate
 from settings.derive import Deployment
 from settings.refusal import Path
 
@@ -36,8 +38,6 @@ def on_an_edge(deployment: Deployment) -> Iterator[Found]:
     wanted = deployment.settings.monitoring.objectives.time_to_first_token_p95_ms
     if wanted is None:
         return
-    from catalog.metrics import edge_below, ttft_edges  # read where there is an objective
-
     edges = ttft_edges()
     if wanted in edges:
         return
@@ -88,8 +88,6 @@ def within_the_budget(deployment: Deployment) -> Iterator[Found]:
     budget = deployment.settings.monitoring.budget_per_month
     if budget is None or not deployment.models:
         return
-    from settings.cost import estimate  # prices are read where there is a budget
-
     cost = max((estimate(deployment, bought) for bought in deployment.purchases), key=lambda found: found.per_month)
     if cost.per_month > budget:
         least = "" if cost.complete else "at least "

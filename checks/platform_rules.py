@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from checks.registry import Found, at, rule
+from catalog.lock import load_lock
+from checks.registry import Found, at, rule, served_models
+from checks.shared.versions import kserve_version_problem
 from settings.derive import GIB, Deployment
 from settings.names import SYSTEM_NAMESPACE
+from settings.platform import Platform
 from settings.refusal import Path
 
 # No source gives a figure; the chart's own limit of 1 GiB was too little for users (kserve#5697).
 _INITIALIZER_GIB = 4
 # Server image, system and caches beside the weights, on a node's boot disk.
 _SYSTEM_GIB = 60
-_MODELS_NAMESPACE = "llm-serving"
 _RESERVED = ("kube-", "gke-", "gmp-")
 
 
@@ -24,9 +26,6 @@ def kserve_version(deployment: Deployment) -> Iterator[Found]:
     platform = deployment.settings.platform
     if platform.kserve != "existing":
         return
-    # The lock is read where somebody brings versions of his own; most files do not.
-    from checks.shared.versions import kserve_version_problem
-
     problem = kserve_version_problem(platform.kserve_version or "", "kserveVersion")
     yield from at(("platform", "kserveVersion"), platform.kserve_version, problem)
 
@@ -50,27 +49,22 @@ def room_for_the_download(deployment: Deployment) -> Iterator[Found]:
         said = f"{memory} GiB of memory may be too little to download {largest:.0f} GiB of weights."
         path: Path = ("platform", "storageInitializerMemoryGib")
         yield Found(path, memory, said, f"Write storageInitializerMemoryGib: {_INITIALIZER_GIB}, or leave it out.")
-    for index, settings in enumerate(deployment.settings.models):
-        model = deployment.served(settings)
-        if model is None or settings.disk_gib is None or model.weights_bytes is None:
+    for here, model in served_models(deployment):
+        disk = model.settings.disk_gib
+        if disk is None or model.weights_bytes is None:
             continue
         room = (0 if model.streamed else math.ceil(model.weights_bytes / GIB)) + _SYSTEM_GIB
-        if settings.disk_gib < room:
+        if disk < room:
             said = f"{model.weights_bytes / GIB:.0f} GiB of weights, the image and the system need about {room} GiB."
-            path = ("models", index, "diskGib")
-            yield Found(path, settings.disk_gib, said, f"Write diskGib: {room}, or leave it out.")
+            yield Found((*here, "diskGib"), disk, said, f"Write diskGib: {room}, or leave it out.")
 
 
 @rule("KS12")
 def models_namespace(deployment: Deployment) -> Iterator[Found]:
     """Neither Kubernetes', nor GKE's, nor that of a chart we install."""
     name = deployment.namespace
-    if name == _MODELS_NAMESPACE:
-        return
-    from catalog.lock import load_lock  # only where somebody chooses a name
-
     ours = {SYSTEM_NAMESPACE, *(chart.namespace for chart in load_lock().charts.values())}
     if name == "default" or name.startswith(_RESERVED) or name in ours:
         said = f"{name} belongs to {'a controller' if name in ours else 'Kubernetes or GKE'}."
-        path: Path = ("platform", "modelsNamespace")
-        yield Found(path, name, said, f"Write modelsNamespace: {_MODELS_NAMESPACE}, or leave it out.")
+        fix = f"Write modelsNamespace: {Platform().models_namespace}, or leave it out."
+        yield Found(("platform", "modelsNamespace"), name, said, fix)

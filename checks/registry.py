@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from checks.shared.problem import Problem
-from settings.derive import Deployment
+from settings.derive import Deployment, ServedModel
+from settings.model import Model
 from settings.refusal import Finding, Path
-
-if TYPE_CHECKING:
-    from settings.model import Model
 
 
 class Found(NamedTuple):
@@ -64,7 +62,20 @@ def at(path: Path, value: Any, problem: Problem | None) -> Iterator[Found]:
         yield Found(path, value, problem.message, problem.fix)
 
 
+def number_wanted(deployment: Deployment, said: str) -> Found:
+    """The project's number is missing for a reason."""
+    command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
+    return Found(("project", "number"), None, said, f'Write number: "NUMBER" under project; this prints it:\n{command}')
+
+
 def models(deployment: Deployment) -> Iterator[tuple[Path, Model]]:
     """Every model of the file with its path."""
     for index, model in enumerate(deployment.settings.models):
         yield ("models", index), model
+
+
+def served_models(deployment: Deployment) -> Iterator[tuple[Path, ServedModel]]:
+    """Each model whose slice is in the table, with its path (TP01 has refused the others)."""
+    for path, settings in models(deployment):
+        if (model := deployment.served(settings)) is not None:
+            yield path, model

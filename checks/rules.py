@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 from catalog.rules import find_rule, load_rules
-from checks import (
+from checks import (  # noqa: F401 - a rule is known once its module is imported
     capacity_rules,
     cluster_rules,
     consumer_rules,
@@ -28,24 +29,7 @@ from checks.shared.overrides import SHORTEST_REASON, can_be_set_aside, in_force
 from settings.derive import Deployment
 from settings.refusal import Finding, explain
 
-# Their rules are known once they are imported.
-_MODULES = (
-    gateway_rules,
-    consumer_rules,
-    network_rules,
-    cluster_rules,
-    maintenance_rules,
-    platform_rules,
-    tpu_rules,
-    capacity_rules,
-    model_rules,
-    server_rules,
-    runtime_rules,
-    supply_rules,
-    weights_rules,
-    scaling_rules,
-    monitoring_rules,
-)
+# Those of the modules imported above.
 CHECKS = implementations(Check)
 
 
@@ -61,8 +45,6 @@ def on_settings(deployment: Deployment) -> list[Finding]:
 
 def overrides(deployment: Deployment) -> Iterator[Finding]:
     """OV01: an override names a rule of level O, a reason in words, and a day that is not over."""
-    import difflib  # only a refusal needs it
-
     for index, override in enumerate(deployment.settings.overrides):
         path = ("overrides", index)
         if not can_be_set_aside(override.rule):

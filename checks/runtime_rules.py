@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from catalog.models import named
+from catalog.models import known_models, named
 from catalog.runtimes import BACKEND_VARIABLE, matrix_release, matrix_says, untested_formats
 from catalog.tpu import generations
-from checks.registry import Found, rule
+from catalog.vllm_flags import load_flags
+from checks.registry import Found, rule, served_models
 from checks.shared.flags_together import Line, together
-from checks.shared.indexed import indexed
 from checks.shared.models import source_problem
 from checks.shared.server_flags import MEMORY_ONLY
 from settings.derive import Deployment, ServedModel
@@ -55,19 +55,19 @@ _LIBRARY = frozenset({"OMP_NUM_THREADS", "LD_PRELOAD", "TZ", "LOG_LEVEL", "TPU_S
 @rule("VL04")
 def narrow_floats(deployment: Deployment) -> Iterator[Found]:
     """A checkpoint of fp8 or 4-bit floats on a generation that has no arithmetic for them; flags are in server_rules."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if generations()[model.shape.generation].fp8 or "quantization" in model.flags_given:
             continue
         if model.quantization in _NARROW:
             said = f"The checkpoint is {_NARROW[model.quantization]}, which saves memory on {model.shape.generation}, and no arithmetic."
-            yield Found(("models", index, "source"), model.settings.source, said, MEMORY_ONLY)
+            yield Found((*here, "source"), model.settings.source, said, MEMORY_ONLY)
 
 
 @rule("VL08")
 def flags_together(deployment: Deployment) -> Iterator[Found]:
     """What vLLM's own validators refuse about the flags of a server."""
-    for index, model in indexed(deployment):
-        path: Path = ("models", index, "serverFlags")
+    for here, model in served_models(deployment):
+        path = (*here, "serverFlags")
         for flag, names in _spellings(model).items():
             if len(names) > 1:
                 said = f"{flag} is written {len(names)} times: {', '.join(names)}."
@@ -81,8 +81,6 @@ def flags_together(deployment: Deployment) -> Iterator[Found]:
 
 
 def _spellings(model: ServedModel) -> dict[str, list[str]]:
-    from catalog.vllm_flags import load_flags
-
     table = load_flags(model.runtime.version)
     found: dict[str, list[str]] = defaultdict(list)
     for name in (*model.settings.server_flags, *model.settings.unlisted_server_flags):
@@ -95,21 +93,19 @@ def _spellings(model: ServedModel) -> dict[str, list[str]]:
 @rule("VL09")
 def runner_of_the_task(deployment: Deployment) -> Iterator[Found]:
     """The runner is the one that serves the path of the task."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         runner = model.flags_given.get("runner")
         if runner in {"generate", "pooling"} and (runner == "pooling") is (model.task == "chat"):
             said = f"A server with runner: {runner} has no {model.request_path}, the path of task: {model.task}."
-            yield Found(
-                ("models", index, "serverFlags", "runner"), runner, said, "Remove it; it follows from the task."
-            )
+            yield Found((*here, "serverFlags", "runner"), runner, said, "Remove it; it follows from the task.")
 
 
 @rule("VL10")
 def own_variables(deployment: Deployment) -> Iterator[Found]:
     """A variable that the program decides, or a value that the runtime refuses."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         for name, value in model.settings.environment.items():
-            path: Path = ("models", index, "environment", name)
+            path = (*here, "environment", name)
             why = _OWN_VARIABLES.get(name) or ("it follows from the slice" if name.startswith(_OWN_PREFIXES) else None)
             choices = model.runtime.variables.get(name, ())
             if why is not None:
@@ -128,7 +124,7 @@ def own_variables(deployment: Deployment) -> Iterator[Found]:
 @rule("VL11")
 def known_variables(deployment: Deployment) -> Iterator[Found]:
     """A variable that nothing in the runtime reads."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         known = model.runtime.variables
         for name, value in model.settings.environment.items():
             if name in known or name in _LIBRARY or name in _OWN_VARIABLES or name.startswith(_LIBRARY_PREFIXES):
@@ -138,14 +134,14 @@ def known_variables(deployment: Deployment) -> Iterator[Found]:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             fix = f"Write {near[0]}." if near else "Remove it, unless a library reads it."
             said = f"Neither vLLM {model.runtime.version} nor tpu-inference reads {name}."
-            yield Found(("models", index, "environment", name), value, said, fix)
+            yield Found((*here, "environment", name), value, said, fix)
 
 
 @rule("MD01")
 def loadable(deployment: Deployment) -> Iterator[Found]:
     """The platform lets the checkpoint's format through, and the backend that is asked for can serve it."""
-    for index, model in indexed(deployment):
-        source: Path = ("models", index, "source")
+    for here, model in served_models(deployment):
+        source = (*here, "source")
         if model.checkpoint is not None and model.checkpoint.why:
             fix = "Name the repository with the safetensors of the model, plain or as FP8, AWQ or compressed-tensors."
             yield Found(source, model.settings.source, model.checkpoint.why, fix)
@@ -155,7 +151,7 @@ def loadable(deployment: Deployment) -> Iterator[Found]:
             said = f"The TPU platform rejects {method} weights."
             fix = f"Choose a checkpoint that is plain, or one of {', '.join(sorted(model.runtime.platform))}."
             yield Found(source, model.settings.source, said, fix)
-        place: Path = ("models", index, "environment", BACKEND_VARIABLE)
+        place = (*here, "environment", BACKEND_VARIABLE)
         wanted = model.settings.environment.get(BACKEND_VARIABLE)
         if wanted and model.backend == "flax_nnx" and model.torchax_reason is not None and not model.shape.multi_host:
             said = (
@@ -163,13 +159,13 @@ def loadable(deployment: Deployment) -> Iterator[Found]:
             )
             yield Found(place, wanted, said, "Write vllm, or leave it out.")
         if model.family.mla:
-            yield from _latent_attention(model, index)
+            yield from _latent_attention(model, here)
 
 
-def _latent_attention(model: ServedModel, index: int) -> Iterator[Found]:
+def _latent_attention(model: ServedModel, here: Path) -> Iterator[Found]:
     """Multi-head latent attention stops without its two switches (tpu_platform.py check_and_update_config)."""
     if model.variables.get("NEW_MODEL_DESIGN", "").lower() not in {"1", "true"}:
-        place: Path = ("models", index, "environment", "NEW_MODEL_DESIGN")
+        place = (*here, "environment", "NEW_MODEL_DESIGN")
         said = "Models with latent attention need NEW_MODEL_DESIGN."
         yield Found(
             place, model.variables.get("NEW_MODEL_DESIGN"), said, 'Write NEW_MODEL_DESIGN: "1", or leave it out.'
@@ -177,7 +173,7 @@ def _latent_attention(model: ServedModel, index: int) -> Iterator[Found]:
     config = dict(model.family.flags) | model.flags_given
     sharding = Line(config, model.runtime).mapping("additional-config").get("sharding") or {}
     if not sharding.get("sharding_strategy", {}).get("enable_dp_attention"):
-        place = ("models", index, "serverFlags", "additional-config")
+        place = (*here, "serverFlags", "additional-config")
         said = "Models with latent attention need data-parallel attention."
         fix = "Put {sharding: {sharding_strategy: {enable_dp_attention: true}}} into it, or leave it out."
         yield Found(place, config.get("additional-config"), said, fix)
@@ -186,12 +182,12 @@ def _latent_attention(model: ServedModel, index: int) -> Iterator[Found]:
 @rule("MD02")
 def unchecked(deployment: Deployment) -> Iterator[Found]:
     """What could not be held against anything, because nobody says it."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         missing = list(_missing(model)) if source_problem(model.settings.source, "source") is None else []
         if missing:
             said = f"Not checked, for it is not known here: {'; '.join(missing)}."
             fix = "Write parametersBillion (and bitsPerWeight); preflight asks the Hub for the rest."
-            yield Found(("models", index, "source"), model.settings.source, said, fix)
+            yield Found((*here, "source"), model.settings.source, said, fix)
 
 
 def _missing(model: ServedModel) -> Iterator[str]:
@@ -212,20 +208,18 @@ def _missing(model: ServedModel) -> Iterator[str]:
 @rule("MD03")
 def tested_by_the_release(deployment: Deployment) -> Iterator[Found]:
     """The release's support matrix, by model and by family, and what its pages call the generation."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         generation = model.shape.generation
         if generations()[generation].experimental:
-            place: Path = ("models", index, "tpu", "generation")
+            place = (*here, "tpu", "generation")
             said = f"The runtime's pages call {generation} experimental."
             yield Found(place, generation, said, "Choose v6e or tpu7x, or try it before anybody depends on it.")
         elif (problem := _matrix_problem(model)) is not None:
             fix = "Try it before anybody depends on it."
-            yield Found(("models", index, "source"), model.settings.source, problem, fix)
+            yield Found((*here, "source"), model.settings.source, problem, fix)
 
 
 def _matrix_problem(model: ServedModel) -> str | None:
-    from catalog.models import known_models
-
     generation, release = model.shape.generation, matrix_release()
     name = model.known.id if model.known else model.settings.source.removeprefix("hf://").partition(":")[0]
     own = matrix_says(name, generation)

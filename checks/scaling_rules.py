@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from checks.registry import Found, models, rule
-from checks.shared.indexed import indexed
+from checks.registry import Found, models, number_wanted, rule, served_models
 from settings.derive import Deployment
-from settings.refusal import Path
-from settings.scaling import Scaling, ScheduledReplicas
+from settings.scaling import Scaling
 from settings.schedule import Span, earlier, joined, out_of_turn, spans
 from settings.scheduled import YEAR
 from settings.start import lead
@@ -70,7 +68,7 @@ def times(deployment: Deployment) -> Iterator[Found]:
                 said = "`from` and `to` are the same time."
                 yield Found((*here, "to"), window.to, said, "Write another time in `to`.")
                 continue
-            found = _spans(window)
+            found = spans(window.from_, window.to, window.timezone, *YEAR)
             if not found:
                 yield Found((*here, "from"), window.from_, "This time never comes.", "Write days that exist.")
             clash = next((b for (_, b), (c, _) in pairwise(sorted([*taken, *found])) if c < b), None)
@@ -80,18 +78,14 @@ def times(deployment: Deployment) -> Iterator[Found]:
             taken = joined([*taken, *found])
 
 
-def _spans(window: ScheduledReplicas) -> list[Span]:
-    return spans(window.from_, window.to, window.timezone, *YEAR)
-
-
 @rule("AS04")
 def before_the_hour(deployment: Deployment) -> Iterator[Found]:
     """A time just after midnight of a day of the month can't be moved to the day before, and none before its last `to`."""
-    for at, model in indexed(deployment):
+    for here, model in served_models(deployment):
         scaling: Scaling | None = model.settings.scaling
         minutes = round(lead(model).total_seconds() / 60)
         for index, window in enumerate(scaling.schedule if scaling else ()):
-            path: Path = ("models", at, "scaling", "schedule", index, "from")
+            path = (*here, "scaling", "schedule", index, "from")
             if earlier(window.from_, lead(model)) is None:
                 said = f"Chips are asked for {minutes} min earlier, on the day before; cron has no such day of a month."
                 fix = f"Write a time at least {minutes} min after midnight, or days of the week."
@@ -114,7 +108,4 @@ def metrics(deployment: Deployment) -> Iterator[Found]:
         said = "Scaling by load reads the pickers' metrics, which are not collected."
         yield Found(("platform", "monitoring"), False, said, "Write monitoring: true, or leave it out.")
     if deployment.settings.project.number is None:
-        command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
-        fix = f'Write number: "NUMBER" under project; this prints it:\n{command}'
-        said = "The role for KEDA's account to read metrics needs the project's number."
-        yield Found(("project", "number"), None, said, fix)
+        yield number_wanted(deployment, "The role for KEDA's account to read metrics needs the project's number.")

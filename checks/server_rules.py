@@ -5,24 +5,20 @@ Tables of flags are loaded only where a file has flags.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from catalog.lock import runtime_version
+from catalog.vllm_flags import load_flags
 from checks.registry import Check, Found, models, register, rule
+from checks.shared.server_flags import UNLISTED, FlagProblem, flag_problems
 from settings.derive import GRACE_SECONDS, SERVER_PORT, SHUTDOWN_SECONDS, Deployment, ServedModel
+from settings.flags import flag_words
+from settings.model import FlagValue, Model
 from settings.names import server_flag
 from settings.refusal import Path
 from settings.secrets import HIDDEN
-
-if TYPE_CHECKING:
-    from settings.model import FlagValue, Model
-
-# A flag that is in no table is refused like one that the runtime lacks: the parser knows neither. What is really newer
-# than the table goes to `unlistedServerFlags`, which VL05 guards.
-_UNLISTED = "VL05"
 
 
 class _Given(NamedTuple):
@@ -128,28 +124,27 @@ _DECIDED = {
 }
 
 
-def _flags(model: Model, path: Path) -> Iterator[_Given]:
-    for key, given, listed in (
-        ("serverFlags", model.server_flags, True),
-        ("unlistedServerFlags", model.unlisted_server_flags, False),
-    ):
-        for name, value in given.items():
-            yield _Given((*path, key, name), f"--{server_flag(name)}", value, listed)
+def _given(deployment: Deployment) -> Iterator[tuple[Model, _Given]]:
+    for path, model in models(deployment):
+        for key, given, listed in (
+            ("serverFlags", model.server_flags, True),
+            ("unlistedServerFlags", model.unlisted_server_flags, False),
+        ):
+            for name, value in given.items():
+                yield model, _Given((*path, key, name), f"--{server_flag(name)}", value, listed)
 
 
 def _decided_rule(key: str) -> Check:
     """The check of one of the rules that flags could undo."""
 
     def decided(deployment: Deployment) -> Iterator[Found]:
-        for path, model in models(deployment):
-            served = deployment.served(model)
-            for flag in _flags(model, path):
-                name = _known_name(flag.name)
-                known = _DECIDED.get(name)
-                if known is None or known.rule != key or flag.value is False or _agrees(name, flag.value, served):
-                    continue
-                value = HIDDEN if key == "SC03" else flag.value
-                yield Found(flag.path, value, known.message, known.fix)
+        for model, flag in _given(deployment):
+            name = _known_name(flag.name)
+            known = _DECIDED.get(name)
+            if known is None or known.rule != key or flag.value is False:
+                continue
+            if not _agrees(name, flag.value, deployment.served(model)):
+                yield Found(flag.path, HIDDEN if key == "SC03" else flag.value, known.message, known.fix)
 
     return register(Check(key, decided))
 
@@ -158,8 +153,6 @@ def _known_name(name: str) -> str:
     """The flag behind an alias; the name itself where the table has none."""
     if name in _DECIDED:
         return name
-    from catalog.vllm_flags import load_flags
-
     found = load_flags(runtime_version()).lookup(name)
     return found.name if found else name
 
@@ -188,35 +181,22 @@ def _flag_rule(key: str) -> Check:
     """The check of one of the rules on flags: of all problems of a flag, those which that rule forbids."""
 
     def flags(deployment: Deployment) -> Iterator[Found]:
-        for path, model in models(deployment):
-            for flag in _flags(model, path):
-                switch = flag.value if isinstance(flag.value, bool) else None
-                values = () if switch is not None else _words(flag.value)
-                version = runtime_version(model.image)
-                for rule_of, message, fix in _problems(
-                    flag.name, values, switch, flag.listed, model.tpu.generation, version
-                ):
-                    if rule_of == key:
-                        yield Found(flag.path, flag.value, message, fix)
+        for model, flag in _given(deployment):
+            switch = flag.value if isinstance(flag.value, bool) else None
+            values = () if switch is not None else flag_words(flag.value)
+            version = runtime_version(model.image)
+            for problem in _problems(flag.name, values, switch, flag.listed, model.tpu.generation, version):
+                if problem.rule == key:
+                    yield Found(flag.path, flag.value, problem.message, problem.fix)
 
     return register(Check(key, flags))
-
-
-def _words(value: FlagValue) -> tuple[str, ...]:
-    """The values of a flag as words of a command line."""
-    if isinstance(value, list):
-        return tuple(json.dumps(one) if isinstance(one, dict) else str(one) for one in value)
-    return (json.dumps(value) if isinstance(value, dict) else str(value),)
 
 
 @cache
 def _problems(
     name: str, values: tuple[str, ...], switch: bool | None, listed: bool, generation: str, version: str
-) -> tuple[tuple[str, str, str], ...]:
-    """(rule, message, fix) of everything wrong with a flag; `switch` is a truth value, None for any other."""
-    from catalog.vllm_flags import load_flags
-    from checks.shared.server_flags import flag_problems
-
+) -> tuple[FlagProblem, ...]:
+    """Everything wrong with a flag; `switch` is a truth value, None for any other."""
     flags = load_flags(version)
     flag = flags.lookup(name)
     if switch is False and flag is None and name.startswith("--no-"):
@@ -224,20 +204,26 @@ def _problems(
         name, switch, flag = f"--{name.removeprefix('--no-')}", True, flags.lookup(f"--{name.removeprefix('--no-')}")
     if flag is not None and switch is not None:
         if flag.kind != "bool" and not flag.value_optional:
-            return (("VL01", f"{flag.name} takes a value, not {str(switch).lower()}.", "Correct the value."),)
+            return (
+                FlagProblem("VL01", f"{flag.name} takes a value, not {str(switch).lower()}.", "Correct the value."),
+            )
         negated = name == flag.negation
         if switch is negated and flag.negation is None and flag.kind == "bool":
-            return (("VL01", f"{flag.name} has no --no- form.", "Remove it; it is off without the flag."),)
+            return (FlagProblem("VL01", f"{flag.name} has no --no- form.", "Remove it; it is off without the flag."),)
         name = flag.name if switch is not negated else flag.negation or name
     if flag is not None and len(values) > 1 and flag.kind != "list" and not flag.repeatable:
-        return (("VL01", f"{flag.name} takes one value, not a list of {len(values)}.", "Correct the value."),)
-    found: list[tuple[str, str, str]] = []
+        return (
+            FlagProblem("VL01", f"{flag.name} takes one value, not a list of {len(values)}.", "Correct the value."),
+        )
+    found: list[FlagProblem] = []
     for problem in flag_problems(name, values, generation, version):
-        if problem.rule != _UNLISTED:
-            found.append((problem.rule, problem.message, _as_setting(problem.fix)))
+        # One that is in no table is refused like one that the runtime lacks: the parser knows neither. What is really newer
+        # than the table goes to `unlistedServerFlags`, which VL05 guards.
+        if problem.rule != UNLISTED:
+            found.append(problem._replace(fix=_as_setting(problem.fix)))
         elif listed:
             acknowledged = "If the image is newer than the table, move it to unlistedServerFlags."
-            found.append(("VL01", problem.message, f"{_as_setting(problem.fix)} {acknowledged}"))
+            found.append(problem._replace(rule="VL01", fix=f"{_as_setting(problem.fix)} {acknowledged}"))
     return tuple(found)
 
 
@@ -263,18 +249,17 @@ def unlisted_flags(deployment: Deployment) -> Iterator[Found]:
 @rule("BP03")
 def shutdown_time(deployment: Deployment) -> Iterator[Found]:
     """A server that takes longer to stop than the pod's grace period is killed with its answers."""
-    for path, model in models(deployment):
-        for flag in _flags(model, path):
-            if flag.name != "--shutdown-timeout" or isinstance(flag.value, bool | list | dict):
-                continue
-            try:
-                seconds = float(flag.value)
-            except ValueError:
-                continue  # VL01 says so
-            if seconds > GRACE_SECONDS:
-                said = f"The pod is killed after {GRACE_SECONDS} s."
-                fix = f"Write shutdown-timeout: {GRACE_SECONDS} or less; {SHUTDOWN_SECONDS} when left out."
-                yield Found(flag.path, flag.value, said, fix)
+    for _, flag in _given(deployment):
+        if flag.name != "--shutdown-timeout" or isinstance(flag.value, bool | list | dict):
+            continue
+        try:
+            seconds = float(flag.value)
+        except ValueError:
+            continue  # VL01 says so
+        if seconds > GRACE_SECONDS:
+            said = f"The pod is killed after {GRACE_SECONDS} s."
+            fix = f"Write shutdown-timeout: {GRACE_SECONDS} or less; {SHUTDOWN_SECONDS} when left out."
+            yield Found(flag.path, flag.value, said, fix)
 
 
 for _key in ("VL01", "VL02", "VL03", "VL04", "VL07"):

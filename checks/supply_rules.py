@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.registry import Found, at, models, rule
+from catalog.lock import is_moving_tag, load_lock, parse_image
+from catalog.models import named
+from checks.registry import Found, at, models, number_wanted, rule
+from checks.shared.problem import one_of
+from checks.shared.versions import combination_problem, image_problem
 from settings.derive import Deployment
 
 _SERVER_IMAGE = "vllm-tpu"
@@ -18,13 +22,9 @@ def images(deployment: Deployment) -> Iterator[Found]:
     """A user's image, or a model in one, stays put; the lock's own are held by a test."""
     for path, model in models(deployment):
         if model.image is not None:
-            from checks.shared.images import image_problem
-
             yield from at((*path, "image"), model.image, image_problem(model.image))
         scheme, found, reference = model.source.partition("://")
         if found and reference and scheme in _OCI:
-            from checks.shared.images import image_problem
-
             yield from at((*path, "source"), model.source, image_problem(reference))
 
 
@@ -34,9 +34,6 @@ def combination(deployment: Deployment) -> Iterator[Found]:
     for path, model in models(deployment):
         if model.image is None:
             continue
-        from catalog.lock import is_moving_tag, load_lock, parse_image
-        from checks.shared.versions import combination_problem
-
         try:
             image = parse_image(model.image)
         except ValueError:
@@ -59,8 +56,6 @@ def digests(deployment: Deployment) -> Iterator[Found]:
     """The lock's images, in production."""
     if deployment.settings.tier != "production":
         return
-    from catalog.lock import load_lock
-
     lock = load_lock()
     if unknown := lock.without_digest():
         said = f"{len(unknown)} of {len(lock.images)} images of the lock file have no digest."
@@ -70,8 +65,6 @@ def digests(deployment: Deployment) -> Iterator[Found]:
 @rule("SC04")
 def gated(deployment: Deployment) -> Iterator[Found]:
     """A gated model has a token."""
-    from catalog.models import named
-
     for path, model in models(deployment):
         name = named(model.source)  # a copy under another name may be open to all; MD02 says that nobody knows
         known = name.model if name.exact else None
@@ -97,11 +90,6 @@ def secret_references(deployment: Deployment) -> Iterator[Found]:
             "secretManager": reference.secret_manager,
         }
         given = [key for key, there in choices.items() if there]
-        if len(given) != 1:
-            said = f"Given are {', '.join(given)}." if given else "No place is given."
-            yield Found((*path, "huggingFaceToken"), given, said, f"Keep exactly one of {', '.join(choices)}.")
-        elif reference.secret_manager and deployment.settings.project.number is None:
-            said = "Secret Manager access needs the project's number."
-            command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
-            fix = f'Write number: "NUMBER" under project; this prints it:\n{command}'
-            yield Found(("project", "number"), None, said, fix)
+        yield from at((*path, "huggingFaceToken"), given, one_of("A token is in one place.", given, choices))
+        if len(given) == 1 and reference.secret_manager and deployment.settings.project.number is None:
+            yield number_wanted(deployment, "Secret Manager access needs the project's number.")

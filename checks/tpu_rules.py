@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import math
+import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 
 from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import SliceShape, find_shape, generations, table_of, topologies
-from checks.registry import Found, rule
-from checks.shared.indexed import indexed
+from checks.registry import Found, models, rule, served_models
+from checks.shared.slices import near_topologies
+from settings.cpu_pool import RESERVED_CPU, RESERVED_MEMORY, left_of
 from settings.derive import GIB, Deployment, ServedModel
-from settings.refusal import Path
 from settings.text import count
 
 # Share of the chips' memory above which weights leave little for the cache of several requests; a rule of thumb (gke.md 6).
 _WEIGHTS_SHARE = 0.75
 # Default of --gpu-memory-utilization in vllm-tpu 0.27.0 and 0.32.0: what the server takes, weights and cache together.
 _MEMORY_UTILIZATION = 0.92
-# Google "Plan GKE Standard node sizes": what a node keeps of its CPUs and of its memory in GiB, by (up to, share).
-_KEPT_CPUS = ((1, 0.06), (2, 0.01), (4, 0.005), (math.inf, 0.0025))
-_KEPT_GIB = ((4, 0.25), (8, 0.2), (16, 0.1), (128, 0.06), (math.inf, 0.02))
 
 
 @rule("TP01")
 def slice_shape(deployment: Deployment) -> Iterator[Found]:
     """Generation, topology and machine type stand in the table."""
-    for index, model in enumerate(deployment.settings.models):
-        tpu, path = model.tpu, ("models", index, "tpu")
+    for here, model in models(deployment):
+        tpu, path = model.tpu, (*here, "tpu")
         if tpu.generation not in generations():
             if _generation_of_name(tpu.generation) is None:
                 said = f"There is no TPU generation {tpu.generation} (table of {table_of()})."
@@ -44,8 +41,6 @@ def slice_shape(deployment: Deployment) -> Iterator[Found]:
 
 
 def _near_generation(name: str) -> str:
-    import difflib  # only a refusal needs it
-
     # Generations go by many names: Trillium, ct6e, v5litepod.
     meant = {
         _folded(alias): key
@@ -63,8 +58,8 @@ def _folded(name: str) -> str:
 
 def _near_topology(generation: str, topology: str) -> str:
     known = topologies(generation)
-    # 2x2x1 on a two-dimensional generation means 2x2; 2x2 on a three-dimensional one means 2x2x1; 4x2 means 2x4.
-    near = [t for t in known if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
+    near = near_topologies(topology, known)
+    # 4x2 means 2x4.
     near += [t for t in known if sorted(t.split("x")) == sorted(topology.split("x"))]
     listed = ", ".join(known)
     return f"Write topology: {near[0]} (known: {listed})." if near else f"Known for {generation}: {listed}."
@@ -78,20 +73,20 @@ def _generation_of_name(name: str) -> str | None:
 @rule("TP12")
 def names_in_their_place(deployment: Deployment) -> Iterator[Found]:
     """The generation is not called by the compute API's name, nor by the node label."""
-    for index, model in enumerate(deployment.settings.models):
+    for here, model in models(deployment):
         name = model.tpu.generation
         meant = None if name in generations() else _generation_of_name(name)
         if meant is not None:
             fact = generations()[meant]
             what = "the value of the node label" if name == fact.node_label else "the compute API's accelerator type"
             said = f"{name} is {what}; both names follow from the generation."
-            yield Found(("models", index, "tpu", "generation"), name, said, f"Write generation: {meant}.")
+            yield Found((*here, "tpu", "generation"), name, said, f"Write generation: {meant}.")
 
 
 @rule("TP04")
 def attention_heads(deployment: Deployment) -> Iterator[Found]:
     """The devices of a slice divide the attention heads of a known model, and its key-value heads divide or are copied."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if model.known is None or model.known.allows_tensor_parallel(model.tensor_parallel_size):
             continue
         known = model.known
@@ -104,7 +99,7 @@ def attention_heads(deployment: Deployment) -> Iterator[Found]:
         said = f"{heads} do not divide over {model.tensor_parallel_size} devices."
         also = f" (or {', '.join(fitting[:-1])})" if fitting[:-1] else ""
         fix = f"Write topology: {fitting[-1]}{also}." if fitting else "Choose another generation."
-        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+        yield Found((*here, "tpu", "topology"), model.shape.topology, said, fix)
 
 
 def _shapes(generation: str) -> list[SliceShape]:
@@ -115,7 +110,7 @@ def _shapes(generation: str) -> list[SliceShape]:
 @rule("TP10")
 def memory_fit(deployment: Deployment) -> Iterator[Found]:
     """Weights, and the cache of one request of full length beside them, have room in what the server takes of the memory."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if model.weights_bytes is None or _holds(model, model.shape):
             continue
         have, cache = _memory(model.shape), model.cache_bytes
@@ -124,7 +119,7 @@ def memory_fit(deployment: Deployment) -> Iterator[Found]:
         stored = f"{model.weights_bytes / GIB:.0f} GiB of weights ({model.bits_per_weight:g} bits each)"
         said = f"{stored}{beside} do not fit into {_usable(model) * have / GIB:.0f} of {have / GIB:.0f} GiB of chip memory."
         fix = f"Write topology: {fit}." if fit else _elsewhere(model)
-        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+        yield Found((*here, "tpu", "topology"), model.shape.topology, said, fix)
 
 
 def _elsewhere(model: ServedModel) -> str:
@@ -140,7 +135,7 @@ def _elsewhere(model: ServedModel) -> str:
 @rule("TP15")
 def memory_left(deployment: Deployment) -> Iterator[Found]:
     """Where the weights fit, more than a quarter of the memory is left for the cache of many requests."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         have, weights = _memory(model.shape), model.weights_bytes or 0
         if weights <= _WEIGHTS_SHARE * have or not _holds(model, model.shape):
             continue
@@ -148,7 +143,7 @@ def memory_left(deployment: Deployment) -> Iterator[Found]:
         requests = f": {count(int(left / model.cache_bytes), 'request')} of full length" if model.cache_bytes else ""
         said = f"Beside {weights / GIB:.0f} GiB of weights, {left / GIB:.0f} GiB are left for the cache{requests}."
         fix = "Choose a larger topology, or serverFlags: {kv-cache-dtype: fp8, max-num-seqs: 16}."
-        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+        yield Found((*here, "tpu", "topology"), model.shape.topology, said, fix)
 
 
 def _memory(shape: SliceShape) -> float:
@@ -156,7 +151,6 @@ def _memory(shape: SliceShape) -> float:
 
 
 def _usable(model: ServedModel) -> float:
-    """Share of the memory that the server takes."""
     given = model.flags_given
     share = given.get("gpu-memory-utilization", given.get("device-memory-utilization", _MEMORY_UTILIZATION))
     try:
@@ -181,47 +175,37 @@ def _fits(model: ServedModel, shape: SliceShape) -> bool:
 @rule("TP14")
 def requests(deployment: Deployment) -> Iterator[Found]:
     """What a server asks for is what its node has left for pods."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         machine = generations()[model.shape.generation].machines[model.shape.machine_type]
-        for key, asked, whole, kept in (
-            ("cpu", model.cpu, machine.vcpus, _KEPT_CPUS),
-            ("memoryGib", model.memory_gib, machine.memory_gib, _KEPT_GIB),
+        for key, asked, whole, steps in (
+            ("cpu", model.cpu, machine.vcpus, RESERVED_CPU),
+            ("memoryGib", model.memory_gib, machine.memory_gib, RESERVED_MEMORY),
         ):
-            if asked is None or whole is None or asked <= (left := _left(whole, kept)):
+            if asked is None or whole is None or asked <= (left := left_of(whole, steps)):
                 continue
             said = f"Of the {whole} of {model.shape.machine_type}, {left:.1f} are left for pods."
             fix = f"Write {key}: {whole // 2}, or leave it out."
-            yield Found(("models", index, "resources", key), asked, said, fix)
+            yield Found((*here, "resources", key), asked, said, fix)
 
 
 @rule("MD04")
 def host_memory(deployment: Deployment) -> Iterator[Found]:
     """A request that somebody wrote covers what the server takes; streamed weights are WT06's business."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         asked, needed = model.settings.resources.memory_gib, model.host_memory_gib
         if asked is None or asked >= needed or model.streaming_memory_gib is not None:
             continue
         said = f"The server of {model.name} takes about {needed} GiB of host memory; it asks for {asked}."
-        yield Found(
-            ("models", index, "resources", "memoryGib"), asked, said, f"Write memoryGib: {needed}, or leave it out."
-        )
-
-
-def _left(whole: int, kept: tuple[tuple[float, float], ...]) -> float:
-    left, below = float(whole), 0.0
-    for up_to, share in kept:
-        left -= share * max(0.0, min(whole, up_to) - below)
-        below = up_to
-    return left
+        yield Found((*here, "resources", "memoryGib"), asked, said, f"Write memoryGib: {needed}, or leave it out.")
 
 
 @rule("TP13")
 def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
     """vLLM over several hosts only as upstream has run it: over all devices of a slice, on torchax."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if model.shape.multi_host and model.backend == "flax_nnx":
             said = "The runtime's JAX models fail over several hosts."
-            place: Path = ("models", index, "environment", BACKEND_VARIABLE)
+            place = (*here, "environment", BACKEND_VARIABLE)
             yield Found(place, model.settings.environment.get(BACKEND_VARIABLE), said, "Write vllm, or leave it out.")
         if model.shape.multi_host_run:
             continue
@@ -232,4 +216,4 @@ def multi_host_runtime(deployment: Deployment) -> Iterator[Found]:
         fix = f"Write topology: {single[-1]} (single-host: {', '.join(single)}), or an override of TP13."
         if find_shape(model.shape.generation, model.shape.topology) != model.shape:
             fix = f"Leave machineType out: one host forms {model.shape.topology}."
-        yield Found(("models", index, "tpu", "topology"), model.shape.topology, said, fix)
+        yield Found((*here, "tpu", "topology"), model.shape.topology, said, fix)

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from catalog.gke import facts, parse_gke_version
 from catalog.runtimes import BACKEND_VARIABLE
 from catalog.tpu import generations
-from checks.registry import Found, models, rule
-from checks.shared.indexed import indexed
+from checks.registry import Found, models, number_wanted, rule, served_models
 from settings.derive import Deployment
-from settings.refusal import Path
 from settings.store import revision_of
 
 _LOADER, _STREAMER = "load-format", "runai_streamer"
@@ -65,39 +63,37 @@ def _pin(repository: str) -> str:
 def number_of_the_project(deployment: Deployment) -> Iterator[Found]:
     """Roles on the bucket go to Kubernetes service accounts, whose names have the project's number in them."""
     if deployment.store is not None and deployment.settings.project.number is None:
-        command = f"gcloud projects describe {deployment.settings.project.id} --format='value(projectNumber)'"
-        fix = f'Write number: "NUMBER" under project; this prints it:\n{command}'
-        yield Found(("project", "number"), None, "Roles on the bucket need the project's number.", fix)
+        yield number_wanted(deployment, "Roles on the bucket need the project's number.")
 
 
 @rule("WT04")
 def streamer_reads_the_bucket(deployment: Deployment) -> Iterator[Found]:
     """No flag names another loader."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         given = model.flags_given.get(_LOADER, _STREAMER)
         if model.streamed is not None and given != _STREAMER:
-            path: Path = ("models", index, "serverFlags", _LOADER)
+            path = (*here, "serverFlags", _LOADER)
             yield Found(path, given, f"{given} does not read gs://.", f"Remove {_LOADER}.")
 
 
 @rule("WT05")
 def backend_of_the_streamer(deployment: Deployment) -> Iterator[Found]:
     """The streamer alone moves no model to another backend unnoticed."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         if model.streamed is None or model.architecture is None or BACKEND_VARIABLE in model.variables:
             continue
         if model.backend != model.runtime.chosen_backend(model.architecture):
             said = (
                 f"Streamed, {model.architecture} runs on torchax: its JAX class has no loader that the streamer takes."
             )
-            path: Path = ("models", index, "weights")
+            path = (*here, "weights")
             yield Found(path, "bucket", said, f"Write environment: {{{BACKEND_VARIABLE}: vllm}} to accept it.")
 
 
 @rule("WT06")
 def host_memory(deployment: Deployment) -> Iterator[Found]:
     """The server asks for as much memory as its weights were seen to take on their way."""
-    for index, model in indexed(deployment):
+    for here, model in served_models(deployment):
         needed, asked = model.streaming_memory_gib, model.memory_gib
         if needed is None or asked is None or asked >= needed:
             continue
@@ -105,7 +101,7 @@ def host_memory(deployment: Deployment) -> Iterator[Found]:
         said = f"{needed} GiB may pass through host memory; {asked} of {machine.memory_gib} GiB are asked for."
         written = model.settings.resources.memory_gib is not None
         fix = "Leave resources.memoryGib out." if written else "Choose a machine with more memory, or remove weights."
-        yield Found(("models", index, "resources", "memoryGib"), asked, said, fix)
+        yield Found((*here, "resources", "memoryGib"), asked, said, fix)
 
 
 @rule("WT07")

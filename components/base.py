@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 from manifests.base import Manifest
+from settings.names import type_token
 
 Dependencies = Sequence[pulumi.Resource]
 
@@ -42,15 +43,11 @@ class KubernetesObject(pulumi.CustomResource):
     and they know no `status` of a custom resource (pulumi-kubernetes#1836).
     """
 
-    status: pulumi.Output[Any]
+    if TYPE_CHECKING:  # at runtime the SDK would evaluate it for every object
+        status: pulumi.Output[Any]
 
     def __init__(self, name: str, obj: Manifest, opts: pulumi.ResourceOptions) -> None:
         if obj["kind"] == "Secret":
             secret = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
             opts = pulumi.ResourceOptions.merge(opts, secret)
         super().__init__(type_token(obj["apiVersion"], obj["kind"]), name, obj, opts)
-
-
-def type_token(api_version: str, kind: str) -> str:
-    """`v1`, `Secret` -> `kubernetes:core/v1:Secret`; any other group as it is."""
-    return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"

@@ -6,8 +6,6 @@ https as soon as the certificate is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.base import Component, Dependencies
@@ -15,16 +13,6 @@ from components.sdk import certificatemanager, dns
 from settings.gateway import ManagedCertificate
 
 _TTL_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Certified:
-    """The name that a certificate is for, and where certificate and records lie."""
-
-    settings: ManagedCertificate
-    hostname: str
-    project: str
-    region: str
 
 
 class Certificate(Component):
@@ -38,32 +26,34 @@ class Certificate(Component):
 
     def __init__(
         self,
-        of: Certified,
+        settings: ManagedCertificate,
+        hostname: str,
         apis: Dependencies,
         *,
-        name: str = "certificate",
+        project: str,
+        region: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("tpu-serving:gateway:Certificate", name, opts)
-        self._of, self._name, self._apis = of, name, apis
+        super().__init__("tpu-serving:gateway:Certificate", "certificate", opts)
+        self._settings, self._hostname, self._apis, self._project = settings, hostname, apis, project
         authorization = certificatemanager.DnsAuthorization(
-            f"{name}-authorization",
-            name=of.settings.name,
-            domain=of.hostname,
+            "certificate-authorization",
+            name=settings.name,
+            domain=hostname,
             # Google recommends it where several projects prove one domain; its record is the project's own.
             type="PER_PROJECT_RECORD",
-            project=of.project,
-            location=of.region,
+            project=project,
+            location=region,
             opts=self.child(apis),
         )
         self.certificate = certificatemanager.Certificate(
-            f"{name}-object",
-            name=of.settings.name,
+            "certificate-object",
+            name=settings.name,
             managed=certificatemanager.CertificateManagedArgs(
-                domains=[of.hostname], dns_authorizations=[authorization.id]
+                domains=[hostname], dns_authorizations=[authorization.id]
             ),
-            project=of.project,
-            location=of.region,
+            project=project,
+            location=region,
             opts=self.child(),
         )
         record = authorization.dns_resource_records.apply(lambda records: records[0])
@@ -72,17 +62,17 @@ class Certificate(Component):
 
     def points_to(self, address: pulumi.Output[str]) -> None:
         """The name's own record, for an address that outlives the Gateway."""
-        self._record("name", f"{self._of.hostname}.", "A", address)
+        self._record("name", f"{self._hostname}.", "A", address)
 
     def _record(self, name: str, host: pulumi.Input[str], kind: pulumi.Input[str], data: pulumi.Input[str]) -> None:
-        if self._of.settings.dns_zone is not None:
+        if self._settings.dns_zone is not None:
             dns.RecordSet(
-                f"{self._name}-{name}",
+                f"certificate-{name}",
                 name=host,
                 type=kind,
                 ttl=_TTL_SECONDS,
                 rrdatas=[data],
-                managed_zone=self._of.settings.dns_zone,
-                project=self._of.settings.dns_project or self._of.project,
+                managed_zone=self._settings.dns_zone,
+                project=self._settings.dns_project or self._project,
                 opts=self.child(self._apis),
             )

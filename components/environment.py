@@ -6,7 +6,7 @@ import pulumi
 
 from catalog.tpu import SliceShape
 from components.alerts import Alerts
-from components.certificate import Certificate, Certified
+from components.certificate import Certificate
 from components.chart import ChartController
 from components.cluster import Cluster
 from components.gateway import Gateway, NewAddress
@@ -85,12 +85,15 @@ class ServingEnvironment:
             )
             for served, model in zip(deployment.models, objects.models, strict=True)
         ]
-        self._alerts(services)
-
-    def _alerts(self, services: ProjectServices) -> None:
-        if self._deployment.alerted:
+        if deployment.alerted:
             ready = [*services.service("monitoring"), *(model.service for model in self.models)]
-            Alerts(self._deployment, ready, self._google)
+            Alerts(deployment, ready, self._google)
+
+    def _close(self, policies: tuple[Manifest, ...]) -> None:
+        """One after the other: the last one closes what the others leave open."""
+        before: pulumi.Resource = self.gateway.namespace
+        for policy in policies:
+            before = self.gateway.object(f"policy-{policy['metadata']['name']}", policy, [before])
 
     def _bucket(self, objects: Rendered, services: ProjectServices) -> list[pulumi.Resource]:
         """What models wait for that read from the bucket; nothing without one."""
@@ -106,18 +109,17 @@ class ServingEnvironment:
         ).ready
 
     def _certificate(self, services: ProjectServices) -> Certificate | None:
-        """The certificate of the Gateway's name, where it is ours to create."""
         settings, gateway = self._deployment.settings, self._deployment.settings.gateway
         if gateway.managed_certificate is None or gateway.hostname is None:
             return None
-        of = Certified(gateway.managed_certificate, gateway.hostname, settings.project.id, self._deployment.region)
-        return Certificate(of, services.service("certificatemanager", "dns"), opts=self._google)
-
-    def _close(self, policies: tuple[Manifest, ...]) -> None:
-        """One after the other: the last one closes what the others leave open."""
-        before: pulumi.Resource = self.gateway.namespace
-        for policy in policies:
-            before = self.gateway.object(f"policy-{policy['metadata']['name']}", policy, [before])
+        return Certificate(
+            gateway.managed_certificate,
+            gateway.hostname,
+            services.service("certificatemanager", "dns"),
+            project=settings.project.id,
+            region=self._deployment.region,
+            opts=self._google,
+        )
 
     def _pool(self, pool: TpuPool, services: ProjectServices, network: Foundation) -> TpuNodePool:
         deployment = self._deployment
@@ -141,7 +143,6 @@ class ServingEnvironment:
         )
 
     def _address(self, services: ProjectServices, network: Foundation) -> NewAddress | None:
-        """The Gateway's address, where it is ours to create."""
         deployment, gateway = self._deployment, self._deployment.settings.gateway
         if gateway.address is None or not gateway.address.create:
             return None

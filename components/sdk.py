@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from catalog.records import camel
+
 if TYPE_CHECKING:
     from pulumi_gcp import certificatemanager as certificatemanager
     from pulumi_gcp import compute as compute
@@ -27,17 +29,6 @@ if TYPE_CHECKING:
 
     helm = v3
 
-SERVICES = (
-    "certificatemanager",
-    "compute",
-    "container",
-    "dns",
-    "monitoring",
-    "projects",
-    "secretmanager",
-    "serviceaccount",
-    "storage",
-)
 _PACKAGES = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _SECRET = ["effectiveLabels", "pulumiLabels"]
 # By type: outputs that are no inputs and that we read; outputs that the class makes secret; the token's earlier form; an
@@ -87,21 +78,17 @@ class _Module:
 
 
 if not TYPE_CHECKING:
-    certificatemanager, compute, container, dns, monitoring, projects, secretmanager, serviceaccount, storage = (
-        _Module(f"gcp:{service}/{{file}}:{{kind}}") for service in SERVICES
-    )
     helm = _Module("kubernetes:helm.sh/v3:{kind}")
+
+    def __getattr__(service: str) -> _Module:
+        if service.startswith("__"):
+            raise AttributeError(service)
+        return _Module(f"gcp:{service}/{{file}}:{{kind}}")
 
 
 def arguments(**inputs: Any) -> dict[str, Any]:
     """Inputs under the provider's names."""
     return {camel(key): value for key, value in inputs.items() if value is not None}
-
-
-def camel(name: str) -> str:
-    """`disk_size_gb` -> `diskSizeGb`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 @cache

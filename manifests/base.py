@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from catalog.lock import load_lock
+
 Manifest = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "tpu-serving"}
@@ -45,13 +47,11 @@ def bound_role(
     )
 
 
-def script_container(
-    name: str, image: str, command: list[str], arguments: list[str], volume: str, folder: str
-) -> Manifest:
+def script_container(name: str, command: list[str], arguments: list[str], volume: str, folder: str) -> dict[str, Any]:
     """A container that runs a program of ours from a mounted ConfigMap, without any right on its node."""
     return {
         "name": name,
-        "image": image,
+        "image": load_lock().images["readiness"].reference(),
         "command": ["python", "-u", *command],
         "args": arguments,
         "securityContext": {
@@ -63,6 +63,33 @@ def script_container(
         },
         "volumeMounts": [{"name": volume, "mountPath": folder, "readOnly": True}],
     }
+
+
+def script_job(
+    name: str,
+    namespace: str,
+    account: str,
+    container: dict[str, Any],
+    volume: dict[str, Any],
+    *,
+    tries: int,
+    seconds: int,
+) -> Manifest:
+    """A Job with such a container."""
+    pod = {
+        "serviceAccountName": account,
+        "restartPolicy": "Never",
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [volume],
+    }
+    spec = {"backoffLimit": tries, "activeDeadlineSeconds": seconds, "template": {"spec": pod}}
+    return manifest("batch/v1", "Job", name, namespace, spec=spec)
+
+
+def gateway_ref(name: str) -> dict[str, str]:
+    """A reference to a Gateway of the same namespace."""
+    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name}
 
 
 def reference(obj: Manifest) -> tuple[str, str, str | None, str]:

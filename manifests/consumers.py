@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from manifests.base import Manifest, manifest
+from manifests.base import Manifest, gateway_ref, manifest
 from settings import names
 from settings.consumers import Consumer
 from settings.gateway import Gateway
@@ -31,8 +31,7 @@ def consumer_policies(settings: Gateway, namespace: str) -> tuple[Manifest, ...]
         }
         for model in models
     ]
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": settings.name}
-    base: dict[str, Any] = {"enforcementLevel": "L7", "targetRefs": [target]}
+    base: dict[str, Any] = {"enforcementLevel": "L7", "targetRefs": [gateway_ref(settings.name)]}
     closed = {**base, "action": "DENY_BY_DEFAULT"}
     allowed = {**base, "action": "ALLOW", "rules": rules}
     return (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from manifests.base import Manifest, manifest
+from catalog.gke import CERTIFICATE_MANAGER_OPTION, PRE_SHARED_OPTION
+from manifests.base import Manifest, gateway_ref, manifest
 from manifests.consumers import consumer_policies
 from manifests.namespace import namespace as namespace_object
 from settings.gateway import Gateway, Tls
@@ -71,9 +72,9 @@ def _tls(tls: Tls) -> dict[str, Any]:
     if tls.secret_name:
         result["certificateRefs"] = [{"group": "", "kind": "Secret", "name": tls.secret_name}]
     elif certificates := tls.certificate_manager_certs or [m.name for m in (tls.managed_certificate,) if m]:
-        result["options"] = {"networking.gke.io/cert-manager-certs": ",".join(certificates)}
+        result["options"] = {CERTIFICATE_MANAGER_OPTION: ",".join(certificates)}
     else:
-        result["options"] = {"networking.gke.io/pre-shared-certs": ",".join(tls.pre_shared_certs)}
+        result["options"] = {PRE_SHARED_OPTION: ",".join(tls.pre_shared_certs)}
     return result
 
 
@@ -97,13 +98,7 @@ def redirect_route(settings: Gateway, namespace: str) -> Manifest | None:
 
 def parent_ref(settings: Gateway, namespace: str, listener: str) -> dict[str, Any]:
     """A route's reference to a listener of the Gateway."""
-    return {
-        "group": "gateway.networking.k8s.io",
-        "kind": "Gateway",
-        "name": settings.name,
-        "namespace": namespace,
-        "sectionName": listener,
-    }
+    return {**gateway_ref(settings.name), "namespace": namespace, "sectionName": listener}
 
 
 def client_authority(settings: Gateway, namespace: str) -> Manifest | None:
@@ -128,8 +123,5 @@ def gateway_policy(settings: Gateway, namespace: str) -> Manifest | None:
         "GCPGatewayPolicy",
         settings.name,
         namespace,
-        spec={
-            "default": default,
-            "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": settings.name},
-        },
+        spec={"default": default, "targetRef": gateway_ref(settings.name)},
     )

@@ -34,7 +34,7 @@ def network_policies(deployment: Deployment) -> tuple[Manifest, ...]:
         return ()
     balancer = [_block(proxies), *map(_block, facts()["healthCheckRanges"])]
     picker, servers = {"matchLabels": {**PART_OF, **PICKER}}, _servers()
-    collector = _namespace(COLLECTOR_NAMESPACE)
+    collector = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": COLLECTOR_NAMESPACE}}}
     made: dict[str, tuple[dict[str, Any], Any, Any]] = {
         "servers": (
             servers,
@@ -103,10 +103,6 @@ def _outbound(deployment: Deployment) -> list[int]:
 
 def _block(cidr: str) -> dict[str, Any]:
     return {"ipBlock": {"cidr": cidr}}
-
-
-def _namespace(name: str) -> dict[str, Any]:
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
 def _port(number: int, protocol: str = "TCP") -> dict[str, Any]:

@@ -37,7 +37,6 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
     gateway = deployment.settings.gateway
     spec: dict[str, Any] = {
         "model": {"uri": model.weights_address or model.settings.source, "name": model.settings.names_for_clients[0]},
-        **_replicas(model),
         "parallelism": {"tensor": model.tensor_parallel_size},
         "router": {
             "gateway": {"refs": [{"name": gateway.name, "namespace": deployment.namespace}]},
@@ -46,6 +45,8 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
         },
         "template": _pod(deployment, model, leader=True),
     }
+    if model.settings.scaling is None:  # else KServe 0.20 keeps the live number, KEDA's (workload.go Preserve*Replicas)
+        spec["replicas"] = model.settings.replicas
     if model.streamed is not None:
         # Else KServe 0.20 refuses gs:// (workload_storage.go attachModelArtifacts).
         spec["storageInitializer"] = {"enabled": False}
@@ -57,11 +58,6 @@ def llm_inference_service(deployment: Deployment, model: ServedModel) -> Manifes
         # One slice, one group: leader and workers land on the hosts of the same node pool.
         annotations["leaderworkerset.sigs.k8s.io/exclusive-topology"] = "cloud.google.com/gke-nodepool"
     return manifest(API, "LLMInferenceService", model.name, deployment.namespace, annotations=annotations, spec=spec)
-
-
-def _replicas(model: ServedModel) -> dict[str, int]:
-    """Left out where KEDA decides: KServe 0.20 then keeps the live number (workload.go Preserve*Replicas)."""
-    return {} if model.settings.scaling else {"replicas": model.settings.replicas}
 
 
 def pipeline_preset(namespace: str) -> Manifest:
@@ -122,10 +118,9 @@ def placement(deployment: Deployment, shape: SliceShape) -> dict[str, Any]:
 
 def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[str, Any]:
     before = _before(deployment, model)
-    volumes: list[dict[str, Any]] = [
-        {"name": "home", "emptyDir": {}},
-        {"name": "dshm", "emptyDir": _shared_memory(model)},
-    ]
+    # For /dev/shm. Ray keeps its objects there, so over several hosts the pod's memory is the only limit, as upstream.
+    shared_memory = {"medium": "Memory"} | ({} if model.shape.multi_host else {"sizeLimit": "16Gi"})
+    volumes: list[dict[str, Any]] = [{"name": "home", "emptyDir": {}}, {"name": "dshm", "emptyDir": shared_memory}]
     if any(container["name"] == "weights" for container in before):
         volumes.append(weights.VOLUME)
     return {
@@ -138,11 +133,6 @@ def _pod(deployment: Deployment, model: ServedModel, *, leader: bool) -> dict[st
         "containers": [_container(model, leader=leader)],
         "volumes": volumes,
     }
-
-
-def _shared_memory(model: ServedModel) -> dict[str, Any]:
-    """For /dev/shm. Ray keeps its objects there, so over several hosts the pod's memory is the only limit, as upstream."""
-    return {"medium": "Memory"} if model.shape.multi_host else {"medium": "Memory", "sizeLimit": "16Gi"}
 
 
 def _container(model: ServedModel, *, leader: bool) -> dict[str, Any]:

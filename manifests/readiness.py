@@ -9,12 +9,10 @@ first object is then refused ("x509: certificate signed by unknown authority"), 
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 from catalog.gke import facts
-from catalog.lock import load_lock
-from manifests.base import Manifest, bound_role, manifest, script_container
+from manifests.base import Manifest, bound_role, manifest, script_container, script_job
 from manifests.namespace import KSERVE
 from settings.derive import Deployment
 from settings.names import SYSTEM_NAMESPACE
@@ -34,12 +32,6 @@ _KSERVE_ADVICE = (
     "KServe's webhooks do not answer. Is its controller running, does cert-manager put its authority into them, and may "
     "the control plane reach the nodes on port 9443 (CL03)?"
 )
-
-
-@cache
-def script() -> str:
-    """The program the Jobs run: Python's standard library only."""
-    return _SCRIPT.read_text(encoding="utf-8")
 
 
 def required_crds(deployment: Deployment) -> list[str]:
@@ -70,8 +62,9 @@ def rbac() -> list[Manifest]:
 
 
 def config_map() -> Manifest:
-    """The Jobs' program."""
-    return manifest("v1", "ConfigMap", NAME, SYSTEM_NAMESPACE, data={_SCRIPT.name: script()})
+    """The Jobs' program, of Python's standard library only."""
+    program = {_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")}
+    return manifest("v1", "ConfigMap", NAME, SYSTEM_NAMESPACE, data=program)
 
 
 def gateway_job(deployment: Deployment) -> Manifest:
@@ -103,27 +96,7 @@ def kserve_job(deployment: Deployment) -> Manifest:
 
 def _job(name: str, budget_seconds: int, advice: str, arguments: list[str]) -> Manifest:
     limits = ["--budget-seconds", str(budget_seconds), "--advice", advice, "--service-account", SERVICE_ACCOUNT_FOLDER]
-    image = load_lock().images["readiness"].reference()
-    container = script_container(
-        "wait", image, [f"/scripts/{_SCRIPT.name}"], [*arguments, *limits], "scripts", "/scripts"
-    )
+    container = script_container("wait", [f"/scripts/{_SCRIPT.name}"], [*arguments, *limits], "scripts", "/scripts")
     container["resources"] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
-    return manifest(
-        "batch/v1",
-        "Job",
-        name,
-        SYSTEM_NAMESPACE,
-        spec={
-            "backoffLimit": 3,
-            "activeDeadlineSeconds": budget_seconds + 300,
-            "template": {
-                "spec": {
-                    "serviceAccountName": NAME,
-                    "restartPolicy": "Never",
-                    "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-                    "containers": [container],
-                    "volumes": [{"name": "scripts", "configMap": {"name": NAME}}],
-                }
-            },
-        },
-    )
+    volume = {"name": "scripts", "configMap": {"name": NAME}}
+    return script_job(name, SYSTEM_NAMESPACE, NAME, container, volume, tries=3, seconds=budget_seconds + 300)

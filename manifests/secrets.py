@@ -8,6 +8,7 @@ from typing import Any
 from manifests.base import Manifest, manifest
 from settings import names
 from settings.derive import Deployment, ServedModel
+from settings.model import SecretManagerVersion
 
 TOKEN_KEY = "HF_TOKEN"
 
@@ -61,22 +62,19 @@ def token(deployment: Deployment, model: ServedModel) -> StoredToken | SyncedTok
             deployment.settings.project.id,
             reference.secret_manager.secret,
             deployment.workload_principal(names.service_account(model.name)),
-            secret_provider_class(deployment, model),
-            secret_sync(deployment, model),
+            _secret_provider_class(deployment, model.name, reference.secret_manager),
+            _secret_sync(deployment, model.name),
         )
     return None
 
 
-def secret_provider_class(deployment: Deployment, model: ServedModel) -> Manifest:
+def _secret_provider_class(deployment: Deployment, model: str, version: SecretManagerVersion) -> Manifest:
     """Which secret of Secret Manager GKE's secret sync reads."""
-    reference = model.settings.hugging_face_token
-    assert reference is not None and reference.secret_manager is not None
-    version = reference.secret_manager
     resource = f"projects/{deployment.settings.project.id}/secrets/{version.secret}/versions/{version.version}"
     return manifest(
         "secrets-store.csi.x-k8s.io/v1",
         "SecretProviderClass",
-        names.token_secret(model.name),
+        names.token_secret(model),
         deployment.namespace,
         spec={
             "provider": "gke",
@@ -85,16 +83,16 @@ def secret_provider_class(deployment: Deployment, model: ServedModel) -> Manifes
     )
 
 
-def secret_sync(deployment: Deployment, model: ServedModel) -> Manifest:
+def _secret_sync(deployment: Deployment, model: str) -> Manifest:
     """The Kubernetes Secret that GKE's secret sync keeps up to date."""
     return manifest(
         "secret-sync.gke.io/v1",
         "SecretSync",
-        names.token_secret(model.name),
+        names.token_secret(model),
         deployment.namespace,
         spec={
-            "serviceAccountName": names.service_account(model.name),
-            "secretProviderClassName": names.token_secret(model.name),
+            "serviceAccountName": names.service_account(model),
+            "secretProviderClassName": names.token_secret(model),
             "secretObject": {"type": "Opaque", "data": [{"sourcePath": TOKEN_KEY, "targetKey": TOKEN_KEY}]},
         },
     )

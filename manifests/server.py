@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from typing import TYPE_CHECKING
 
 from catalog.lock import runtime_version
 from catalog.vllm_flags import load_flags
 from settings.derive import HEALTH_PATH, SERVER_PORT, SHUTDOWN_SECONDS, ServedModel
-from settings.served import DEFAULT_BATCHED_TOKENS, json_flag
-
-if TYPE_CHECKING:
-    from settings.model import FlagValue
+from settings.flags import flag_words, json_flag
+from settings.model import FlagValue
+from settings.served import DEFAULT_BATCHED_TOKENS
 
 MODEL_PATH = "/mnt/models"
 _RAY_PORT = 6379
@@ -52,17 +49,12 @@ def server_args(model: ServedModel) -> list[str]:
     """Arguments after `vllm serve MODEL`, served names always among them: else clients must say `/mnt/models` (KS07)."""
     args = ["--served-model-name", *model.settings.names_for_clients]
     for name, value in server_flags(model).items():
-        if value is True:
-            args.append(f"--{name}")
-        elif value is False:
-            args.append(f"--no-{name}")
-        elif isinstance(value, dict):
-            args.append(f"--{name}={json.dumps(value)}")
-        elif isinstance(value, list):
-            words = [json.dumps(one) if isinstance(one, dict) else str(one) for one in value]
-            args += [f"--{name}={word}" for word in words] if _is_repeated(name) else [f"--{name}", *words]
+        if isinstance(value, bool):
+            args.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, list) and not _is_repeated(name):
+            args += [f"--{name}", *flag_words(value)]
         else:
-            args.append(f"--{name}={value}")
+            args += [f"--{name}={word}" for word in flag_words(value)]
     return args
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.gke import facts
-from catalog.lock import load_lock
-from manifests.base import Manifest, manifest, script_container
+from manifests.base import Manifest, manifest, script_container, script_job
 from manifests.secrets import token_env
 from settings import names
 from settings.derive import Deployment, ServedModel
@@ -114,23 +113,14 @@ def filling_job(deployment: Deployment, model: ServedModel) -> Manifest | None:
     asked = facts()["cpuPoolRequests"]["filling"]
     requests = {"cpu": str(asked["cpu"]), "memory": f"{round(asked['memoryGib'] * 1024)}Mi"}
     container["resources"] = {"requests": requests, "limits": {"memory": "1Gi"}}
-    pod = {
-        "serviceAccountName": names.WEIGHTS_ACCOUNT,
-        "restartPolicy": "Never",
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container],
-        "volumes": [VOLUME],
-    }
-    return manifest(
-        "batch/v1",
-        "Job",
+    return script_job(
         names.weights_job(model.name),
         deployment.namespace,
-        spec={
-            "backoffLimit": _TRIES,
-            "activeDeadlineSeconds": model.filling_timeout_seconds,
-            "template": {"spec": pod},
-        },
+        names.WEIGHTS_ACCOUNT,
+        container,
+        VOLUME,
+        tries=_TRIES,
+        seconds=model.filling_timeout_seconds,
     )
 
 
@@ -158,6 +148,5 @@ def _weights(model: ServedModel) -> list[str]:
 
 def _container(command: str, model: ServedModel, arguments: list[str]) -> dict[str, Any]:
     assert model.store is not None
-    image = load_lock().images["readiness"].reference()
     arguments = ["--bucket", model.store.bucket, *arguments, "--result", TERMINATION_LOG]
-    return script_container("weights", image, ["/programs/weights.py", command], arguments, CONFIG_MAP, "/programs")
+    return script_container("weights", ["/programs/weights.py", command], arguments, CONFIG_MAP, "/programs")

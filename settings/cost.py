@@ -67,11 +67,7 @@ def estimate(deployment: Deployment, bought: Purchase | None = None) -> Cost:
         for (generation, kind), chips in _chips_bought(deployment, bought).items()
     ]
     cpu = deployment.settings.cluster.cpu_pool
-    node = (
-        own.cpu_node_hour
-        if own.cpu_node_hour is not None
-        else prices.machine_hour.get(cpu.machine_type, {}).get(deployment.region)
-    )
+    node = _own(own.cpu_node_hour, prices.machine_hour.get(cpu.machine_type, {}).get(deployment.region))
     items += [
         CostItem("GKE cluster", 1, "cluster", _own(own.cluster_hour, prices.gke_cluster_hour), prices.source),
         CostItem(f"CPU nodes {cpu.machine_type} (at least)", cpu.min_nodes, "node", node, prices.source),
@@ -172,7 +168,7 @@ def _chips_bought(
     return chips
 
 
-def _own(own: float | None, listed: float) -> float:
+def _own(own: float | None, listed: float | None) -> float | None:
     return listed if own is None else own
 
 
@@ -187,5 +183,4 @@ def _chips(deployment: Deployment, prices: PriceList, generation: str, kind: Kin
         # Never dearer than on demand (Google "Dynamic Workload Scheduler pricing").
         name += " (flex-start)" if "flexStart" in rates else " (flex-start, at most)"
         listed = rates.get("flexStart", listed)
-    own = deployment.settings.prices.chip_hour
-    return CostItem(name, chips, "chip", listed if own is None else own, prices.source)
+    return CostItem(name, chips, "chip", _own(deployment.settings.prices.chip_hour, listed), prices.source)

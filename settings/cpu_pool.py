@@ -10,8 +10,8 @@ from catalog.gke import facts
 from settings.text import count
 
 # GKE "Plan GKE Standard node sizes" (read 2026-11-30): reserved shares of each core, and of each part of memory in GiB.
-_RESERVED_CPU = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
-_RESERVED_MEMORY = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
+RESERVED_CPU = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
+RESERVED_MEMORY = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 _EVICTION_GIB = 0.1
 # GiB of memory to a vCPU by kind of machine (Google "General-purpose machine family"); other series differ a little.
 _GIB_PER_CPU = {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}
@@ -64,8 +64,8 @@ def room(machine_type: str, pickers: int, *, fillings: int = 0, keda: bool = Fal
         fillings,
         shared["cpu"] + pickers * picker["cpu"] + fillings * filling["cpu"],
         shared["memoryGib"] + pickers * picker["memoryGib"] + fillings * filling["memoryGib"],
-        cores - _share(cores, _RESERVED_CPU) - daemons["cpu"],
-        memory - _share(memory, _RESERVED_MEMORY) - _EVICTION_GIB - daemons["memoryGib"],
+        left_of(cores, RESERVED_CPU) - daemons["cpu"],
+        left_of(memory, RESERVED_MEMORY) - _EVICTION_GIB - daemons["memoryGib"],
     )
 
 
@@ -83,10 +83,11 @@ def most_nodes(needed: Room | None) -> int:
     return max(_LEAST, needed.nodes + 1) if needed is not None else _LEAST
 
 
-def _share(amount: float, steps: tuple[tuple[float, float], ...]) -> float:
-    reserved = 0.0
+def left_of(amount: float, steps: tuple[tuple[float, float], ...]) -> float:
+    """What a node has left of its CPUs or GiB of memory beside the reserved shares."""
+    left = amount
     for size, share in steps:
         part = min(amount, size)
-        reserved += part * share
+        left -= part * share
         amount -= part
-    return reserved
+    return left

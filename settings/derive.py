@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from catalog.gke import facts, inference_pool_floor, parse_gke_version
 from catalog.tpu import SliceShape, find_shape, generations
 from settings import names
 from settings.cpu_pool import Room, most_nodes, room
+from settings.environment import Environment
+from settings.model import Model
 from settings.purchases import Kind, Purchase, purchases
 from settings.served import GIB as GIB
 from settings.served import MIB as MIB
@@ -19,10 +20,6 @@ from settings.served import NODE_BUDGET_SECONDS as NODE_BUDGET_SECONDS
 from settings.served import ServedModel as ServedModel
 from settings.store import Store, store_of
 from settings.windows import PRODUCTION, Window
-
-if TYPE_CHECKING:
-    from settings.environment import Environment
-    from settings.model import Model
 
 # The server's HTTP endpoint: probes, policies, Service check and verify all read it here (HC05).
 SERVER_PORT = 8000
@@ -176,7 +173,7 @@ class Deployment:
     @property
     def region(self) -> str:
         """Region of network and cluster."""
-        return self.settings.location.region_name
+        return self.settings.location.region or self.zone.rsplit("-", 1)[0]
 
     @property
     def zone(self) -> str:
@@ -191,13 +188,7 @@ class Deployment:
     @property
     def node_account_id(self) -> str:
         """Id of the nodes' service account: within Google's 30 characters, and of no other cluster of the project."""
-        name = self.cluster_name
-        if len(name) > _LONGEST_ACCOUNT_NAME:
-            import hashlib  # only a long name needs it
-
-            told_apart = hashlib.sha256(name.encode()).hexdigest()[:6]
-            name = f"{name[: _LONGEST_ACCOUNT_NAME - 7].rstrip('-')}-{told_apart}"
-        return f"{name}-nodes"
+        return f"{names.shortened(self.cluster_name, _LONGEST_ACCOUNT_NAME)}-nodes"
 
     @cached_property
     def version_floor(self) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from settings.form import key_at
-from settings.refusal import Finding, Path, RefusedError
+from settings.refusal import Finding, Path
 from settings.yaml_file import parse, read_text, unreadable
 
 ROOT = FilePath(__file__).resolve().parent.parent
@@ -56,18 +56,9 @@ def find_environment(environment: str, folder: FilePath | None = None) -> FilePa
         fix = "Check the path and its permissions."
         raise unreadable(environment, f"The path cannot be looked up: {said}.", fix) from None
     known = sorted(p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in folder.glob("Pulumi.*.yaml"))
-    raise RefusedError(
-        [
-            Finding(
-                rule="ST00",
-                path=(),
-                value=environment,
-                message=f"There is no environment '{environment}': neither a file of that name nor {candidate.name}.",
-                fix=f"Use one of: {', '.join(known)}; or the path of a file." if known else "Give the path of a file.",
-            )
-        ],
-        environment,
-    )
+    said = f"There is no environment '{environment}': neither a file of that name nor {candidate.name}."
+    fix = f"Use one of: {', '.join(known)}; or the path of a file." if known else "Give the path of a file."
+    raise unreadable(environment, said, fix)
 
 
 def environment_name(path: FilePath) -> str:

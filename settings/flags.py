@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from settings.model import FlagValue
 from settings.names import server_flag
-
-if TYPE_CHECKING:
-    from settings.model import FlagValue
 
 
 def plain_flags(flags: dict[str, FlagValue]) -> Iterator[tuple[str, FlagValue]]:
@@ -18,6 +16,14 @@ def plain_flags(flags: dict[str, FlagValue]) -> Iterator[tuple[str, FlagValue]]:
         flag = server_flag(name)
         negated = isinstance(value, bool) and flag.startswith("no-")
         yield (flag.removeprefix("no-"), not value) if negated else (flag, value)
+
+
+def flag_words(value: FlagValue) -> tuple[str, ...]:
+    """The values of a flag as words of a command line."""
+    return tuple(
+        json.dumps(one) if isinstance(one, dict) else str(one)
+        for one in (value if isinstance(value, list) else [value])
+    )
 
 
 def json_flag(value: Any) -> dict[str, Any]:

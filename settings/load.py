@@ -6,12 +6,16 @@ A value that is wrong is taken out and the rest is read again, so that one typo 
 from __future__ import annotations
 
 import copy
+import difflib
 import re
 from dataclasses import replace
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
+from catalog.unsupported_keys import find_unsupported_key
+from catalog.zones import zones_of
 from settings.document import Document
 from settings.environment import Environment
 from settings.form import key_at
@@ -61,16 +65,12 @@ def parse(document: Document) -> tuple[Environment | None, list[Finding], set[Pa
         except ValidationError as error:
             problems = error.errors(include_url=False)
         for problem in problems:
-            path = _alias_path(problem["loc"])
+            path = tuple(part for part in problem["loc"] if part not in {"[key]", *_UNION})
             if path not in replaced:
                 findings.append(_finding(document, path, problem))
             replaced.add(path)
             _repair(data, path, problem)
     return None, findings, replaced
-
-
-def _alias_path(loc: tuple[int | str, ...]) -> Path:
-    return tuple(part for part in loc if not (isinstance(part, str) and part in {"[key]", *_UNION}))
 
 
 def _finding(document: Document, path: Path, problem: Any) -> Finding:
@@ -109,8 +109,6 @@ def _name_of(path: Path) -> str:
 
 
 def _missing(path: Path) -> str:
-    import yaml  # only a refusal needs it
-
     example, key = _least(path), f"{PROJECT_NAME}:{path[-1]}" if len(path) == 1 else path[-1]
     if example is None:
         return f"Write `{key}`. {_describe(path)}"
@@ -120,10 +118,6 @@ def _missing(path: Path) -> str:
 
 def unknown_key(path: Path, value: Any) -> Finding:
     """A misspelt key names the right one; one that people look for is answered by the rule behind it."""
-    import difflib
-
-    from catalog.unsupported_keys import find_unsupported_key
-
     key, known = str(path[-1]), known_keys(path[:-1])
     folded = {name.lower(): name for name in known}
     close = [folded[name] for name in difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.6)]
@@ -207,8 +201,6 @@ def _wanted(path: Path, problem: Any, value: Any) -> str:
     if problem["type"] != "string_pattern_mismatch":
         return f"Correct the value. {described}".rstrip()
     if key == "zone" and isinstance(value, str) and _REGION.fullmatch(value):
-        from catalog.zones import zones_of  # only a refusal needs it
-
         return f"Write zone: {', or '.join(zones_of(value)) or f'{value}-a, or another zone of that region'}."
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
     form = _NAME if problem["ctx"]["pattern"] == RESOURCE_NAME else _FORMS.get(name)
@@ -217,8 +209,6 @@ def _wanted(path: Path, problem: Any, value: Any) -> str:
 
 def _nearest(problem: Any) -> str | None:
     """What was nearly written: a choice, or the value as its pattern has it; None where that can't be told."""
-    import difflib
-
     value, context = problem.get("input"), problem.get("ctx", {})
     if not isinstance(value, str) or hidden(value) != value:
         return None

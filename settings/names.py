@@ -67,6 +67,20 @@ def token_secret(model: str) -> str:
     return f"{model}-hf-token"
 
 
+def type_token(api_version: str, kind: str) -> str:
+    """The engine's for a Kubernetes object: `v1`, `Secret` -> `kubernetes:core/v1:Secret`; any other group as it is."""
+    return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most `most` characters; what is cut off is told apart by a checksum."""
+    if len(name) <= most:
+        return name
+    import hashlib  # only a long name needs it
+
+    return f"{name[: most - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
 def server_flag(name: str) -> str:
     """A flag of the model server as it calls it, without the dashes before it; underscores are dashes to it."""
     return name.lstrip("-").replace("_", "-")

@@ -28,8 +28,3 @@ class Location(Section):
         pattern=r"^[a-z]+-[a-z]+\d+-[a-z0-9]+$", description="Zone of the TPU node pools, for example europe-west4-a."
     )
     region: str | None = Field(None, description="Region of network and cluster; derived from the zone when left out.")
-
-    @property
-    def region_name(self) -> str:
-        """The region, given or derived from the zone."""
-        return self.region or self.zone.rsplit("-", 1)[0]

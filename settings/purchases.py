@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from catalog.gke import LONGEST_RUN_HOURS
-
-if TYPE_CHECKING:
-    from settings.capacity import Capacity, Entry
+from settings.capacity import Capacity, Entry
 
 Kind = Literal["onDemand", "spot", "flexStart", "reservation"]
 _TAGS: dict[Kind, str] = {"onDemand": "od", "spot": "spot", "flexStart": "flex", "reservation": "res"}

@@ -6,10 +6,10 @@ import json
 import math
 import re
 from collections import Counter
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from catalog.secret_forms import load_secret_forms
+from catalog.secret_forms import secret_forms
 
 HIDDEN = "(hidden)"
 # What has no known form: this long without punctuation, and alternating between letters and digits, small and capital,
@@ -28,14 +28,10 @@ _PUBLIC = re.compile(
 )
 
 
-@cache
-def _forms() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{form.pattern})" for form in load_secret_forms()))
-
-
+@lru_cache(maxsize=4096)  # the objects of many models have most of their texts in common
 def holds_secret(text: str) -> bool:
     """True if the text contains something of a published form of secret."""
-    return _forms().search(text) is not None
+    return secret_forms().search(text) is not None
 
 
 def looks_random(text: str) -> bool:
@@ -46,7 +42,7 @@ def looks_random(text: str) -> bool:
 def hidden(value: Any) -> Any:
     """A value to be shown: secrets are left out of a text; anything else that holds one is left out altogether."""
     if isinstance(value, str):
-        known_left_out = _forms().sub(HIDDEN, value)
+        known_left_out = secret_forms().sub(HIDDEN, value)
         if not looks_random(known_left_out):
             return known_left_out
         return _RUN.sub(lambda m: HIDDEN if _is_random(m.group()) else m.group(), known_left_out)

@@ -6,19 +6,16 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catalog.durations import precompile_workers, startup_budget_seconds
 from catalog.lock import runtime_version
 from catalog.models import Checkpoint, KnownModel, Task, named
 from catalog.runtimes import BACKEND_VARIABLE, Backend, Family, Runtime, family_of, load_runtime
 from catalog.tpu import SliceShape, generations
-from settings.flags import json_flag as json_flag
-from settings.flags import plain_flags
+from settings.flags import json_flag, plain_flags
+from settings.model import FlagValue, Model
 from settings.store import Revision, Store, revision_of
-
-if TYPE_CHECKING:
-    from settings.model import FlagValue, Model
 
 DEFAULT_CONTEXT_LENGTH = 4096
 _PLAIN_BITS = 16  # bfloat16
@@ -225,13 +222,10 @@ class ServedModel:
         """The backend that serves the model; None where its architecture is not known."""
         wanted = self.variables.get(BACKEND_VARIABLE, "auto")
         if wanted in {"vllm", "flax_nnx"}:
-            return "vllm" if wanted == "vllm" or self._outside_of_jax else "flax_nnx"
+            outside_of_jax = self.architecture is not None and self.architecture not in self.runtime.jax_architectures
+            return "vllm" if wanted == "vllm" or outside_of_jax else "flax_nnx"
         streamed = self.streamed is not None
         return self.runtime.chosen_backend(self.architecture, streamed) if self.architecture else None
-
-    @property
-    def _outside_of_jax(self) -> bool:
-        return self.architecture is not None and self.architecture not in self.runtime.jax_architectures
 
     @property
     def cpu(self) -> int | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from catalog.tpu import SliceShape
-
-if TYPE_CHECKING:
-    from settings.environment import Environment
+from settings.environment import Environment
+from settings.names import shortened
 
 CREATE = "create"  # in place of a name
 _LONGEST_NAME = 63
@@ -77,14 +75,6 @@ def store_of(name: str, settings: Environment, cluster: str) -> Store | None:
     if weights.bucket is None:
         return None
     created = weights.bucket == CREATE
-    bucket = _own_name(settings.project.id, cluster) if created else weights.bucket
+    # Names are global: the project's id, which is too, and the cluster's.
+    bucket = shortened(f"{settings.project.id}-{cluster}-weights", _LONGEST_NAME) if created else weights.bucket
     return Store(bucket, created, weights.compile_cache, name)
-
-
-def _own_name(project: str, cluster: str) -> str:
-    """Names are global: the project's id, which is too, and the cluster's."""
-    name = f"{project}-{cluster}-weights"
-    if len(name) <= _LONGEST_NAME:
-        return name
-    told_apart = hashlib.sha256(name.encode()).hexdigest()[:6]
-    return f"{name[: _LONGEST_NAME - 7].rstrip('-')}-{told_apart}"

@@ -7,6 +7,7 @@ that a small file could end the process or never end. What `pulumi up` would not
 from __future__ import annotations
 
 import datetime
+import difflib
 import re
 import stat
 from collections.abc import Iterator
@@ -56,9 +57,8 @@ for _name, (_letters, _pattern) in _SCALARS.items():
 
 @dataclass
 class Contents:
-    """`values`: what stands below `config:`, our namespace left out of the keys; `foreign`: keys of other namespaces.
-
-    `lines` has the line (1-based) of every value by its path; `findings` what is refused at its line.
+    """`values`: what stands below `config:`, our namespace left out of the keys. `lines`: of every value by its path
+    (1-based). `findings`: what is refused at its line.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -309,12 +309,7 @@ def _scalars(waiting: list[Any]) -> Iterator[Any]:
 
 
 def _convert(kind: str, text: str) -> Any:
-    """A scalar's value.
-
-    Raises:
-        KeyError: no kind that settings have.
-        ValueError, OverflowError: the text is none of that kind.
-    """
+    """Raises KeyError for a kind that settings do not have, ValueError or OverflowError for text that is none of its kind."""
     if kind == "timestamp":
         return _date(text)
     pattern = _SCALARS[kind][1]
@@ -349,7 +344,5 @@ def _meant(name: str) -> str | None:
     namespace, colon, key = name.partition(":")
     if not colon or key_at((key,)) is None:
         return None
-    import difflib  # only where a key has a namespace
-
     near = difflib.get_close_matches(namespace.lower(), [PROJECT_NAME], cutoff=0.7)
     return f"{PROJECT_NAME}:{key}" if near or key == "models" else None

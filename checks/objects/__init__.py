@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from checks.objects import (
+from checks.objects import (  # noqa: F401 - a rule is known once its module is imported
     authorization,
     clusters,
     gateways,
@@ -26,8 +26,6 @@ from checks.objects.check import Check, Context, Scope, context_of
 from checks.objects.resource import Resource, resource_of
 from checks.registry import implementations
 from settings.refusal import Finding, RefusedError, explain, refusals
-
-_MODULES = (gateways, authorization, routes, policies, services, servers, releases, scalers, node_pools, clusters)
 
 
 def _registry(checks: Iterable[Check]) -> dict[str, tuple[Check, ...]]:

@@ -74,29 +74,32 @@ def reachable(scope: Scope) -> dict[Target, tuple[Resource, Path]]:
     return found
 
 
+def named_by(resource: Resource, *path: str) -> set[tuple[str, str]]:
+    """(namespace, name) of what the references at a path name; the resource's own namespace where none is written."""
+    found = items(resource.inputs, "spec", *path)
+    return {(text(reference, "namespace") or resource.namespace, text(reference, "name")) for reference in found}
+
+
 @lru_cache(maxsize=1)  # asked for by many checks of one scope
 def inference_gateways(scope: Scope) -> list[Resource]:
     """The Gateways of the stack that carry models: a route to a pool, or an LLMInferenceService, refers to them."""
     named: set[tuple[str, str]] = set()
     for route in scope.of("HTTPRoute"):
         if any(target.kind == "InferencePool" for target, _ in backends_of(route)):
-            parents = items(route.inputs, "spec", "parentRefs")
-            named |= {(text(parent, "namespace") or route.namespace, text(parent, "name")) for parent in parents}
+            named |= named_by(route, "parentRefs")
     for service in scope.of("LLMInferenceService"):
-        references = items(service.inputs, "spec", "router", "gateway", "refs")
-        named |= {(text(ref, "namespace") or service.namespace, text(ref, "name")) for ref in references}
+        named |= named_by(service, "router", "gateway", "refs")
     return [gateway for gateway in scope.of("Gateway") if (gateway.namespace, gateway.name) in named]
 
 
+@lru_cache(maxsize=1)
 def routes_of_models(scope: Scope) -> list[Resource]:
     """Routes of Gateways that carry models, routes to a pool, and what KServe makes a route of. Others are not ours."""
     gateways = {(gateway.namespace, gateway.name) for gateway in inference_gateways(scope)}
 
     def ours(route: Resource) -> bool:
-        parents = items(route.inputs, "spec", "parentRefs")
-        attached = {(text(parent, "namespace") or route.namespace, text(parent, "name")) for parent in parents}
         pool = any(target.kind == "InferencePool" for target, _ in backends_of(route))
-        return route.kind != "HTTPRoute" or pool or bool(attached & gateways)
+        return route.kind != "HTTPRoute" or pool or bool(named_by(route, "parentRefs") & gateways)
 
     return list(filter(ours, scope.of(*ROUTE_KINDS)))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from checks.objects.resource import Resource
 from checks.objects.values import UnknownValueError
@@ -15,11 +15,9 @@ from checks.shared import clock
 from checks.shared.overrides import in_force
 from settings import names
 from settings.derive import Deployment
+from settings.environment import Override
+from settings.gateway import Waiver
 from settings.refusal import Finding, Path
-
-if TYPE_CHECKING:
-    from settings.environment import Override
-    from settings.gateway import Waiver
 
 
 class Found(NamedTuple):

@@ -35,23 +35,19 @@ def _own_clusters(scope: Scope) -> list[Resource]:
 def gateway_is_on(scope: Scope) -> Iterator[Found]:
     """Gateway channel standard, HTTP load balancing on, VPC-native. Autopilot has all of it by itself."""
     for cluster in _own_clusters(scope):
-        yield from _gateway_is_on(cluster)
-
-
-def _gateway_is_on(cluster: Resource) -> Iterator[Found]:
-    if get(cluster.inputs, "enableAutopilot") is True:
-        return
-    channel = get(cluster.inputs, "gatewayApiConfig", "channel")
-    if channel != _CHANNEL:
-        fix = f"Write gatewayApiConfig: {{channel: {_CHANNEL}}}."
-        yield Found(cluster, ("gatewayApiConfig", "channel"), channel, "The Gateway controller is off.", fix)
-    if get(cluster.inputs, "addonsConfig", "httpLoadBalancing", "disabled") is True:
-        at = ("addonsConfig", "httpLoadBalancing", "disabled")
-        yield Found(cluster, at, True, "HTTP load balancing is off.", "Write disabled: false.")
-    mode = get(cluster.inputs, "networkingMode")
-    if mode == "ROUTES" or (mode is None and get(cluster.inputs, "ipAllocationPolicy") is None):
-        fix = "Write networkingMode: VPC_NATIVE with an ipAllocationPolicy."
-        yield Found(cluster, ("networkingMode",), mode, "The cluster is not VPC-native.", fix)
+        if get(cluster.inputs, "enableAutopilot") is True:
+            continue
+        channel = get(cluster.inputs, "gatewayApiConfig", "channel")
+        if channel != _CHANNEL:
+            fix = f"Write gatewayApiConfig: {{channel: {_CHANNEL}}}."
+            yield Found(cluster, ("gatewayApiConfig", "channel"), channel, "The Gateway controller is off.", fix)
+        if get(cluster.inputs, "addonsConfig", "httpLoadBalancing", "disabled") is True:
+            at = ("addonsConfig", "httpLoadBalancing", "disabled")
+            yield Found(cluster, at, True, "HTTP load balancing is off.", "Write disabled: false.")
+        mode = get(cluster.inputs, "networkingMode")
+        if mode == "ROUTES" or (mode is None and get(cluster.inputs, "ipAllocationPolicy") is None):
+            fix = "Write networkingMode: VPC_NATIVE with an ipAllocationPolicy."
+            yield Found(cluster, ("networkingMode",), mode, "The cluster is not VPC-native.", fix)
 
 
 @on_whole("CL02", graph=True)
@@ -153,11 +149,7 @@ def one_active_proxy_subnet(scope: Scope) -> Iterator[Found]:
     ]
     seen: dict[tuple[str, str], Resource] = {}
     for subnet in active:
-        # A network that is not known yet is the stack's own; with several of them nothing can be told.
-        if is_unknown(subnet.inputs, "network") and len(scope.of(NETWORK)) != 1:
-            continue
-        network = "" if is_unknown(subnet.inputs, "network") else text(subnet.inputs, "network")
-        first = seen.setdefault((network, text(subnet.inputs, "region")), subnet)
+        first = seen.setdefault((_network_of(subnet, scope), text(subnet.inputs, "region")), subnet)
         if first is not subnet:
             said = f"{first.label} is the active one of this VPC and region."
             yield Found(subnet, ("role",), "ACTIVE", said, "Use the one that is there, and remove this one.")

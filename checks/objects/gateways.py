@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from catalog.gke import GatewayClass
+from catalog.gke import CERTIFICATE_MANAGER_OPTION, PRE_SHARED_OPTION, GatewayClass
 from checks.objects.authorization import named_only
-from checks.objects.backends import backends_of, inference_gateways, key_of
+from checks.objects.backends import backends_of, inference_gateways, key_of, named_by
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import ADDRESS, CLUSTER, GLOBAL_ADDRESS, Resource
 from checks.objects.values import get, items, mapping, text
@@ -16,6 +16,7 @@ from settings.names import RESOURCE_NAME
 from settings.refusal import Path
 
 _CERTMAP = "networking.gke.io/certmap"
+_LISTENER_OPTIONS = (CERTIFICATE_MANAGER_OPTION, PRE_SHARED_OPTION)
 _ADDRESS_TYPES = ("NamedAddress", "IPAddress")
 
 
@@ -62,8 +63,7 @@ def external_has_authentication(scope: Scope) -> Iterator[Found]:
     external = {(g.namespace, g.name) for g in scope.of("Gateway") if _is_external(g) and not named_only(g, scope)}
     policies = scope.of("GCPBackendPolicy")
     for route in scope.of("HTTPRoute"):
-        parents = items(route.inputs, "spec", "parentRefs")
-        if not any((text(p, "namespace") or route.namespace, text(p, "name")) in external for p in parents):
+        if not named_by(route, "parentRefs") & external:
             continue
         for target, path in backends_of(route):
             if target.kind != "InferencePool":
@@ -158,16 +158,16 @@ def one_certificate(gateway: Resource, _: Context) -> Iterator[Found]:
             ("metadata", "annotations", _CERTMAP),
             get(gateway.inputs, "metadata", "annotations", _CERTMAP),
             "Certificate maps belong to global classes.",
-            f"Remove it, and write tls.options: {{{judge.CERTIFICATE_MANAGER_OPTION}: <certificate>}} at the listener.",
+            f"Remove it, and write tls.options: {{{CERTIFICATE_MANAGER_OPTION}: <certificate>}} at the listener.",
         )
         return
     for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
         tls = mapping(listener, "tls")
         if text(listener, "protocol") != "HTTPS" or (text(tls, "mode") or "Terminate") != "Terminate":
             continue
-        given = [key for key in judge.LISTENER_OPTIONS if text(tls, "options", key)]
+        given = [key for key in _LISTENER_OPTIONS if text(tls, "options", key)]
         given += ["certificateRefs"] if items(tls, "certificateRefs") else []
-        problem = judge.certificate_problem(given, (*judge.LISTENER_OPTIONS, "certificateRefs"))
+        problem = judge.certificate_problem(given, (*_LISTENER_OPTIONS, "certificateRefs"))
         if problem is not None:
             yield Found(gateway, ("spec", "listeners", index, "tls"), given, *problem)
 
@@ -179,13 +179,13 @@ def known_options(gateway: Resource, _: Context) -> Iterator[Found]:
         return
     for index, listener in enumerate(items(gateway.inputs, "spec", "listeners")):
         for key in mapping(listener, "tls", "options"):
-            if key not in judge.LISTENER_OPTIONS:
+            if key not in _LISTENER_OPTIONS:
                 yield Found(
                     gateway,
                     ("spec", "listeners", index, "tls", "options", key),
                     get(listener, "tls", "options", key),
                     f"GKE knows no TLS option {key}.",
-                    f"Write one of {', '.join(judge.LISTENER_OPTIONS)}.",
+                    f"Write one of {', '.join(_LISTENER_OPTIONS)}.",
                 )
 
 

@@ -74,6 +74,11 @@ class Argument(NamedTuple):
     values: tuple[str, ...]
     path: Path
 
+    @property
+    def written(self) -> str:
+        """The flag with its values."""
+        return " ".join((self.name, *self.values))
+
 
 def pods_of(resource: Resource) -> Iterator[Pod]:
     """Every pod specification of a resource."""
@@ -87,6 +92,13 @@ def containers_of(pod: Pod) -> Iterator[Container]:
     for key in ("containers", "initContainers"):
         for index, body in enumerate(items(pod.spec, key)):
             yield Container((*pod.path, key, index), mapping(body), pod)
+
+
+def servers_on_tpu(resource: Resource) -> Iterator[Container]:
+    """Every container of a resource's pods that run on TPU nodes."""
+    for pod in pods_of(resource):
+        if is_on_tpu(pod):
+            yield from containers_of(pod)
 
 
 def server_of(service: Resource) -> Container | None:
@@ -143,7 +155,7 @@ def arguments_of(container: Container) -> list[Argument]:
     for key in ("command", "args"):
         for index in range(len(items(container.body, key))):
             word, path = text(container.body, key, index), (*container.path, key, index)
-            if _SCRIPT.search(word):
+            if "vllm" in word and _SCRIPT.search(word):
                 found += _parse([(w, path) for w in _script_words(word)])
             else:
                 words.append((word, path))

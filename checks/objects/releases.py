@@ -19,14 +19,10 @@ def chart_of(release: Resource) -> str:
     return text(release.inputs, "chart").rstrip("/").rpartition("/")[2]
 
 
-def _is_kserve(release: Resource) -> bool:
-    return chart_of(release).startswith("kserve")
-
-
 @on_each("KS01", RELEASE)
 def kserve_is_tested(release: Resource, _: Context) -> Iterator[Found]:
     """KServe's charts have a version that was tested."""
-    if _is_kserve(release):
+    if chart_of(release).startswith("kserve"):
         version = text(release.inputs, "version")
         if (problem := kserve_version_problem(version, "version")) is not None:
             yield Found(release, ("version",), version or None, *problem)

@@ -9,6 +9,7 @@ from typing import Any
 
 from checks.objects.dependencies import Dependencies
 from checks.objects.values import is_unknown, text
+from settings.names import type_token
 from settings.refusal import Path
 
 RELEASE = "Release"
@@ -128,5 +129,4 @@ def kind_of(token: str) -> str:
 
 def resource_of(obj: Mapping[str, Any], key: str = "") -> Resource:
     """A Kubernetes object as a resource, under the token the kubernetes provider uses."""
-    version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
-    return Resource(f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}", obj, key)
+    return Resource(type_token(str(obj.get("apiVersion", "")), str(obj.get("kind", ""))), obj, key)

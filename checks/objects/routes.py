@@ -18,6 +18,7 @@ from checks.objects.backends import (
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.resource import CLUSTER, Resource
 from checks.objects.values import get, items, mapping, text
+from settings import names
 from settings.refusal import Path
 
 # The Gateway API's own limits (CRD of HTTPRoute).
@@ -52,8 +53,8 @@ def no_timeouts(scope: Scope) -> Iterator[Found]:
 
 
 @on_whole("RT02", graph=True)
-def supported_features(scope: Scope) -> Iterator[Found]:
-    """Nothing that GKE's conformance reports list as unsupported."""
+def cors_filter(scope: Scope) -> Iterator[Found]:
+    """The CORS filter needs a cluster that is new enough, and stands beside no redirect."""
     floor = parse_gke_version(_CORS_VERSION)
     versions = [parse_gke_version(text(c.inputs, "minMasterVersion")) for c in scope.of(CLUSTER)]
     too_old = any(version is not None and floor is not None and version < floor for version in versions)
@@ -65,6 +66,14 @@ def supported_features(scope: Scope) -> Iterator[Found]:
                 at = (*path, index, "filters", kinds.index("CORS"), "type")
                 said = f"GKE supports the CORS filter from {_CORS_VERSION} on, and not beside a redirect."
                 yield Found(route, at, "CORS", said, "Remove the CORS filter, or raise the cluster's version.")
+
+
+@on_whole("RT02")
+def supported_features(scope: Scope) -> Iterator[Found]:
+    """Nothing that GKE's conformance reports list as unsupported."""
+    for route in routes_of_models(scope):
+        path, rules = rules_of(route)
+        for index, rule in enumerate(rules):
             for where, value, what in _unsupported(rule):
                 fix = f"Remove {'.'.join(str(p) for p in where if isinstance(p, str))}."
                 yield Found(route, (*path, index, *where), value, f"GKE does not support {what}.", fix)
@@ -122,14 +131,14 @@ def scheduler_has_a_route(scope: Scope) -> Iterator[Found]:
 @on_each("RT03", "HTTPRoute")
 def name_of_our_own(route: Resource, _: Context) -> Iterator[Found]:
     """The name is not one under which KServe deletes routes."""
-    if route.name.endswith("-kserve-route"):
-        model = route.name.removesuffix("-kserve-route")
+    if route.name.endswith(names.kserve_route("")):
+        model = route.name.removesuffix(names.kserve_route(""))
         yield Found(
             route,
             ("metadata", "name"),
             route.name,
             f"KServe deletes the route of this name when {model} refers to another.",
-            f"Write name: {model}-route.",
+            f"Write name: {names.route(model)}.",
         )
 
 
@@ -172,7 +181,10 @@ def no_path_twice(scope: Scope) -> Iterator[Found]:
                 for where in _attached(route):
                     first = seen.setdefault((*where, *_condition(match)), route)
                     if first is not route:
-                        yield _twice(route, (*path, index, "matches", place), match, first)
+                        at: Path = (*path, index, "matches", place, "path")
+                        value = text(match, "path", "value") or "/"
+                        said = f"{first.label} takes {value} already."
+                        yield Found(route, at, value, said, "Give each model a path of its own.")
     served: dict[tuple[str, str], Resource] = {}
     for service in scope.of("LLMInferenceService"):
         name = text(service.inputs, "spec", "model", "name") or service.name
@@ -196,13 +208,6 @@ def _condition(match: Any) -> tuple[str, ...]:
     kind, value = text(match, "path", "type") or "PathPrefix", text(match, "path", "value") or "/"
     rest = {key: inner for key, inner in mapping(match).items() if key != "path"}
     return kind, value.rstrip("/") or "/", repr(sorted(rest.items()))
-
-
-def _twice(route: Resource, at: Path, match: Any, first: Resource) -> Found:
-    value = text(match, "path", "value") or "/"
-    return Found(
-        route, (*at, "path"), value, f"{first.label} takes {value} already.", "Give each model a path of its own."
-    )
 
 
 @on_each("GW09", *ROUTE_KINDS)

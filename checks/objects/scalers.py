@@ -12,7 +12,7 @@ from checks.objects.values import get, items, mapping, text
 from settings import names
 
 SCALED, HPA, APISERVICE = "ScaledObject", "HorizontalPodAutoscaler", "APIService"
-_SUFFIXES = ("-kserve-mn", "-kserve")
+_SUFFIXES = (names.workload("", True), names.workload("", False))
 _EXTERNAL_METRICS = "v1beta1.external.metrics.k8s.io"
 
 

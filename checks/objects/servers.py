@@ -19,16 +19,16 @@ from checks.objects.pods import (
     chips_asked,
     containers_of,
     generation_of,
-    is_on_tpu,
     pods_of,
+    servers_on_tpu,
 )
 from checks.objects.resource import RELEASE, Resource
 from checks.objects.values import items, mapping, strings, text
 from checks.registry import register
 from checks.shared.flags_together import Line, together
-from checks.shared.images import image_problem
 from checks.shared.server_flags import UNLISTED, flag_problems
 from checks.shared.slices import chips_problem, generation_of_label, label_problem
+from checks.shared.versions import image_problem
 from settings.refusal import Path
 from settings.secrets import HIDDEN, holds_secret
 
@@ -72,17 +72,12 @@ def _flags(rule: str) -> Check:
     def flags(resource: Resource, context: Context) -> Iterator[Found]:
         if rule in context.accepted:
             return
-        for pod in pods_of(resource):
-            if not is_on_tpu(pod):
-                continue
-            generation = generation_of(pod)
-            for container in containers_of(pod):
-                version = runtime_version(text(container.body, "image"))
-                for argument in arguments_of(container):
-                    for problem in flag_problems(argument.name, argument.values, generation, version):
-                        if problem.rule == rule:
-                            said = " ".join((argument.name, *argument.values))
-                            yield Found(resource, argument.path, said, problem.message, problem.fix)
+        for container in servers_on_tpu(resource):
+            generation, version = generation_of(container.pod), runtime_version(text(container.body, "image"))
+            for argument in arguments_of(container):
+                for problem in flag_problems(argument.name, argument.values, generation, version):
+                    if problem.rule == rule:
+                        yield Found(resource, argument.path, argument.written, problem.message, problem.fix)
 
     return register(Check(rule, POD_KINDS, on_one=flags))
 
@@ -128,11 +123,9 @@ def _tags(values: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
 def no_token_in_clear(resource: Resource, _: Context) -> Iterator[Found]:
     """No token stands in a resource, but for the data of a Secret, which the engine keeps encrypted."""
     fix = "Put it into a Secret and refer to it with valueFrom.secretKeyRef."
-    everything = list(strings(resource.inputs))
-    for path, value in everything if holds_secret("\n".join(value for _, value in everything)) else ():
-        if resource.kind == "Secret" and path[:1] in {("data",), ("stringData",)}:
-            continue
-        if holds_secret(value):
+    for path, value in strings(resource.inputs):
+        kept = resource.kind == "Secret" and path[0] in ("data", "stringData")
+        if holds_secret(value) and not kept:
             yield Found(resource, path, HIDDEN, "A token stands here in clear.", fix)
     for pod in pods_of(resource):
         for container in containers_of(pod):
@@ -160,7 +153,7 @@ def devices_of_the_slice(resource: Resource, _: Context) -> Iterator[Found]:
             if sizes and wanted > devices:
                 said = f"{wanted} devices are asked for, and {label} {topology} has {devices}."
                 fix = f"Write --tensor-parallel-size={devices}."
-                yield Found(resource, sizes[0].path, " ".join((sizes[0].name, *sizes[0].values)), said, fix)
+                yield Found(resource, sizes[0].path, sizes[0].written, said, fix)
 
 
 def _full(name: str) -> str:
@@ -171,23 +164,17 @@ def _full(name: str) -> str:
 @on_each("VL08", *POD_KINDS)
 def flags_together(resource: Resource, _: Context) -> Iterator[Found]:
     """What vLLM's own validators refuse about the flags of a server."""
-    for pod in pods_of(resource):
-        if not is_on_tpu(pod):
+    for container in servers_on_tpu(resource):
+        arguments = {_full(a.name).removeprefix("--"): a for a in arguments_of(container)}
+        if not arguments:
             continue
-        for container in containers_of(pod):
-            arguments = {_full(a.name).removeprefix("--"): a for a in arguments_of(container)}
-            if not arguments:
-                continue
-            context = next((a.values[0] for k, a in arguments.items() if k == "max-model-len" and a.values), "")
-            flags = {key: _value(argument) for key, argument in arguments.items()}
-            runtime = load_runtime(runtime_version(text(container.body, "image")))
-            line = Line(flags, runtime, int(context) if context.isdecimal() else None)
-            for found in together(line):
-                argument = (
-                    arguments.get(found.flag) or arguments.get(f"no-{found.flag}") or next(iter(arguments.values()))
-                )
-                said = " ".join((argument.name, *argument.values))
-                yield Found(resource, argument.path, said, found.message, found.fix)
+        context = next((a.values[0] for k, a in arguments.items() if k == "max-model-len" and a.values), "")
+        flags = {key: _value(argument) for key, argument in arguments.items()}
+        runtime = load_runtime(runtime_version(text(container.body, "image")))
+        line = Line(flags, runtime, int(context) if context.isdecimal() else None)
+        for found in together(line):
+            argument = arguments.get(found.flag) or arguments.get(f"no-{found.flag}") or next(iter(arguments.values()))
+            yield Found(resource, argument.path, argument.written, found.message, found.fix)
 
 
 def _value(argument: Argument) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.epp_plugins import load_epp_plugins
 from catalog.lock import load_lock
-from catalog.models import find_model
+from catalog.models import named
 from checks.objects.check import Context, Found, Scope, on_each, on_whole
 from checks.objects.pods import (
     Container,
@@ -25,6 +24,7 @@ from checks.objects.values import get, items, mapping, number, text
 from checks.shared.models import name_problem, source_problem
 from settings import names
 from settings.derive import NODE_BUDGET_SECONDS
+from settings.flags import json_flag
 from settings.refusal import Path
 
 _SERVICE = "LLMInferenceService"
@@ -69,7 +69,7 @@ def preset_speaks_http(scope: Scope) -> Iterator[Found]:
 def token_of_the_download(service: Resource, _: Context) -> Iterator[Found]:
     """A token that the server has is there for the download too, which comes first."""
     container, uri = server_of(service), text(service.inputs, "spec", "model", "uri")
-    known = find_model(uri)
+    known = named(uri).model
     if container is None or not uri.startswith("hf://") or (known is not None and not known.gated):
         return
     pod = container.pod.spec
@@ -98,10 +98,7 @@ def switch_is_written(config: Resource, _: Context) -> Iterator[Found]:
 
 
 def _switch(config: Resource) -> bool | None:
-    try:
-        value = get(json.loads(text(config.inputs, "data", "ingress") or "{}"), _SWITCH)
-    except ValueError:
-        return None
+    value = json_flag(text(config.inputs, "data", "ingress")).get(_SWITCH)
     return value if isinstance(value, bool) else None
 
 
@@ -241,9 +238,9 @@ def _known_plugins(service: Resource, config: Mapping[str, Any], at: Path) -> It
             yield Found(service, (*at, key), None, f"The picker {version} stops at the key {key}.", f"Remove {key}.")
 
 
-@on_each("KS11", _SERVICE, graph=True)
+@on_each("KS11", _SERVICE)
 def start_has_a_budget(service: Resource, context: Context) -> Iterator[Found]:
-    """The server has a startup probe with a budget, no probe a fixed delay, and the engine waits longer than both."""
+    """The server has a startup probe with a budget, and no probe a fixed delay."""
     container = server_of(service)
     if container is None or not is_on_tpu(container.pod):
         return
@@ -254,21 +251,29 @@ def start_has_a_budget(service: Resource, context: Context) -> Iterator[Found]:
             said = f"{key} sleeps {delay} s, however fast the server is."
             yield Found(service, at, delay, said, "Remove initialDelaySeconds; the startup probe has the budget.")
     needed = context.startup_seconds.get(service.name)
-    probe = mapping(container.body, "startupProbe")
-    covered = (number(probe, "periodSeconds") or 10) * (number(probe, "failureThreshold") or 3) if probe else 0
+    probe, covered = mapping(container.body, "startupProbe"), _covered(container)
     if not probe or (needed is not None and covered < needed):
         said = f"The startup probe covers {covered} s." if probe else "There is no startup probe."
         count = -(-(needed or 3600) // 10)
         fix = f"Write startupProbe: {{periodSeconds: 10, failureThreshold: {count}, httpGet: ...}}."
         yield Found(service, (*container.path, "startupProbe"), covered or None, said, fix)
-    yield from _engine_waits(service, covered)
 
 
-def _engine_waits(service: Resource, covered: int) -> Iterator[Found]:
-    if service.create_seconds is None or not get(service.inputs, "metadata", "annotations", "pulumi.com/waitFor"):
+def _covered(container: Container) -> int:
+    """Seconds that the startup probe gives the server; none without one."""
+    probe = mapping(container.body, "startupProbe")
+    return (number(probe, "periodSeconds") or 10) * (number(probe, "failureThreshold") or 3) if probe else 0
+
+
+@on_each("KS11", _SERVICE, graph=True)
+def engine_waits(service: Resource, _: Context) -> Iterator[Found]:
+    """The engine waits for a node and the whole startup budget."""
+    container = server_of(service)
+    awaited = get(service.inputs, "metadata", "annotations", "pulumi.com/waitFor")
+    if container is None or not is_on_tpu(container.pod) or service.create_seconds is None or not awaited:
         return
     waits = service.create_seconds or _AWAITED_SECONDS
-    wanted = covered + NODE_BUDGET_SECONDS
+    wanted = _covered(container) + NODE_BUDGET_SECONDS
     if waits < wanted:
         said = f"The engine waits {waits:.0f} s; node and start may take {wanted} s."
         yield Found(service, ("customTimeouts", "create"), waits, said, f"Write custom_timeouts: create {wanted}s.")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from catalog.runtimes import Runtime
+from settings.flags import json_flag
 
 # scheduler.py verify_max_model_len, engine/arg_utils.py get_batch_defaults: without flags, on a TPU.
 _BATCHED_TOKENS, _SEQUENCES = 2048, 256
@@ -53,12 +54,7 @@ class Line:
 
     def mapping(self, name: str) -> dict[str, Any]:
         """The content of a JSON flag, with the keys given one by one (`--x.y 1`); empty where it has none."""
-        value = self.flags.get(name)
-        try:
-            found = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            found = {}
-        content = dict(found) if isinstance(found, dict) else {}
+        content = dict(json_flag(self.flags.get(name)))
         for key, one in self.flags.items():
             if key.startswith(f"{name}."):
                 content[key.removeprefix(f"{name}.")] = one
@@ -67,7 +63,7 @@ class Line:
 
 def together(line: Line) -> Iterator[Together]:
     """Everything that vLLM would refuse at its start."""
-    for check in CHECKS:
+    for check in (_tools, _logging, _batches, _adapters, _speculation, _transfer, _parallel, _images):
         yield from check(line)
 
 
@@ -138,7 +134,7 @@ def _adapters(line: Line) -> Iterator[Together]:
     modules = line.flags.get("lora-modules")
     for module in modules if isinstance(modules, list | tuple) else [modules] if modules else []:
         text = module if isinstance(module, str) else json.dumps(module)
-        if not re.fullmatch(r"[^=,]+=[^=,]+", text) and not _is_adapter(text):
+        if not re.fullmatch(r"[^=,]+=[^=,]+", text) and not {"name", "path"} <= set(json_flag(text)):
             said = f"{text} names no adapter."
             yield Together("lora-modules", said, 'Write NAME=PATH, or {"name": NAME, "path": PATH} as JSON.')
     if modules and not line.on("enable-lora"):
@@ -148,14 +144,6 @@ def _adapters(line: Line) -> Iterator[Together]:
     if line.on("enable-lora") and on_host is not None and most is not None and 0 < on_host < most:
         said = f"max-cpu-loras ({on_host:.0f}) is less than max-loras ({most:.0f})."
         yield Together("max-cpu-loras", said, f"Write max-cpu-loras: {int(most)} or more.")
-
-
-def _is_adapter(text: str) -> bool:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return False
-    return isinstance(found, dict) and {"name", "path"} <= set(found)
 
 
 def _speculation(line: Line) -> Iterator[Together]:
@@ -251,15 +239,3 @@ def _images_allowed(line: Line) -> bool:
     return (
         image != 0 and not {"max_pixels", "size", "images_kwargs"} & set(smaller) and not line.on("language-model-only")
     )
-
-
-CHECKS: tuple[Callable[[Line], Iterator[Together]], ...] = (
-    _tools,
-    _logging,
-    _batches,
-    _adapters,
-    _speculation,
-    _transfer,
-    _parallel,
-    _images,
-)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 
 from catalog.gke import GatewayClass
-from checks.shared.problem import Problem
+from checks.shared.problem import Problem, one_of
 
-# Google "Secure a Gateway": what GKE reads of a listener's TLS options; any other key stops the Gateway (GWCER105).
-CERTIFICATE_MANAGER_OPTION = "networking.gke.io/cert-manager-certs"
-PRE_SHARED_OPTION = "networking.gke.io/pre-shared-certs"
-LISTENER_OPTIONS = (CERTIFICATE_MANAGER_OPTION, PRE_SHARED_OPTION)
 # Google "Proxy-only subnets": /26 at least, /23 recommended.
 _LONGEST_PROXY_PREFIX = 26
 
@@ -20,8 +17,6 @@ def class_problem(name: str) -> Problem | None:
     known = [c.value for c in GatewayClass]
     if name in known:
         return None
-    import difflib  # only a refusal needs it
-
     near = difflib.get_close_matches(name, known, n=1)
     internal, external = known
     fix = f"Write gatewayClassName: {near[0] if near else internal} ({internal}: internal, {external}: external)."
@@ -38,13 +33,7 @@ def proxy_range_problem(cidr: str) -> Problem | None:
 
 def certificate_problem(given: Collection[str], choices: Collection[str]) -> Problem | None:
     """GW05: a listener's certificate has exactly one source."""
-    if len(given) == 1:
-        return None
-    said = f"Given are {', '.join(given)}." if given else "None is given."
-    return Problem(
-        f"A listener's certificate has one source. {said}",
-        f"Keep exactly one of {', '.join(choices)}.",
-    )
+    return one_of("A listener's certificate has one source.", given, choices)
 
 
 def host_problem(name: str) -> Problem | None:

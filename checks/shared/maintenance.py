@@ -38,11 +38,9 @@ def _opening(window: Window) -> Callable[[date], bool] | None:
     frequency, interval = parts.pop("FREQ"), parts.pop("INTERVAL", "1")
     named, first = parts.pop("BYDAY", None), window.start.date()
     days = named.split(",") if named else list(_DAYS) if frequency == "DAILY" else [_DAYS[first.weekday()]]
-    if parts or frequency not in ("DAILY", "WEEKLY") or not set(days) <= set(_DAYS) or not interval.isdecimal():
+    if parts or frequency not in ("DAILY", "WEEKLY") or not set(days) <= set(_DAYS):
         return None
     every, monday = int(interval), first - timedelta(days=first.weekday())
-    if every < 1:
-        return None
 
     def opens(day: date) -> bool:
         passed = (day - first).days if frequency == "DAILY" else (day - monday).days // 7

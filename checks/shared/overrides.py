@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from catalog.rules import find_rule
 from checks.shared import clock
-
-if TYPE_CHECKING:
-    from settings.environment import Override
+from settings.environment import Override
 
 # Shorter than this, nothing was said.
 SHORTEST_REASON = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -10,3 +11,11 @@ class Problem(NamedTuple):
 
     message: str
     fix: str
+
+
+def one_of(said: str, given: Collection[str], choices: Collection[str]) -> Problem | None:
+    """Exactly one of the choices is given; `said` is why."""
+    if len(given) == 1:
+        return None
+    found = f"Given are {', '.join(given)}." if given else "None is given."
+    return Problem(f"{said} {found}", f"Keep exactly one of {', '.join(choices)}.")

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from catalog.lock import runtime_version
-from catalog.vllm_flags import Flag, FlagTable, TpuLimit, check_value, flag_versions, load_flags, load_tpu_limits
+from catalog.vllm_flags import Flag, FlagTable, TpuLimit, check_value, load_flags, load_tpu_limits
 
 UNLISTED = "VL05"
 MEMORY_ONLY = "Keep it where the memory is needed; leave it out where speed is wanted."
@@ -26,24 +25,13 @@ class FlagProblem(NamedTuple):
 
 
 @cache
-def flag_problems(
-    name: str, values: tuple[str, ...], generation: str | None, version: str | None = None
-) -> tuple[FlagProblem, ...]:
-    """What is wrong with a flag and its values on a TPU generation (None: unknown).
-
-    `version` is that of the server where a table of it exists, else the pinned one is asked.
-    """
-    known = version if version is not None and version in _versions() else runtime_version()
-    table = load_flags(known)
+def flag_problems(name: str, values: tuple[str, ...], generation: str | None, version: str) -> tuple[FlagProblem, ...]:
+    """What is wrong with a flag and its values on a TPU generation (None: unknown), in a version that has a table."""
+    table = load_flags(version)
     flag = table.lookup(name)
-    return (
-        (_unknown(name, known, table),) if flag is None else tuple(_known(flag, name, values, generation or "", known))
-    )
-
-
-@cache
-def _versions() -> tuple[str, ...]:
-    return flag_versions()
+    if flag is None:
+        return (_unknown(name, version, table),)
+    return tuple(_known(flag, name, values, generation or "", version))
 
 
 def _known(flag: Flag, name: str, values: tuple[str, ...], generation: str, version: str) -> Iterator[FlagProblem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from catalog.gke import LONGEST_RUN_HOURS
@@ -45,13 +46,18 @@ def machine_problem(machine_type: str) -> Problem | None:
 
 
 def topology_problem(machine_type: str, topology: str) -> Problem | None:
-    """TP01: the machine forms the topology. `2x2x1` on a two-dimensional generation is answered with `2x2`."""
+    """TP01: the machine forms the topology."""
     if find_machine_shape(machine_type, topology) is not None:
         return None
     forms = [shape.topology for shape in machines().get(machine_type, ())]
-    near = [t for t in forms if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
+    near = near_topologies(topology, forms)
     fix = f"Write tpuTopology: {near[-1]}." if near else f"{machine_type} forms: {', '.join(forms)}."
     return Problem(f"{machine_type} forms no {topology}.", fix)
+
+
+def near_topologies(topology: str, known: Iterable[str]) -> list[str]:
+    """`2x2x1` on a two-dimensional generation means `2x2`, `2x2` on a three-dimensional one `2x2x1`."""
+    return [t for t in known if topology.startswith(f"{t}x") or t.startswith(f"{topology}x")]
 
 
 def find_machine_shape(machine_type: str, topology: str) -> SliceShape | None:

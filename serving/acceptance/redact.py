@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from catalog.secret_forms import load_secret_forms
+from catalog.secret_forms import secret_forms
 from settings.derive import Deployment
 
 _LONGEST = 600
@@ -49,13 +49,10 @@ class Redactor:
             "|".join(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in found) or r"(?!)", re.IGNORECASE
         )
         self._keys = frozenset(keys)
-        self._secrets = [re.compile(form.pattern) for form in load_secret_forms()]
 
     def __call__(self, text: str) -> str:
         """The text in one line, cut after 600 characters."""
-        text = text[:_LOOKED_AT]
-        for form in self._secrets:
-            text = form.sub("<secret>", text)
+        text = secret_forms().sub("<secret>", text[:_LOOKED_AT])
         text = _URL.sub("<url>", text)
         text = _EMAIL.sub("<account>", text)
         text = _RESOURCE.sub(lambda match: f"{match[1]}/<name>", text)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.models import find_model, known_models, named
+from catalog.models import known_models, named
 
 
 def test_a_model_is_found_by_its_source_with_and_without_a_revision_in_any_letters() -> None:
-    model = find_model("hf://Qwen/Qwen3-32B")
+    model = named("hf://Qwen/Qwen3-32B").model
     assert model is not None
     assert model.id == "Qwen/Qwen3-32B"
-    assert find_model("hf://Qwen/Qwen3-32B:main") == model
-    assert find_model("hf://qwen/qwen3-32b") == model
+    assert named("hf://Qwen/Qwen3-32B:main").model == model
+    assert named("hf://qwen/qwen3-32b").model == model
 
 
 @pytest.mark.parametrize("source", ["Qwen/Qwen3-32B", "gs://b/Qwen/Qwen3-32B", "hf://x/y", ""])
 def test_any_other_source_is_unknown_and_no_error(source: str) -> None:
-    assert find_model(source) is None
+    assert named(source).model is None
 
 
 @pytest.mark.parametrize(
@@ -73,34 +73,34 @@ def test_the_size_of_an_unknown_model_is_what_its_name_says() -> None:
 
 def test_cache_of_models_whose_figures_are_published() -> None:
     """Qwen3-32B: 256 KiB of cache a token. DeepSeek-R1: 61 layers of 576 values."""
-    model = find_model("hf://Qwen/Qwen3-32B")
+    model = named("hf://Qwen/Qwen3-32B").model
     assert model is not None
     assert model.cache_bytes(1) == 262144
     assert model.cache_bytes(1, dtype_bytes=1) == 131072
-    latent = find_model("hf://deepseek-ai/DeepSeek-R1")
+    latent = named("hf://deepseek-ai/DeepSeek-R1").model
     assert latent is not None
     assert latent.cache_bytes(1000, tensor_parallel=8) == 1000 * 61 * 576 * 2
 
 
 def test_more_devices_than_key_value_heads_hold_copies() -> None:
-    model = find_model("hf://Qwen/Qwen2.5-3B-Instruct")
+    model = named("hf://Qwen/Qwen2.5-3B-Instruct").model
     assert model is not None
     assert model.key_value_heads == 2
     assert model.cache_bytes(1, tensor_parallel=4) == 2 * model.cache_bytes(1, tensor_parallel=2)
 
 
 def test_a_layer_with_a_window_keeps_no_more_than_it() -> None:
-    model = find_model("hf://google/gemma-3-27b-it")
+    model = named("hf://google/gemma-3-27b-it").model
     assert model is not None
     longer = model.cache_bytes(131072)
     assert longer - model.cache_bytes(1024) == (131072 - 1024) * 10 * 2 * 16 * 128 * 2
 
 
 def test_tensor_parallelism_needs_even_heads_of_both_kinds() -> None:
-    model = find_model("hf://Qwen/Qwen2.5-7B-Instruct")  # 28 attention heads, 4 key-value heads
+    model = named("hf://Qwen/Qwen2.5-7B-Instruct").model  # 28 attention heads, 4 key-value heads
     assert model is not None
     assert [size for size in (1, 2, 4, 8) if model.allows_tensor_parallel(size)] == [1, 2, 4]
-    field = find_model("hf://Qwen/Qwen2.5-3B-Instruct")
+    field = named("hf://Qwen/Qwen2.5-3B-Instruct").model
     assert field is not None
     assert field.allows_tensor_parallel(4), "the field report ran it on four chips"
 

@@ -13,6 +13,7 @@ import pulumi_kubernetes.helm.v3
 import pytest
 from google.protobuf import json_format
 
+from catalog.records import camel
 from components import chart, cluster, environment, sdk
 from serving.program.monitor import RecordingMonitor
 from serving.program.record import record
@@ -47,13 +48,20 @@ def _sorted(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
 
 
+# Each component with the modules of pulumi_gcp that it takes from ours.
+USED = [
+    (module, service)
+    for name, module in list(sys.modules.items())
+    for service, value in list(vars(module).items())
+    if name.startswith("components.") and isinstance(value, sdk._Module) and service != "helm"
+]
+
+
 @pytest.fixture
 def classes_of_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     """In every component, the modules of the SDKs in place of ours: names and what is required are theirs to check."""
-    for module in [module for name, module in sys.modules.items() if name.startswith("components.")]:
-        for service in sdk.SERVICES:
-            if module is not sdk and hasattr(module, service):
-                monkeypatch.setattr(module, service, importlib.import_module(f"pulumi_gcp.{service}"))
+    for module, service in USED:
+        monkeypatch.setattr(module, service, importlib.import_module(f"pulumi_gcp.{service}"))
     monkeypatch.setattr(chart, "helm", pulumi_kubernetes.helm.v3)
     monkeypatch.setattr(environment, "google_provider", pulumi_gcp.Provider)
     monkeypatch.setattr(cluster, "kubernetes_provider", pulumi_kubernetes.Provider)
@@ -71,9 +79,10 @@ def test_the_engine_is_told_the_same_as_by_the_classes_of_the_sdk(name: str, req
 
 def test_every_output_that_is_listed_is_one_of_the_class() -> None:
     for kind, outputs in sdk._OUTPUTS.items():
-        classes = [getattr(importlib.import_module(f"pulumi_gcp.{s}"), kind, None) for s in sdk.SERVICES]
+        services = {service for _, service in USED}
+        classes = [getattr(importlib.import_module(f"pulumi_gcp.{s}"), kind, None) for s in services]
         [cls] = filter(inspect.isclass, classes)
-        assert set(outputs) <= {sdk.camel(name) for name, value in vars(cls).items() if isinstance(value, property)}
+        assert set(outputs) <= {camel(name) for name, value in vars(cls).items() if isinstance(value, property)}
 
 
 def test_an_output_that_is_not_listed_is_an_error_that_says_where() -> None:

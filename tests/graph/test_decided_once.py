@@ -1,4 +1,4 @@
-"""Two values followed from the file to objects, outputs, plan, rules and drift: changed where they are decided, all follow."""
+"""Four values followed from the file to objects, outputs, plan, rules and drift: changed where they are decided, all follow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from serving.plan.document import document
 from serving.plan.invariants import findings
 from serving.plan.plan import Plan
 from serving.plan.text import render_text
-from settings import derive
+from settings import derive, names
 from settings.document import ROOT, read_document
 from settings.served import ServedModel
+from settings.text import parse_duration
 from tests.graph.planning import of_kind, plan_document
 
 
@@ -50,3 +51,31 @@ def test_the_topology_is_decided_where_the_shape_is_found(monkeypatch: pytest.Mo
     [service] = of_kind(plan, "LLMInferenceService")
     assert service.inputs["spec"]["template"]["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == "2x4"
     assert findings(plan.deployment, plan.graph) == []
+
+
+def test_the_startup_timeout_is_decided_in_served_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe, engine, rules and plan; verify and drift compare with the objects."""
+    monkeypatch.setattr(ServedModel, "startup_budget_seconds", property(lambda _: 7770))
+    plan = planned_dev()
+    [service] = of_kind(plan, "LLMInferenceService")
+    probe = service.inputs["spec"]["template"]["containers"][0]["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] == 7770
+    assert parse_duration(service.timeouts["create"]) == plan.deployment.models[0].ready_timeout_seconds > 7770
+    assert {model["startupBudgetSeconds"] for model in document(plan).as_json()["models"]} == {7770}
+    assert set(context_of(plan.deployment).startup_seconds.values()) == {7770}
+    assert findings(plan.deployment, plan.graph) == []
+
+
+def test_the_name_of_the_pool_is_composed_in_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Route, policies, outputs and rules; verify reads the outputs."""
+    monkeypatch.setattr(names, "inference_pool", lambda model: f"{model}-elsewhere")
+    plan = planned_dev()
+    [pool] = {f"{model.name}-elsewhere" for model in plan.deployment.models}
+    rules = [rule for route in of_kind(plan, "HTTPRoute") for rule in route.inputs["spec"]["rules"]]
+    routed = {ref["name"] for rule in rules for ref in rule["backendRefs"] if ref["kind"] == "InferencePool"}
+    targets = [
+        r.inputs["spec"]["targetRef"] for k in ("GCPBackendPolicy", "HealthCheckPolicy") for r in of_kind(plan, k)
+    ]
+    assert routed == {target["name"] for target in targets if target["kind"] == "InferencePool"} == {pool}
+    assert {model["inferencePool"] for model in plan.graph.recording.outputs["models"]} == {pool}
+    assert set(context_of(plan.deployment).answer_seconds) == {pool}
