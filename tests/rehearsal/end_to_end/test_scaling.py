@@ -31,7 +31,7 @@ MODEL, MOST, BUDGET = "qwen3-8b", 3, 16
 MANY, FEW, TOKENS = 50, 12, 200
 # Seconds between two looks of the HorizontalPodAutoscaler, and for each a tenth more as its timer has.
 LOOK = 16.5
-Monitoring = "monitoring.googleapis.com/v1", "PodMonitoring", f"{MODEL}-picker", NAMESPACE
+MONITORING = "monitoring.googleapis.com/v1", "PodMonitoring", f"{MODEL}-picker", NAMESPACE
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Scaled:
     """A rehearsal with a model that scales; `replicas` and `chips` are the most that were seen at any time."""
 
     rehearsal: Rehearsal
+    client: kube.DynamicClient
     replicas: int = 0
     chips: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -53,14 +54,14 @@ class Scaled:
 
     def object(self) -> dict[str, Any]:
         """The ScaledObject as the server has it."""
-        found = kube.get(self.rehearsal.client, API, "ScaledObject", names.scaled_object(MODEL), NAMESPACE)
+        found = kube.get(self.client, API, "ScaledObject", names.scaled_object(MODEL), NAMESPACE)
         assert found is not None
         return found
 
     def autoscaler(self) -> dict[str, Any]:
         """What KEDA made of it."""
         name = self.object()["status"]["hpaName"]
-        found = kube.get(self.rehearsal.client, "autoscaling/v2", "HorizontalPodAutoscaler", name, NAMESPACE)
+        found = kube.get(self.client, "autoscaling/v2", "HorizontalPodAutoscaler", name, NAMESPACE)
         assert found is not None
         return found
 
@@ -79,7 +80,7 @@ class Scaled:
             rows = servers(self.rehearsal).items()
             return [pod for pod, row in rows if pod.startswith(MODEL) and row["healthy"]]
 
-        self.await_(lambda: wanted(self.rehearsal.client) == replicas == len(there()))
+        self.await_(lambda: wanted(self.client) == replicas == len(there()))
 
     def answered(self) -> dict[str, float]:
         """How many requests each server has answered."""
@@ -110,7 +111,7 @@ def scaled(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         # A stream of some seconds: fifty of them leave the machine time for the rest.
         made.change(lambda c: c["tpu-serving:models"][0].update(environment={"REHEARSAL_TOKENS_PER_SECOND": "2"}))
         made.rehearse().succeeded()
-        found = Scaled(made)
+        found = Scaled(made, made.client)
         thread = threading.Thread(target=found.watch)
         thread.start()
         try:
@@ -142,20 +143,22 @@ def test_replicas_follow_the_load_and_none_is_lost_without_metrics(scaled: Scale
     scaled.serving(1)
     with Streaming(client, MANY, TOKENS) as many:
         scaled.serving(MOST)
-        monitoring = kube.get(scaled.rehearsal.client, *Monitoring)
+        monitoring = kube.get(scaled.client, *MONITORING)
         assert monitoring is not None
-        kube.delete(scaled.rehearsal.client, *Monitoring)
+        kept = {key: value for key, value in monitoring["metadata"].items() if key in ("name", "namespace", "labels")}
+        declared = {**monitoring, "metadata": kept}
+        nobody = {"selector": {"matchLabels": {"app": "nobody"}}}
+        kube.apply(scaled.client, {**declared, "spec": {**monitoring["spec"], **nobody}}, manager="test")
         scaled.await_(scaled.without_metrics)
     assert whole(many.seen)
     # Nothing runs any more, and for as long as it takes to be sure of that nobody takes a replica away.
     held = scaled.autoscaler()["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] + 2 * LOOK
     until = time.monotonic() + held
-    wait_until(lambda: time.monotonic() > until, lambda: wanted(scaled.rehearsal.client) == MOST, lambda: "one is lost")
+    wait_until(lambda: time.monotonic() > until, lambda: wanted(scaled.client) == MOST, lambda: "one is lost", 1)
     report = serving("verify", str(scaled.rehearsal.file), "--format", "json").document
     [said] = [row for check in report["checks"] for row in check["results"] if row["failure"] == "metrics-missing"]
     assert said["message"].startswith("3 running")
-    kept = {key: value for key, value in monitoring["metadata"].items() if key in ("name", "namespace", "labels")}
-    kube.apply(scaled.rehearsal.client, {**monitoring, "metadata": kept}, manager="test")
+    kube.apply(scaled.client, declared, manager="test")
 
 
 def test_fifty_streams_over_a_scale_down_end_whole(scaled: Scaled) -> None:
